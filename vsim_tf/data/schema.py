@@ -1,0 +1,55 @@
+"""What a record holds on disk, and what a batch holds in memory."""
+
+from typing import Any, NamedTuple
+
+ID = "id"
+TITLE = "title"
+ASR_TEXT = "asr_text"
+TAG_ID = "tag_id"
+CATEGORY_ID = "category_id"
+FRAME_FEATURE = "frame_feature"
+SIMILARITY = "sim"
+
+VIDEO_KEYS = (ID, TITLE, ASR_TEXT, TAG_ID, CATEGORY_ID, FRAME_FEATURE)
+REQUIRED_KEYS = (ID, TITLE, FRAME_FEATURE)
+"""Keys without which a video cannot be embedded. A record of a video with 0 frames has an empty or no `frame_feature`
+value, but the key must be there."""
+
+PAIR_SUFFIXES = ("_1", "_2")
+"""A pair record holds every video key twice, with these suffixes, and `sim`."""
+
+BYTES_PER_FRAME_VALUE = 2
+"""Frames are little-endian float16."""
+
+IGNORED_TOKEN = -100
+"""Target of the masked language model at positions that are not predicted."""
+
+
+class VideoBatch(NamedTuple):
+    """A batch of videos.
+
+    Attributes:
+        ids: video ids as bytes, `[batch]` string.
+        input_ids: token ids, right-padded, `[batch, text]` int32.
+        attention_mask: 1 at tokens and 0 at padding, `[batch, text]` int32.
+        frames: frame features, positions after the last frame repeat it, `[batch, frames, dim]` float16.
+        num_frames: number of sampled frames, `[batch]` int32.
+        tags: multi-hot tags, columns by ascending tag id, `[batch, tags]` int8.
+        mlm_labels: original token where a token is to be predicted, else -100, `[batch, text]` int32.
+    """
+
+    ids: Any
+    input_ids: Any
+    attention_mask: Any
+    frames: Any
+    num_frames: Any
+    tags: Any
+    mlm_labels: Any
+
+
+class PairBatch(NamedTuple):
+    """A batch of scored pairs: `first` and `second` are `VideoBatch`, `similarity` is `[batch]` float32 in [0, 1]."""
+
+    first: VideoBatch
+    second: VideoBatch
+    similarity: Any
