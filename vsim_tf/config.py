@@ -1,0 +1,222 @@
+"""Frozen descriptions of a model and of a training stage, validated where they are made."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any, Self
+
+from vsim_tf.errors import UserError
+
+
+def _require(condition: bool, message: str):
+    if not condition:
+        raise UserError(message)
+
+
+def _require_positive(config: Any, *names: str):
+    for name in names:
+        value = getattr(config, name)
+        _require(isinstance(value, int) and value > 0, f"{name}={value!r}: a whole number above 0 is needed")
+
+
+def _require_fraction(config: Any, *names: str):
+    for name in names:
+        value = getattr(config, name)
+        _require(0 <= value < 1, f"{name}={value!r}: a number from 0 up to, not including, 1 is needed")
+
+
+class _Config:
+    """What every configuration has in common: a dictionary form and back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Raises `UserError` naming the keys that this class does not know or misses."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        required = {
+            name
+            for name, field in fields.items()
+            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        }
+        unknown, missing = sorted(set(values) - set(fields)), sorted(required - set(values))
+        _require(not unknown and not missing, f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}")
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with the values that are not None changed."""
+        return dataclasses.replace(self, **{key: value for key, value in changes.items() if value is not None})
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig(_Config):
+    """A BERT or RoFormer encoder; field meanings are those of Hugging Face's config.json.
+
+    Attributes:
+        kind: "bert" (absolute positions) or "roformer" (rotary positions).
+        embedding_size: width of the word table; differs from `hidden_size` only in RoFormer. 0 means `hidden_size`.
+        rotary_value: rotate the values too, not only queries and keys (RoFormer).
+    """
+
+    kind: str
+    vocab_size: int
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    max_positions: int = 512
+    type_vocab_size: int = 2
+    embedding_size: int = 0
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    layer_norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+    rotary_value: bool = False
+
+    def __post_init__(self):
+        _require(self.kind in ("bert", "roformer"), f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted")
+        _require_positive(
+            self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions"
+        )
+        _require_fraction(self, "hidden_dropout", "attention_dropout")
+        heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
+        _require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second")
+        _require(
+            self.kind == "bert" or self.hidden_size // self.num_heads % 2 == 0, f"{heads}: RoFormer needs an even head width"
+        )
+        if not self.embedding_size:
+            object.__setattr__(self, "embedding_size", self.hidden_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(_Config):
+    """Everything that is needed to build a model again.
+
+    Attributes:
+        name: the registered name.
+        architecture: "mix_nextvlad" or "uniter".
+        num_tags: number of tags of the classifier; columns are the tag list in ascending order.
+        pooling: MixNextVLAD: how text states become one vector, "pooler" (tanh Dense on [CLS]) or "max" (over positions).
+            Uniter: how positions become the embedding, "mean", "cls" or "max".
+        tag_loss: "bce" or "asl".
+        pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.training.objectives`.
+        embedding_size: numbers per video, at most 256.
+        num_experts, vlad_*: MixNextVLAD alone; `vlad_hidden_size` is also the width of the mapped text.
+    """
+
+    name: str
+    architecture: str
+    encoder: EncoderConfig
+    num_tags: int
+    pooling: str
+    tag_loss: str
+    pretrain_losses: dict[str, float]
+    frame_embedding_size: int = 1536
+    max_frames: int = 32
+    max_text_length: int = 32
+    embedding_size: int = 256
+    dropout: float = 0.2
+    num_experts: int = 3
+    vlad_clusters: int = 64
+    vlad_groups: int = 8
+    vlad_expansion: int = 2
+    vlad_hidden_size: int = 1024
+    se_ratio: int = 8
+
+    def __post_init__(self):
+        if isinstance(self.encoder, dict):
+            object.__setattr__(self, "encoder", EncoderConfig.from_dict(self.encoder))
+        _require_positive(
+            self, "num_tags", "frame_embedding_size", "max_frames", "embedding_size", "num_experts", "vlad_clusters",
+            "vlad_groups", "vlad_expansion", "vlad_hidden_size", "se_ratio",
+        )  # fmt: skip
+        _require(self.max_text_length >= 2, f"max_text_length={self.max_text_length}: at least 2 is needed ([CLS], [SEP])")
+        _require_fraction(self, "dropout")
+        _require(self.tag_loss in ("bce", "asl"), f"tag_loss={self.tag_loss!r}: 'bce' or 'asl' is accepted")
+        _require(self.embedding_size <= 256, f"embedding_size={self.embedding_size}: at most 256 numbers per video")
+        self._check_lengths()
+        self._check_architecture()
+
+    def _check_lengths(self):
+        frames = self.max_frames if self.architecture == "uniter" and self.encoder.kind == "roformer" else 0
+        length, limit = self.max_text_length + frames, self.encoder.max_positions
+        _require(length <= limit, f"{length} positions of text and frames: the encoder has {limit}; shorten the text or frames")
+
+    def _check_architecture(self):
+        poolings = {"mix_nextvlad": ("pooler", "max"), "uniter": ("mean", "cls", "max")}
+        _require(self.architecture in poolings, f"architecture={self.architecture!r}: one of {sorted(poolings)} is accepted")
+        accepted = poolings[self.architecture]
+        _require(self.pooling in accepted, f"pooling={self.pooling!r}: {self.architecture} accepts {', '.join(accepted)}")
+        if self.architecture == "mix_nextvlad":
+            width = self.frame_embedding_size * self.vlad_expansion
+            _require(
+                width % self.vlad_groups == 0,
+                f"vlad_groups={self.vlad_groups}: must divide the expanded frame width {width}"
+                f" (frame_embedding_size x {self.vlad_expansion})",
+            )
+            _require(
+                self.embedding_size >= self.se_ratio,
+                f"se_ratio={self.se_ratio}: at most embedding_size={self.embedding_size}",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule(_Config):
+    """Learning rate: linear from 0 to `peak` over `warmup` steps, then linear to 0 at step `horizon`."""
+
+    peak: float
+    warmup: int
+    horizon: int
+
+    def __post_init__(self):
+        _require(math.isfinite(self.peak) and self.peak >= 0, f"learning rate {self.peak!r}: a number from 0 is needed")
+        _require(self.warmup >= 0, f"warm-up of {self.warmup} steps: 0 or more are needed")
+        _require(
+            self.horizon > self.warmup,
+            f"warm-up of {self.warmup} steps in a schedule of {self.horizon}: the schedule must be longer"
+            " (--warmup_steps with --total_steps, --bert_warmup_steps with --bert_total_steps)",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class StageConfig(_Config):
+    """How a model is trained in one stage.
+
+    Attributes:
+        batch_size: global batch, in videos (pre-training) or pairs (fine-tuning).
+        total_steps: number of updates.
+        encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
+        kl_weight: weight of the KL term of the pair loss.
+        eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
+    """
+
+    batch_size: int
+    total_steps: int
+    encoder_schedule: Schedule
+    head_schedule: Schedule
+    val_batch_size: int = 32
+    kl_weight: float = 0.5
+    eval_every: int = 1000
+    log_every: int = 100
+    seed: int = 42
+    precision: str = "float32"
+
+    def __post_init__(self):
+        for name in ("encoder_schedule", "head_schedule"):
+            if isinstance(getattr(self, name), dict):
+                object.__setattr__(self, name, Schedule.from_dict(getattr(self, name)))
+        _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
+        _require(self.kl_weight >= 0, f"kl_weight={self.kl_weight!r}: 0 or more is needed")
+        _require(
+            self.precision in ("float32", "mixed_bfloat16"),
+            f"precision={self.precision!r}: 'float32' or 'mixed_bfloat16' is accepted",
+        )
+
+
+def write_json(path: pathlib.Path, values: dict[str, Any]):
+    """Writes a readable JSON file that appears complete or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,48 @@
+"""Pairs of videos that people scored for similarity."""
+
+import os
+import re
+from typing import NamedTuple
+
+from vsim_tf.data.files import read_lines
+from vsim_tf.errors import UserError
+
+# `float` alone would also take "nan", "1_0", blanks and digits of other scripts.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+class Pair(NamedTuple):
+    """Two video ids, as written in the file, and their similarity in [0, 1] (1: the same content)."""
+
+    id_1: str
+    id_2: str
+    similarity: float
+
+
+def read_labels(path: str | os.PathLike) -> list[Pair]:
+    """Pairs of a `label.tsv` in file order: `id_1`, `id_2`, similarity, separated by tabs, without a header.
+
+    Ids stay strings: they go up to 2^63, may start with zeros, and a float would round them.
+
+    Raises:
+        UserError: what `files.read_lines` refuses, a wrong number of columns, an empty id or one with blanks, a score
+            that is not a number in [0, 1]; with the file, the line number and the line.
+    """
+    return [_parse_line(path, number, line) for number, line in enumerate(read_lines(path), 1)]
+
+
+def _parse_line(path: str | os.PathLike, number: int, line: str) -> Pair:
+    where = f"{path}, line {number}: {line!r}"
+    fields = line.split("\t")
+    if len(fields) != 3:
+        raise UserError(f"{where} has {len(fields)} tab-separated columns; expected 3: id_1, id_2, similarity")
+    id_1, id_2, score = fields
+    for video_id in (id_1, id_2):
+        if len(video_id.split()) != 1 or video_id != video_id.strip():
+            raise UserError(f"{where} has the id {video_id!r}; an id is not empty and has no blanks")
+    if not _NUMBER.fullmatch(score):
+        raise UserError(f"{where} has the similarity {score!r}; expected a number from 0 to 1 (and no header line)")
+    similarity = float(score)
+    if not 0.0 <= similarity <= 1.0:
+        raise UserError(f"{where} has the similarity {score}; expected a number from 0 to 1")
+    return Pair(id_1, id_2, similarity)

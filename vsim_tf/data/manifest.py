@@ -1,0 +1,170 @@
+"""`manifest.json`: what a set of fold files holds, written last, so that a set with a manifest is complete."""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsim_tf.data.files import replacing
+from vsim_tf.data.records import count_records
+from vsim_tf.errors import UserError
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+_AGAIN = "write the folds again: write_tfrecord.py --overwrite"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a set of fold files follows from: equal settings give equal files.
+
+    Attributes:
+        layout: "once" (each pair in the file of its fold) or "expanded" (the 2021 tree).
+        num_folds: number of folds.
+        seed: seed of the shuffles.
+        frame_embedding_size: values of a frame.
+        label_file: name, bytes and sha256 of the label file.
+        video_files: the same of each file of video records.
+    """
+
+    layout: str
+    num_folds: int
+    seed: int
+    frame_embedding_size: int
+    label_file: dict[str, Any]
+    video_files: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of pair records: number of records, bytes and sha256."""
+
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FoldEntry:
+    """A fold.
+
+    Attributes:
+        train: files to train on, relative to the manifest's folder.
+        validation: files to validate on.
+        videos_on_both_sides: videos that occur in training and in validation pairs.
+    """
+
+    train: list[str]
+    validation: list[str]
+    videos_on_both_sides: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the input held.
+
+    Attributes:
+        pairs: lines of the label file.
+        repeated_pairs: pairs that repeat an earlier one in the same order.
+        reversed_pairs: pairs that repeat an earlier one with first and second exchanged.
+        videos: distinct videos of the video records.
+        repeated_videos: video records that repeat an earlier one byte for byte.
+        similarity_histogram: similarity to number of pairs, ascending.
+    """
+
+    pairs: int
+    repeated_pairs: int
+    reversed_pairs: int
+    videos: int
+    repeated_videos: int
+    similarity_histogram: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A complete set of fold files; `files` maps names, relative to the folder, to entries, `folds[i]` is fold i."""
+
+    settings: Settings
+    files: dict[str, FileEntry]
+    folds: list[FoldEntry]
+    statistics: Statistics
+
+    @property
+    def num_folds(self) -> int:
+        """Number of folds."""
+        return len(self.folds)
+
+    def records(self, names: list[str]) -> int:
+        """Number of pairs in some of the files."""
+        return sum(self.files[name].records for name in names)
+
+
+def write_manifest(folder: str | os.PathLike, manifest: Manifest) -> None:
+    """Write `manifest.json` into a folder, completely or not at all."""
+    content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(manifest)}
+    with replacing(Path(folder) / MANIFEST) as file:
+        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def read_manifest(folder: str | os.PathLike) -> Manifest:
+    """The manifest of a folder, after a check that every file it names is there with all its records.
+
+    Raises:
+        UserError: no manifest, one of another version, a missing file, a file of another size or number of records.
+    """
+    manifest = parse_manifest(folder)
+    for name, entry in manifest.files.items():
+        path = Path(folder) / name
+        if not path.is_file():
+            raise UserError(f"{path}: the file is missing, though {MANIFEST} names it; {_AGAIN}")
+        size, records = path.stat().st_size, count_records(path)
+        if (size, records) != (entry.bytes, entry.records):
+            raise UserError(f"{path}: has {records} records in {size} bytes, but {MANIFEST} says {entry.records} in "
+                            f"{entry.bytes}; {_AGAIN}")
+    return manifest
+
+
+def fold_files(folder: str | os.PathLike, fold: int) -> tuple[list[str], list[str]]:
+    """Paths of the training files and of the validation files of a fold.
+
+    Raises:
+        UserError: what `read_manifest` refuses, or a fold that the set does not have.
+    """
+    manifest = read_manifest(folder)
+    if not 0 <= fold < manifest.num_folds:
+        raise UserError(f"fold {fold} is not in {folder}; its folds are 0 to {manifest.num_folds - 1}")
+    entry = manifest.folds[fold]
+    return [os.path.join(folder, name) for name in entry.train], [os.path.join(folder, name) for name in entry.validation]
+
+
+def parse_manifest(folder: str | os.PathLike) -> Manifest:
+    """The manifest of a folder as it stands there, without a look at the files that it names.
+
+    Raises:
+        UserError: no manifest, one that is not as `write_manifest` writes it, or one that names files outside its folder.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its last file") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON: {error}; {_AGAIN}") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}; {_AGAIN}")
+    try:
+        manifest = Manifest(
+            settings=Settings(**content["settings"]),
+            files={name: FileEntry(**entry) for name, entry in content["files"].items()},
+            folds=[FoldEntry(**entry) for entry in content["folds"]],
+            statistics=Statistics(**content["statistics"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not as write_tfrecord.py writes it ({error!r}); {_AGAIN}") from None
+    for name in manifest.files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UserError(f"{path}: names {name!r}, which is outside its folder; {_AGAIN}")
+    return manifest

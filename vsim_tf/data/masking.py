@@ -1,0 +1,31 @@
+"""Random masking of words for the masked language model (2021 solution, facts 4.3)."""
+
+import tensorflow as tf
+
+from vsim_tf.data.schema import IGNORED_TOKEN
+
+SELECTED, REPLACED_BY_MASK, REPLACED_BY_RANDOM = 0.15, 0.8, 0.1
+
+
+def mask_tokens(input_ids: tf.Tensor, seed: tf.Tensor, vocab_size: int, mask_id: int, special_ids: list[int]):
+    """Selects 15% of the tokens; of these 80% become [MASK], 10% a random id of the whole vocabulary, 10% stay.
+
+    Args:
+        input_ids: `[batch, text]` int32.
+        seed: two integers; the same seed gives the same masks.
+        vocab_size: random ids are drawn from 0 up to it, special tokens included.
+        mask_id: id of [MASK].
+        special_ids: ids that are never selected ([CLS], [SEP], [PAD]).
+
+    Returns:
+        masked ids and targets (the original id where selected, else -100), both `[batch, text]` int32.
+    """
+    seeds = tf.random.split(tf.cast(seed, tf.int32), 3)
+    shape = tf.shape(input_ids)
+    special = tf.reduce_any(input_ids[..., None] == tf.constant(special_ids, tf.int32), axis=-1)
+    selected = (tf.random.stateless_uniform(shape, seeds[0]) < SELECTED) & ~special
+    action = tf.random.stateless_uniform(shape, seeds[1])
+    random_ids = tf.random.stateless_uniform(shape, seeds[2], maxval=vocab_size, dtype=tf.int32)
+    replaced = tf.where(action < REPLACED_BY_MASK, mask_id, random_ids)
+    changed = selected & (action < REPLACED_BY_MASK + REPLACED_BY_RANDOM)
+    return tf.where(changed, replaced, input_ids), tf.where(selected, input_ids, IGNORED_TOKEN)

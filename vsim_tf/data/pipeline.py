@@ -1,0 +1,259 @@
+"""Records to batches: whole batches are parsed, decoded and tokenised at once; frames stay float16.
+
+The order of training batches is a function of the seed and the epoch alone, so that a run can be continued at any step.
+"""
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf.data.masking import mask_tokens
+from vsim_tf.data.records import count_records
+from vsim_tf.data.schema import (
+    BYTES_PER_FRAME_VALUE,
+    FRAME_FEATURE,
+    ID,
+    IGNORED_TOKEN,
+    PAIR_SUFFIXES,
+    SIMILARITY,
+    TAG_ID,
+    TITLE,
+    PairBatch,
+    VideoBatch,
+)
+from vsim_tf.data.text import Tokenizer
+from vsim_tf.errors import RecordError, UserError
+
+SHUFFLE_BATCHES = 10
+"""The shuffle buffer holds this many batches (2021: 8 for videos, 10 for pairs)."""
+FILES_READ_AT_ONCE = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchFormat:
+    """How records become batches.
+
+    Attributes:
+        tokenizer: turns titles into token ids.
+        tags: known tag ids in ascending order; others are dropped.
+        max_text_length: tokens per title, [CLS] and [SEP] included.
+        max_frames: frames per video.
+        frame_embedding_size: numbers per frame.
+    """
+
+    tokenizer: Tokenizer
+    tags: np.ndarray
+    max_text_length: int
+    max_frames: int
+    frame_embedding_size: int
+
+
+@contextlib.contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turns what TensorFlow makes of a bad record into the `RecordError` or `UserError` that was meant."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if match := re.search(r"RecordError: (.+)", error.message):
+            raise RecordError(match[1]) from None
+        if isinstance(error, tf.errors.DataLossError):
+            raise UserError(f"a record file is damaged: {error.message.splitlines()[0]}") from None
+        raise
+
+
+def frame_indices(num_frames: tf.Tensor, max_frames: int) -> tf.Tensor:
+    """Which frame stands at each position (2021 facts 1.3).
+
+    n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
+
+    Args:
+        num_frames: frames in the record, `[batch]` int64.
+        max_frames: positions.
+
+    Returns:
+        `[batch, max_frames]` int64; -1 for videos without frames.
+    """
+    n = num_frames[:, None]
+    position = tf.range(max_frames, dtype=tf.int64)[None, :]
+    stride = n // max_frames
+    return tf.where(stride == 0, tf.minimum(position, n - 1), position * stride + stride // 2)
+
+
+def decode_frames(features: tf.RaggedTensor, batch_format: BatchFormat) -> tuple[tf.Tensor, tf.Tensor]:
+    """Byte strings of each video's frames to `[batch, frames, dim]` float16 and the number sampled, `[batch]` int32.
+
+    Positions of a video without frames are zero.
+    """
+    width = batch_format.frame_embedding_size
+    counts = features.row_lengths()
+    zero_frame = tf.constant([b"\0" * (width * BYTES_PER_FRAME_VALUE)])
+    flat = tf.concat([features.flat_values, zero_frame], axis=0)
+    chosen = frame_indices(counts, batch_format.max_frames)
+    index = tf.where(chosen < 0, tf.size(flat, tf.int64) - 1, features.row_starts()[:, None] + chosen)
+    # decode_raw has no float16 kernel for fixed lengths, and a plain one is slower than reading 16-bit integers
+    values = tf.bitcast(tf.io.decode_raw(tf.gather(flat, tf.reshape(index, [-1])), tf.uint16), tf.float16)
+    frames = tf.reshape(values, [-1, batch_format.max_frames, width])
+    return frames, tf.cast(tf.minimum(counts, batch_format.max_frames), tf.int32)
+
+
+def multi_hot(tags: tf.RaggedTensor, known: np.ndarray) -> tf.Tensor:
+    """Tag ids of each video to `[batch, tags]` int8; unknown tags are dropped, repeated ones count once."""
+    table = tf.constant(known, tf.int64)
+    column = tf.searchsorted(table, tags.flat_values)
+    found = tf.gather(table, tf.minimum(column, len(known) - 1)) == tags.flat_values
+    where = tf.boolean_mask(tf.stack([tags.value_rowids(), tf.cast(column, tf.int64)], axis=1), found)
+    shape = tf.stack([tags.nrows(), len(known)])
+    return tf.cast(tf.scatter_nd(where, tf.ones_like(where[:, 0]), shape) > 0, tf.int8)
+
+
+class VideoParser:
+    """Serialised examples to a `VideoBatch`, once for each key suffix."""
+
+    def __init__(self, batch_format: BatchFormat, suffix: str = ""):
+        self.format = batch_format
+        self.suffix = suffix
+        dtypes = {ID: tf.string, TITLE: tf.string, FRAME_FEATURE: tf.string, TAG_ID: tf.int64}
+        self.features = {
+            key + suffix: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for key, dtype in dtypes.items()
+        }
+
+    def __call__(self, parsed: dict, files: tf.Tensor, numbers: tf.Tensor, examples: tf.Tensor) -> VideoBatch:
+        column = {key.removesuffix(self.suffix) if self.suffix else key: value for key, value in parsed.items()}
+        frames = column[FRAME_FEATURE]
+        frameless = tf.where(frames.row_lengths() == 0, examples, "")
+        ids, input_ids, mask = tf.numpy_function(
+            self._check_and_tokenize,
+            [
+                files, numbers, frameless,
+                column[ID].flat_values, column[ID].row_splits,
+                column[TITLE].flat_values, column[TITLE].row_splits,
+                tf.strings.length(frames.flat_values), frames.row_splits,
+            ],
+            [tf.string, tf.int32, tf.int32],
+        )  # fmt: skip
+        ids = tf.ensure_shape(ids, [None])
+        input_ids, mask = (tf.ensure_shape(x, [None, self.format.max_text_length]) for x in (input_ids, mask))
+        with tf.control_dependencies([ids]):  # bad byte lengths are reported before they are decoded
+            frames = tf.identity(frames)
+        decoded, num_frames = decode_frames(frames, self.format)
+        tags = multi_hot(column[TAG_ID], self.format.tags)
+        return VideoBatch(ids, input_ids, mask, decoded, num_frames, tags, tf.fill(tf.shape(input_ids), IGNORED_TOKEN))
+
+    def _check_and_tokenize(self, files, numbers, frameless, ids, id_splits, titles, title_splits, lengths, splits):
+        def place(row):
+            return f"{files[row].decode()}, record {numbers[row]}"
+
+        for key, row_splits in ((ID, id_splits), (TITLE, title_splits)):
+            counts = np.diff(row_splits)
+            if (bad := np.flatnonzero(counts != 1)).size:
+                raise RecordError(f"{place(bad[0])}: key '{key}{self.suffix}' holds {counts[bad[0]]} values, 1 is needed")
+        expected = self.format.frame_embedding_size * BYTES_PER_FRAME_VALUE
+        if (bad := np.flatnonzero(lengths != expected)).size:
+            row = np.searchsorted(splits, bad[0], side="right") - 1
+            raise RecordError(
+                f"{place(row)}, video {ids[row].decode(errors='replace')}: frame {bad[0] - splits[row]} has {lengths[bad[0]]}"
+                f" bytes, {expected} are needed (--frame_embedding_size={self.format.frame_embedding_size} float16 numbers)"
+            )
+        for row in np.flatnonzero(frameless != b""):
+            if FRAME_FEATURE + self.suffix not in tf.train.Example.FromString(frameless[row]).features.feature:
+                raise RecordError(
+                    f"{place(row)}, video {ids[row].decode(errors='replace')}: no key '{FRAME_FEATURE}{self.suffix}'"
+                )
+        texts = [title.decode("utf-8", errors="replace") for title in titles]
+        return ids, *self.format.tokenizer.encode_batch(texts, self.format.max_text_length)
+
+
+def _parse_videos(batch_format: BatchFormat):
+    parser = VideoParser(batch_format)
+
+    def parse(files, numbers, examples):
+        return parser(tf.io.parse_example(examples, parser.features), files, numbers, examples)
+
+    return parse
+
+
+def _parse_pairs(batch_format: BatchFormat):
+    parsers = [VideoParser(batch_format, suffix) for suffix in PAIR_SUFFIXES]
+    features = {SIMILARITY: tf.io.FixedLenFeature([], tf.float32)}
+
+    def parse(files, numbers, examples):
+        parsed = tf.io.parse_example(examples, features | parsers[0].features | parsers[1].features)
+        first, second = (
+            parser({key: parsed[key] for key in parser.features}, files, numbers, examples) for parser in parsers
+        )
+        return PairBatch(first, second, parsed[SIMILARITY])
+
+    return parse
+
+
+PARSERS = {"videos": _parse_videos, "pairs": _parse_pairs}
+
+
+def _numbered_records(file: tf.Tensor) -> tf.data.Dataset:
+    """(file, record number, serialised example) of one file."""
+    return tf.data.TFRecordDataset(file).enumerate().map(lambda number, example: (file, number, example))
+
+
+def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
+    """All records of the files in order, the last batch may be smaller; `kind` is "videos" or "pairs"."""
+    records = tf.data.Dataset.from_tensor_slices(list(files)).flat_map(_numbered_records)
+    parse = PARSERS[kind](batch_format)
+    return records.batch(batch_size).map(parse, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+class TrainingData:
+    """Endless shuffled batches, a function of the seed and the step.
+
+    Args:
+        files: TFRecord files.
+        kind: "videos" or "pairs".
+        batch_format: how records become batches.
+        batch_size: global batch; the remainder of an epoch is dropped.
+        seed: of the order and of word masking.
+        mask_words: draw targets for the masked language model ("videos" only).
+
+    Raises:
+        UserError: fewer records than one batch.
+        RecordError: a truncated file.
+    """
+
+    def __init__(
+        self, files: list[str], kind: str, batch_format: BatchFormat, batch_size: int, seed: int, mask_words: bool = False
+    ):
+        self.files, self.kind, self.format = list(files), kind, batch_format
+        self.batch_size, self.seed, self.mask_words = batch_size, seed, mask_words
+        self.num_records = sum(count_records(file) for file in self.files)
+        self.steps_per_epoch = self.num_records // batch_size
+        if not self.steps_per_epoch:
+            raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")
+
+    def batches(self, start_step: int = 0) -> tf.data.Dataset:
+        """Batches from a step on, without end."""
+        epoch, skipped = divmod(start_step, self.steps_per_epoch)
+        epochs = tf.data.Dataset.counter(epoch).flat_map(self._epoch).skip(skipped)
+        batches = epochs.map(PARSERS[self.kind](self.format), num_parallel_calls=2, deterministic=True)
+        if self.mask_words:
+            batches = batches.enumerate(start_step).map(self._mask, num_parallel_calls=2, deterministic=True)
+        return batches.prefetch(2)
+
+    def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        seeds = tf.random.split(tf.cast(tf.stack([self.seed, epoch]), tf.int32), 2)
+        files = tf.random.experimental.stateless_shuffle(tf.constant(self.files), seed=seeds[0])
+        records = tf.data.Dataset.from_tensor_slices(files).interleave(
+            _numbered_records, cycle_length=FILES_READ_AT_ONCE, block_length=1, deterministic=True
+        )
+        shuffled = records.shuffle(
+            SHUFFLE_BATCHES * self.batch_size, seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False
+        )
+        return shuffled.batch(self.batch_size, drop_remainder=True)
+
+    def _mask(self, step: tf.Tensor, batch: VideoBatch) -> VideoBatch:
+        tokenizer = self.format.tokenizer
+        special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
+        seed = tf.stack([self.seed, step])
+        ids, labels = mask_tokens(batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, special)
+        return batch._replace(input_ids=ids, mlm_labels=labels)

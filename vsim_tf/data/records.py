@@ -1,0 +1,143 @@
+"""TFRecord files: find, walk, read and write them without TensorFlow.
+
+A record is framed as: length (8 bytes, little-endian), masked CRC-32C of the length (4), data, masked CRC-32C of the
+data (4).
+"""
+
+import glob
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import google_crc32c
+import numpy as np
+
+from vsim_tf.errors import RecordError, UserError
+
+_LENGTH = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+_HEADER_BYTES = _LENGTH.size + _CRC.size
+
+
+def expand_pattern(pattern: str) -> list[str]:
+    """Sorted files of a glob pattern, or of several separated by commas.
+
+    Raises:
+        UserError: a pattern that matches nothing, a folder, a file that cannot be read.
+    """
+    files = set()
+    for part in pattern.split(","):
+        found = [part] if os.path.exists(part) else glob.glob(part)
+        if not found:
+            raise UserError(f"{part!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several "
+                            "separated by commas")
+        files.update(found)
+    for file in sorted(files):
+        if os.path.isdir(file):
+            raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, '*.tfrecords')}'")
+        if not os.access(file, os.R_OK):
+            raise UserError(f"{file!r} cannot be read; check its permissions")
+    return sorted(files)
+
+
+def record_spans(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Where the data of each record lies: offsets and lengths in bytes, `[records]` int64 each.
+
+    Only the 12 bytes in front of each record are read, so the data itself is not checked.
+
+    Raises:
+        RecordError: a truncated file, or one that is no TFRecord file; with the file and the number of the record.
+    """
+    offsets, lengths = [], []
+    with open(path, "rb", buffering=0) as file:
+        descriptor = file.fileno()
+        size = os.fstat(descriptor).st_size
+        position = 0
+        while position < size:
+            length = _record_length(os.pread(descriptor, _HEADER_BYTES, position), path, len(offsets), position)
+            offsets.append(position + _HEADER_BYTES)
+            lengths.append(length)
+            position += _HEADER_BYTES + length + _CRC.size
+            if position > size:
+                raise _truncated(path, len(offsets) - 1)
+    return np.array(offsets, np.int64), np.array(lengths, np.int64)
+
+
+def count_records(path: str | os.PathLike) -> int:
+    """Number of records of a file, by walking its framing; errors as in `record_spans`."""
+    return len(record_spans(path)[0])
+
+
+def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
+    """Records of a file in order, as (offset of the data in the file, data), each checked against its CRC.
+
+    Raises:
+        RecordError: a damaged or truncated file; with the file and the number of the record.
+    """
+    with open(path, "rb", buffering=1 << 20) as file:
+        number = position = 0
+        while header := file.read(_HEADER_BYTES):
+            length = _record_length(header, path, number, position)
+            data, crc = _read_data(file, length, path, number)
+            if _masked_crc(data) != crc:
+                raise RecordError(f"{path}, record {number}: the data does not match its checksum; the file is damaged")
+            yield position + _HEADER_BYTES, data
+            number += 1
+            position += _HEADER_BYTES + length + _CRC.size
+
+
+class RecordWriter:
+    """Writes records to an open binary file and keeps count.
+
+    Attributes:
+        records: records written.
+        bytes: bytes written.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self.records = 0
+        self.bytes = 0
+        self._file = file
+        self._sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Append one record."""
+        length = _LENGTH.pack(len(data))
+        for piece in (length + _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))):
+            self._file.write(piece)
+            self._sha256.update(piece)
+            self.bytes += len(piece)
+        self.records += 1
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal sha256 of what was written, gathered while writing."""
+        return self._sha256.hexdigest()
+
+
+def _masked_crc(data: bytes) -> int:
+    """CRC-32C, rotated right by 15 bits plus a constant: a CRC of data that itself holds CRCs would be weak."""
+    crc = google_crc32c.value(data)
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def _record_length(header: bytes, path: str | os.PathLike, number: int, position: int) -> int:
+    if len(header) < _HEADER_BYTES:
+        raise _truncated(path, number)
+    if _masked_crc(header[:_LENGTH.size]) != _CRC.unpack_from(header, _LENGTH.size)[0]:
+        raise RecordError(f"{path}, record {number} (byte {position}): no valid record starts here; the file is damaged or "
+                          "is not an uncompressed TFRecord file")
+    return _LENGTH.unpack_from(header)[0]
+
+
+def _read_data(file: BinaryIO, length: int, path: str | os.PathLike, number: int) -> tuple[bytes, int]:
+    data, crc = file.read(length), file.read(_CRC.size)
+    if len(data) < length or len(crc) < _CRC.size:
+        raise _truncated(path, number)
+    return data, _CRC.unpack(crc)[0]
+
+
+def _truncated(path: str | os.PathLike, number: int) -> RecordError:
+    return RecordError(f"{path}, record {number}: the file ends within this record; it is truncated")

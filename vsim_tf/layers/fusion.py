@@ -1,0 +1,43 @@
+"""How a video vector and a text vector become one embedding (2021 solution, facts 3.2)."""
+
+import keras
+from keras import ops
+
+
+class SEGate(keras.layers.Layer):
+    """Squeeze-and-excitation gate h · sigmoid(W₂ relu(W₁ h)), no biases (Hu et al. 2017, arXiv 1709.01507)."""
+
+    def __init__(self, ratio: int, **kwargs):
+        super().__init__(**kwargs)
+        self.ratio = ratio
+
+    def build(self, shape):
+        width = shape[-1]
+        options = {"use_bias": False, "kernel_initializer": "he_normal"}
+        self.reduce = keras.layers.Dense(width // self.ratio, activation="relu", name="reduce", **options)
+        self.restore = keras.layers.Dense(width, activation="sigmoid", name="restore", **options)
+        self.reduce.build(shape)
+        self.restore.build((None, width // self.ratio))
+
+    def call(self, x):
+        """`[batch, dim]` to `[batch, dim]`."""
+        return x * self.restore(self.reduce(x))
+
+
+class ConcatDenseSE(keras.layers.Layer):
+    """concat → dropout → Dense + ReLU → SE gate: non-negative embeddings."""
+
+    def __init__(self, size: int, se_ratio: int, dropout: float, **kwargs):
+        super().__init__(**kwargs)
+        self.dropout = keras.layers.Dropout(dropout, name="fusion_dropout")
+        self.dense = keras.layers.Dense(size, activation="relu", name="dense")
+        self.se = SEGate(se_ratio, name="se")
+
+    def build(self, video_shape, text_shape):
+        self.dense.build((None, video_shape[-1] + text_shape[-1]))
+        self.se.build((None, self.dense.units))
+
+    def call(self, video, text, training=None):
+        """`[batch, video_dim]` and `[batch, text_dim]` to `[batch, size]`."""
+        fused = self.dropout(ops.concatenate([video, text], axis=-1), training=training)
+        return self.se(self.dense(fused))

@@ -1,0 +1,33 @@
+"""Heads on top of an encoder."""
+
+import keras
+from keras import ops
+
+from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.transformer import gelu
+
+
+class MaskedLanguageModelHead(keras.layers.Layer):
+    """Dense → GELU → LayerNorm → product with the encoder's word table (tied) + a bias per word.
+
+    The 2021 solution feeds it with the embedding-wide states, not the encoder's (quirk 15).
+    """
+
+    def __init__(self, config: EncoderConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size = config.vocab_size
+        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        self.transform = keras.layers.Dense(
+            config.embedding_size, activation=gelu, kernel_initializer=initializer, name="transform"
+        )
+        self.norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
+
+    def build(self, states_shape):
+        self.transform.build(states_shape)
+        self.norm.build((*states_shape[:-1], self.transform.units))
+        self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros")
+
+    def call(self, states, word_table):
+        """`[..., dim]` states and the `[vocab, embedding]` word table to `[..., vocab]` logits."""
+        x = self.norm(self.transform(states))
+        return ops.matmul(x, ops.transpose(ops.cast(word_table, x.dtype))) + ops.cast(self.bias, x.dtype)

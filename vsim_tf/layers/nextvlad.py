@@ -1,0 +1,74 @@
+"""NeXtVLAD: frames to one vector (Lin et al. 2018, arXiv 1811.05014), as the 2021 solution has it (facts 3.2)."""
+
+import keras
+from keras import ops
+
+
+def batch_normalization(name: str) -> keras.layers.BatchNormalization:
+    """Keras' defaults (momentum 0.99, eps 1e-3); statistics cover the global batch when there are several replicas."""
+    several_replicas_exist = keras.backend.backend() == "tensorflow"
+    return keras.layers.BatchNormalization(synchronized=several_replicas_exist, name=name)
+
+
+def l2_normalize(x, axis=-1):
+    """x · rsqrt(max(Σx², 1e-12)): a zero vector stays zero, its gradient is multiplied by 10⁶ (quirk 43)."""
+    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
+
+
+class NeXtVLAD(keras.layers.Layer):
+    """Grouped soft assignment of frames to clusters and the sum of their residuals.
+
+    With frames X, u the expanded frame, g a group of width D, k a cluster:
+    a[m,g,k] = softmax_k(BN(u_m W_c))[g,k] · sigmoid(u_m W_a + b_a)[g];
+    V[d,k] = Σ_{m,g} a[m,g,k]·(u[m,g,d] − c[d,k]), L2-normalised over d, flattened as d·K + k, dropout, Dense.
+
+    Masked frames are zeroed before the expansion, so they become its bias and still take part (quirk 13).
+
+    Args:
+        clusters: K.
+        groups: G, must divide the expanded width.
+        expansion: factor of the frame width.
+        output_size: width of the result.
+        dropout: rate before the last Dense.
+    """
+
+    def __init__(self, clusters: int, groups: int, expansion: int, output_size: int, dropout: float, **kwargs):
+        super().__init__(**kwargs)
+        self.clusters, self.groups, self.expansion = clusters, groups, expansion
+        self.group_attention = keras.layers.Dense(groups, activation="sigmoid", name="group_attention")
+        self.cluster_logits = keras.layers.Dense(groups * clusters, use_bias=False, name="cluster_logits")
+        self.cluster_norm = batch_normalization("cluster_bn")
+        self.dropout = keras.layers.Dropout(dropout, name="vlad_dropout")
+        self.output_dense = keras.layers.Dense(output_size, name="output")
+
+    def build(self, frames_shape, mask_shape=None):
+        del mask_shape
+        width = frames_shape[-1] * self.expansion
+        self.group_width = width // self.groups
+        self.expand = keras.layers.Dense(width, name="expand")
+        self.expand.build(frames_shape)
+        self.group_attention.build((None, None, width))
+        self.cluster_logits.build((None, None, width))
+        self.cluster_norm.build((None, None, self.groups * self.clusters))
+        self.centres = self.add_weight(
+            name="centres", shape=(1, self.group_width, self.clusters), initializer="glorot_normal"
+        )
+        self.output_dense.build((None, self.group_width * self.clusters))
+
+    def vlad(self, frames, mask, training=None):
+        """The normalised, flattened VLAD vector `[batch, D·K]` of frames `[batch, frames, dim]`, mask `[batch, frames]`."""
+        batch, length = ops.shape(frames)[0], ops.shape(frames)[1]
+        rows = length * self.groups
+        u = self.expand(frames * ops.cast(mask, frames.dtype)[:, :, None])
+        attention = ops.reshape(self.group_attention(u), (batch, rows, 1))
+        logits = self.cluster_norm(self.cluster_logits(u), training=training)
+        assignment = ops.softmax(ops.reshape(logits, (batch, rows, self.clusters))) * attention
+        residual_weight = ops.sum(assignment, axis=1, keepdims=True)
+        grouped = ops.reshape(u, (batch, rows, self.group_width))
+        vlad = ops.matmul(ops.transpose(grouped, (0, 2, 1)), assignment)
+        vlad = l2_normalize(vlad - ops.cast(self.centres, vlad.dtype) * residual_weight, axis=1)
+        return ops.reshape(vlad, (batch, self.group_width * self.clusters))
+
+    def call(self, frames, mask, training=None):
+        """`[batch, frames, dim]` and `[batch, frames]` to `[batch, output_size]`."""
+        return self.output_dense(self.dropout(self.vlad(frames, mask, training=training), training=training))

@@ -1,0 +1,130 @@
+"""Loss terms as pure functions of tensors, in `keras.ops` only.
+
+"Facts" are those of the 2021 solution. Every function returns one number per sample (or position); the objectives in
+`vsim_tf.training.objectives` say how they are summed and weighted.
+"""
+
+from keras import ops
+
+from vsim_tf.layers.nextvlad import l2_normalize
+
+PROBABILITY_EPSILON = 1e-7
+CONTRASTIVE_TEMPERATURE = 0.07
+MIXTURE_TEMPERATURE = 2.0
+
+
+def bce_from_logits(logits, labels):
+    """Σ_j BCE(sigmoid(z_j), y_j) in the stable form, the tag loss of pre-training (facts 4.1).
+
+    Args:
+        logits, labels: `[batch, tags]`.
+
+    Returns:
+        `[batch]`.
+    """
+    labels = ops.cast(labels, logits.dtype)
+    return ops.sum(ops.maximum(logits, 0.0) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits))), axis=-1)
+
+
+def bce_from_probabilities(probabilities, labels):
+    """Σ_j −[y·log(p̃ + ε) + (1−y)·log(1 + ε − p̃)], p̃ = clip(p, ε, 1−ε), ε = 1e-7, the tag loss of fine-tuning (facts 5.2).
+
+    It equals `bce_from_logits` away from saturation; near it gradients fade, and are 0 where p is clipped (quirk 7). The order of
+    additions, (1 + ε) − p̃, is the one that TensorFlow 2.5's graph optimizer made of the code and decides values at saturation.
+
+    Args:
+        probabilities, labels: `[batch, tags]`.
+
+    Returns:
+        `[batch]`.
+    """
+    epsilon = PROBABILITY_EPSILON
+    labels = ops.cast(labels, probabilities.dtype)
+    p = ops.clip(probabilities, epsilon, 1.0 - epsilon)
+    return -ops.sum(labels * ops.log(p + epsilon) + (1.0 - labels) * ops.log((1.0 + epsilon) - p), axis=-1)
+
+
+def asymmetric_loss(probabilities, labels):
+    """Σ_j −[y·log p̃ + (1−y)·p·log(1−p)~], clipped to [1e-7, 1−1e-7]: ASL with γ₋ = 1, γ₊ = 0 and no shift (facts 4.1).
+
+    Ben-Baruch et al. 2020, arXiv 2009.14119. The focusing weight p of negatives is differentiated too (quirk 5). In this closed form
+    a positive at p = 1 has the gradient 0 where the 2021 code has NaN (quirk 4).
+
+    Args:
+        probabilities, labels: `[batch, tags]`.
+
+    Returns:
+        `[batch]`.
+    """
+    epsilon = PROBABILITY_EPSILON
+    labels = ops.cast(labels, probabilities.dtype)
+    log_p = ops.log(ops.clip(probabilities, epsilon, 1.0 - epsilon))
+    log_not_p = ops.log(ops.clip(1.0 - probabilities, epsilon, 1.0 - epsilon))
+    return -ops.sum(labels * log_p + (1.0 - labels) * probabilities * log_not_p, axis=-1)
+
+
+def contrastive(video, text, all_video=None, all_text=None, offset=0):
+    """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / 0.07, target i (facts 4.1).
+
+    Args:
+        video, text: `[batch, dim]`, this replica's part of the batch.
+        all_video, all_text: `[global batch, dim]`; the same as `video` and `text` with one replica.
+        offset: where this replica's part starts in the global batch.
+
+    Returns:
+        `[batch]`.
+    """
+    v, t = l2_normalize(video), l2_normalize(text)
+    all_v, all_t = (v, t) if all_video is None else (l2_normalize(all_video), l2_normalize(all_text))
+    targets = ops.arange(ops.shape(v)[0]) + offset
+    rows = cross_entropy(ops.matmul(v, ops.transpose(all_t)) / CONTRASTIVE_TEMPERATURE, targets)
+    columns = cross_entropy(ops.matmul(t, ops.transpose(all_v)) / CONTRASTIVE_TEMPERATURE, targets)
+    return 0.5 * (rows + columns)
+
+
+def mixture_regulariser(logits, expert_logits: list):
+    """Σ_k KL(q ‖ a_k), q = softmax(z/2), a_k = softmax(z_k/2) over the tags, logarithms of p + 1e-8 (facts 3.2).
+
+    The gradient flows through the mixture too (quirk 40).
+
+    Args:
+        logits: mixture z, `[batch, tags]`.
+        expert_logits: z_k, each `[batch, tags]`.
+
+    Returns:
+        `[batch]`; the 2021 R is its mean.
+    """
+    q = ops.softmax(logits / MIXTURE_TEMPERATURE)
+    log_q = ops.log(q + 1e-8)
+    experts = [ops.softmax(z / MIXTURE_TEMPERATURE) for z in expert_logits]
+    return sum(ops.sum(q * (log_q - ops.log(a + 1e-8)), axis=-1) for a in experts)
+
+
+def cross_entropy(logits, targets):
+    """−log softmax(z)[target] of `[..., classes]` logits and `[...]` integer targets, shape `[...]`."""
+    return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+
+
+def cosine(first, second):
+    """Cosine of corresponding rows, `[batch, dim]` twice to `[batch]`."""
+    return ops.sum(l2_normalize(first) * l2_normalize(second), axis=-1)
+
+
+def squared_error(similarity, target):
+    """(s − t)², `[batch]`."""
+    return ops.square(similarity - target)
+
+
+def similarity_divergence(similarity, target):
+    """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (facts 5.2): not a divergence of distributions; no gradient below 1e-7 (quirk 8).
+
+    Args:
+        similarity: predicted cosines, `[batch]`.
+        target: human scores, `[batch]`.
+
+    Returns:
+        `[batch]`.
+    """
+    s = ops.clip(similarity, PROBABILITY_EPSILON, 1.0)
+    t = ops.clip(target, PROBABILITY_EPSILON, 1.0)
+    return t * ops.log(t / s)

@@ -1,0 +1,156 @@
+"""What is minimised: a loss and its terms, as functions of a model and a batch.
+
+Logged losses are means over videos. What is differentiated is the sum, i.e. the global batch size times the mean (twice that for
+pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (facts 4.1, 5.2). Every term below
+returns this replica's part of that sum.
+"""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from keras import ops
+
+from vsim_tf import losses
+from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
+from vsim_tf.models import VideoModel
+from vsim_tf.models.outputs import VideoOutput
+
+TAG_LOSSES = {
+    "bce": {
+        "pretrain": losses.bce_from_logits,
+        "pair": lambda logits, labels: losses.bce_from_probabilities(ops.sigmoid(logits), labels),
+    },
+    "asl": {
+        "pretrain": lambda logits, labels: losses.asymmetric_loss(ops.sigmoid(logits), labels),
+        "pair": lambda logits, labels: losses.asymmetric_loss(ops.sigmoid(logits), labels),
+    },
+}
+
+
+class Replicas(NamedTuple):
+    """This replica's place in the global batch."""
+
+    count: int
+    index: Any
+
+    @classmethod
+    def current(cls) -> "Replicas":
+        context = tf.distribute.get_replica_context()
+        return cls(context.num_replicas_in_sync, context.replica_id_in_sync_group)
+
+    def sum(self, value):
+        """Sum of a value over replicas."""
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+    def gather(self, value):
+        """Values of all replicas along the batch axis; gradients flow back to each."""
+        return value if self.count == 1 else tf.distribute.get_replica_context().all_gather(value, axis=0)
+
+
+def call_model(model: VideoModel, batch: VideoBatch, training: bool) -> VideoOutput:
+    """Runs a model on a batch of videos."""
+    return model(batch.input_ids, batch.attention_mask, batch.frames, batch.num_frames, training=training)
+
+
+def tag_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+    """Σ_b tag loss of the (mixture's) logits."""
+    del replicas
+    return ops.sum(TAG_LOSSES[model.config.tag_loss]["pretrain"](output.tag_logits, batch.tags))
+
+
+def expert_tag_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+    """Σ_b Σ_k tag loss of expert k."""
+    del replicas
+    loss = TAG_LOSSES[model.config.tag_loss]["pretrain"]
+    return sum(ops.sum(loss(logits, batch.tags)) for logits in output.expert_logits)
+
+
+def regulariser_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+    """B times the mixture regulariser R."""
+    del model, batch, replicas
+    return ops.sum(losses.mixture_regulariser(output.tag_logits, list(output.expert_logits)))
+
+
+def contrastive_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+    """Σ_b Σ_k C(v_k, t) with the negatives of the global batch."""
+    del model, batch
+    text = ops.cast(output.text_vector, "float32")
+    all_text, offset = replicas.gather(text), replicas.index * ops.shape(text)[0]
+    vectors = [ops.cast(v, "float32") for v in output.expert_vectors]
+    return sum(ops.sum(losses.contrastive(v, text, replicas.gather(v), all_text, offset)) for v in vectors)
+
+
+def mlm_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+    """B times the mean cross-entropy of all masked positions of the global batch; 0 when none is masked.
+
+    Logits are computed at masked positions only: same value and gradient as computing all and dropping the rest (quirk 15).
+    """
+    masked = tf.where(batch.mlm_labels != IGNORED_TOKEN)
+    logits = model.mlm_logits(tf.gather_nd(output.token_states, masked))
+    loss = ops.sum(losses.cross_entropy(logits, tf.gather_nd(batch.mlm_labels, masked)))
+    count = replicas.sum(tf.cast(tf.shape(masked)[0], tf.float32))
+    global_batch = tf.cast(tf.shape(batch.mlm_labels)[0] * replicas.count, tf.float32)
+    return global_batch * loss / tf.maximum(count, 1.0)
+
+
+PRETRAIN_TERMS = {
+    "tag": tag_term,
+    "expert_tags": expert_tag_term,
+    "regulariser": regulariser_term,
+    "contrastive": contrastive_term,
+    "mlm": mlm_term,
+}
+
+
+class PretrainObjective:
+    """The weighted sum of a model's pre-training losses (`ModelConfig.pretrain_losses`)."""
+
+    def __call__(self, model: VideoModel, batch: VideoBatch, training: bool = True):
+        """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
+        output = call_model(model, batch, training)
+        return self.from_output(model, output, batch)
+
+    @staticmethod
+    def from_output(model: VideoModel, output: VideoOutput, batch: VideoBatch):
+        """The same from the model's output."""
+        replicas = Replicas.current()
+        weights = model.config.pretrain_losses
+        terms = {name: weights[name] * PRETRAIN_TERMS[name](model, output, batch, replicas) for name in weights}
+        return summed(terms, ops.shape(output.embedding)[0] * replicas.count)
+
+
+class PairObjective:
+    """2B·(Σ(s−t)² + kl_weight·Σ t·log(t/s)) + Σ tag loss of both videos (facts 5.2).
+
+    Args:
+        kl_weight: weight of the KL term.
+    """
+
+    def __init__(self, kl_weight: float):
+        self.kl_weight = kl_weight
+
+    def __call__(self, model: VideoModel, batch: PairBatch, training: bool = True):
+        """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
+        outputs = [call_model(model, video, training) for video in (batch.first, batch.second)]
+        return self.from_outputs(model, outputs, batch)
+
+    def from_outputs(self, model: VideoModel, outputs: list[VideoOutput], batch: PairBatch):
+        """The same from the model's outputs of the first and second videos."""
+        replicas = Replicas.current()
+        videos = 2 * ops.shape(batch.similarity)[0] * replicas.count
+        similarity = losses.cosine(outputs[0].embedding, outputs[1].embedding)
+        tag_loss = TAG_LOSSES[model.config.tag_loss]["pair"]
+        factor = ops.cast(videos, "float32")
+        tags = (batch.first.tags, batch.second.tags)
+        terms = {
+            "mse": factor * ops.sum(losses.squared_error(similarity, batch.similarity)),
+            "kl": factor * self.kl_weight * ops.sum(losses.similarity_divergence(similarity, batch.similarity)),
+            "tag": sum(ops.sum(tag_loss(output.tag_logits, labels)) for output, labels in zip(outputs, tags)),
+        }
+        return summed(terms, videos)
+
+
+def summed(terms: dict[str, Any], videos):
+    """The sum of the terms, and what is logged: the sum and each term per video."""
+    total = sum(terms.values())
+    return total, {name: value / ops.cast(videos, "float32") for name, value in ({"loss": total} | terms).items()}
