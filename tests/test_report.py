@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 
@@ -5,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from vsim_tf.errors import UserError
-from vsim_tf.report import (ModelScores, Report, SetScores, console_table, format_seconds, markdown_report, read_timings,
-                            scores_plot, scores_table, verdict, write_report)
+from vsim_tf.report import (ModelScores, Report, SetScores, console_table, format_seconds, markdown_report,
+                            read_timings, scores_plot, scores_table, verdict, write_report)
 
 MODELS = [ModelScores("uniter", 0.4, [0.70, 0.72], 0.75), ModelScores("mix|x", 0.6, [0.60, 0.65], math.nan)]
 SCORES = SetScores("test_a", MODELS, 0.79, {"mean frame cosine": 0.6081, "character TF-IDF cosine": 0.795}, 760, 1500)
@@ -28,10 +29,11 @@ def test_table_has_models_ensemble_and_baselines():
 
 
 def test_console_table_shows_the_same_numbers():
-    console = Console(file=io.StringIO(), width=120)
-    console.print(console_table(SCORES))
+    console = Console(file=io.StringIO(), width=80)
+    models = [*MODELS, ModelScores("a_model_with_a_long_name", 0.0, [0.5], 0.5)]
+    console.print(console_table(dataclasses.replace(SCORES, models=models)))
     text = console.file.getvalue()
-    for shown in ("Spearman on test_a (1,500 pairs)", "mix|x", "0.7100", "0.7900", "0.6081", "mean of 2"):
+    for shown in ("Spearman on test_a (1,500 pairs)", "mix|x", "a_model_with_a_long_name", "0.7900", "0.6081", "of 2)"):
         assert shown in text
 
 
@@ -43,8 +45,9 @@ def test_verdict_compares_with_the_best():
 
 def test_markdown_has_every_part():
     text = markdown_report(REPORT, "report.png")
-    for part in ("\n    sh run.sh\n      --size=tiny\n", "![", "(report.png)", "## test_a: 760 videos, 1,500 labelled pairs",
-                 scores_table(SCORES), verdict(SCORES), "## test_b: 752 videos, 0 labelled pairs\n\nNo labels, so no scores.",
+    for part in ("\n    sh run.sh\n      --size=tiny\n", "![", "(report.png)",
+                 "## test_a: 760 videos, 1,500 labelled pairs", scores_table(SCORES), verdict(SCORES),
+                 "## test_b: 752 videos, 0 labelled pairs\n\nNo labels, so no scores.",
                  "| pre-training videos | 6,082 |", "| frames | 3 to 20 |", "| write folds | 3.2 s |",
                  "| pre-train | 59 min 59 s |", "| total | 1 h 00 min |"):
         assert part in text
@@ -75,8 +78,8 @@ def test_plot_shows_every_score():
 
 
 @pytest.mark.parametrize("seconds, text", [
-    (0, "0.0 s"), (4.24, "4.2 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s"), (3599.6, "1 h 00 min"),
-    (7265, "2 h 01 min"),
+    (0, "0.0 s"), (4.24, "4.2 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s"),
+    (3599.6, "1 h 00 min"), (7265, "2 h 01 min"),
 ])
 def test_seconds_for_people(seconds, text):
     assert format_seconds(seconds) == text

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.records import read_records
-from vsim_tf.data.schema import BYTES_PER_FRAME_VALUE, FRAME_FEATURE, ID, REQUIRED_KEYS, TITLE
-from vsim_tf.errors import RecordError, UserError
+from vsim_tf.data.schema import FRAME_FEATURE, TITLE
+from vsim_tf.data.text import decode_titles
+from vsim_tf.errors import UserError
 from vsim_tf.metrics import cosine_similarity, pair_rows, spearman
 from vsim_tf.submission import PathLike
 
@@ -42,7 +43,7 @@ def baseline_scores(test_file: PathLike, pairs: Sequence[Pair], frame_embedding_
 
     Raises:
         UserError: the file is missing or empty, or lacks a video of a pair.
-        RecordError: a damaged file, a record without a needed key or with a frame of another length.
+        RecordError: a damaged file, or a record that `data.videos.check_video` refuses.
     """
     videos = read_raw_videos(test_file, frame_embedding_size)
     return {
@@ -78,44 +79,27 @@ def read_raw_videos(test_file: PathLike, frame_embedding_size: int) -> RawVideos
 
     Raises:
         UserError: the file is missing or empty.
-        RecordError: a damaged file, a record without a needed key or with a frame of another length.
+        RecordError: a damaged file, or a record that `data.videos.check_video` refuses.
     """
     if not Path(test_file).is_file():
         raise UserError(f"{test_file}: no such file; a TFRecord file of videos is needed for the baselines")
     import tensorflow as tf
 
-    videos = []
+    from vsim_tf.data.videos import check_video
+
+    ids, titles, means = [], [], []
     for number, (_, record) in enumerate(read_records(test_file)):
-        where = f"{test_file}, record {number}"
-        videos.append(_raw_video(_features(tf.train.Example, record, where), frame_embedding_size, where))
-    if not videos:
+        ids.append(check_video(record, frame_embedding_size, f"{test_file}, record {number}"))
+        features = tf.train.Example.FromString(record).features.feature
+        titles.append(features[TITLE].bytes_list.value[0])
+        means.append(_mean_frame(features[FRAME_FEATURE].bytes_list.value, frame_embedding_size))
+    if not ids:
         raise UserError(f"{test_file}: holds no record")
-    ids, titles, means = zip(*videos)
-    return RawVideos(list(ids), list(titles), np.stack(means))
+    return RawVideos(ids, decode_titles(titles), np.stack(means))
 
 
-def _features(example_type: Any, record: bytes, where: str) -> Any:
-    from google.protobuf.message import DecodeError
-
-    try:
-        features = example_type.FromString(record).features.feature
-    except DecodeError as error:
-        raise RecordError(f"{where}: not a tf.train.Example") from error
-    if missing := [key for key in REQUIRED_KEYS if key not in features]:
-        raise RecordError(f"{where}: lacks {', '.join(missing)}")
-    return features
-
-
-def _raw_video(features: Any, frame_size: int, where: str) -> tuple[str, str, np.ndarray]:
-    ids = features[ID].bytes_list.value
-    if len(ids) != 1:
-        raise RecordError(f"{where}: {len(ids)} values of {ID}; accepted is one byte string")
-    video = ids[0].decode(errors="replace")
-    frames = features[FRAME_FEATURE].bytes_list.value
-    expected = frame_size * BYTES_PER_FRAME_VALUE
-    if wrong := [len(frame) for frame in frames if len(frame) != expected]:
-        raise RecordError(f"{where}, video {video}: a frame of {wrong[0]} bytes; {frame_size} float16 values are "
-                          f"{expected} bytes (frame_embedding_size)")
-    title = b"".join(features[TITLE].bytes_list.value).decode(errors="replace")
-    values = np.frombuffer(b"".join(frames), dtype="<f2").reshape(-1, frame_size).astype(np.float32)
-    return video, title, values.mean(axis=0) if len(values) else np.zeros(frame_size, np.float32)
+def _mean_frame(frames: Sequence[bytes], frame_embedding_size: int) -> np.ndarray:
+    if not frames:
+        return np.zeros(frame_embedding_size, np.float32)
+    values = np.frombuffer(b"".join(frames), dtype="<f2").reshape(-1, frame_embedding_size)
+    return values.mean(axis=0, dtype=np.float32)

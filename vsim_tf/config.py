@@ -1,9 +1,8 @@
 """Frozen descriptions of a model and of a training stage, validated where they are made."""
 
 import dataclasses
-import json
 import math
-import pathlib
+from pathlib import Path
 from typing import Any, Self
 
 from vsim_tf.errors import UserError
@@ -215,8 +214,32 @@ class StageConfig(_Config):
         )
 
 
-def write_json(path: pathlib.Path, values: dict[str, Any]):
-    """Writes a readable JSON file that appears complete or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+@dataclasses.dataclass(frozen=True)
+class PretrainOptions:
+    """What the pre-training script was asked for.
+
+    Attributes:
+        model, size: registered name and size.
+        train_records, val_records: patterns of video records.
+        label_file: scored pairs among the videos of `val_records`.
+        tag_file: one known tag per line.
+        hub_dir: Hugging Face folder of the text encoder; empty to train it from scratch.
+        vocab: vocabulary for training from scratch; empty to build one from the training titles.
+        training: how to train.
+        model_overrides: fields of `ModelConfig` that differ from the registry's.
+        folder: the run folder.
+        overwrite: replace what the folder holds.
+    """
+
+    model: str
+    size: str
+    train_records: str
+    val_records: str
+    label_file: str
+    tag_file: str
+    hub_dir: str
+    vocab: str
+    training: StageConfig
+    model_overrides: dict[str, float | int | str | None]
+    folder: Path
+    overwrite: bool = False

@@ -6,7 +6,7 @@ more than one member beside the running total.
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat, zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -60,8 +60,8 @@ def load_member(member: Member) -> Embeddings:
 def fold_mean(members: Iterable[Member], names: Sequence[str] | None = None) -> Embeddings:
     """Returns the element-wise mean of the members, not normalised, in float64 (2021 solution, ensemble step 1).
 
-    The 2021 code averaged 8 of the 11 folds of MixNextVLAD_ASL, the others were never trained to the end; here a mean is
-    over whatever members are given.
+    The 2021 code averaged 8 of the 11 folds of MixNextVLAD_ASL, the others were not written; here a mean is over
+    whatever members are given.
 
     Args:
         members: each `[videos, dim]` with the same ids in any order; the result has the first one's order.
@@ -70,7 +70,7 @@ def fold_mean(members: Iterable[Member], names: Sequence[str] | None = None) -> 
     Raises:
         UserError: no members, or one with other ids or another size than the first; names the member.
     """
-    total, count = _total(members, repeat(1.0), names)
+    total, count = _total(members, None, names)
     return Embeddings(total.ids, total.values / count)
 
 
@@ -149,15 +149,15 @@ def check_weights(weights: Sequence[float]) -> list[float]:
 
 
 def _weighted(
-    members: Iterable[Member], weights: Iterable[float], names: Sequence[str] | None
+    members: Iterable[Member], weights: list[float] | None, names: Sequence[str] | None
 ) -> Iterator[tuple[str, Embeddings, float]]:
-    """Yields name, embeddings and weight of each member with a weight above 0; others are not even read."""
+    """Yields name, embeddings and weight (1 if none are given) of each member; one of weight 0 is not even read."""
     position = -1
-    endless = isinstance(weights, repeat)
-    pairs = zip(members, weights) if endless else zip_longest(members, weights)
-    for position, (member, weight) in enumerate(pairs):
+    pairs = zip(members, repeat(1.0)) if weights is None else zip_longest(members, weights)
+    for member, weight in pairs:  # not in enumerate, with which zip would keep the first member alive
+        position += 1
         if member is None or weight is None:
-            raise UserError(f"{len(list(weights))} weights for {'fewer' if member is None else 'more'} members; "
+            raise UserError(f"{len(weights)} weights for {'fewer' if member is None else 'more'} members; "
                             f"accepted is one weight per member")
         if weight > 0:
             yield _name(member, position, names), load_member(member), weight
@@ -176,9 +176,12 @@ def _float64(values: np.ndarray) -> np.ndarray:
 
 
 def _total(
-    members: Iterable[Member], weights: Iterable[float], names: Sequence[str] | None, transform=_float64
+    members: Iterable[Member],
+    weights: list[float] | None,
+    names: Sequence[str] | None,
+    transform: Callable[[np.ndarray], np.ndarray] = _float64,
 ) -> tuple[Embeddings, int]:
-    """Returns the sum of weight * transform(values) in the order of the first member, and the number of members added."""
+    """Returns the sum of weight * transform(values) in the order of the first member, and how many were added."""
     ids, total, count = None, None, 0
     for name, member, weight in _weighted(members, weights, names):
         if total is None:
@@ -245,7 +248,7 @@ def ensemble_run(
         UserError: weights for other models than given, or anything `fold_mean`, `weighted_sum`, `svd_ensemble` refuse.
     """
     if set(weights) != set(members):
-        raise UserError(f"weights are given for {sorted(weights)}, members for {sorted(members)}; they must be the same")
+        raise UserError(f"weights are given for {sorted(weights)}, members for {sorted(members)}; they must agree")
     if method not in METHODS:
         raise UserError(f"ensemble method {method!r}; accepted are {', '.join(METHODS)}")
     models, names = [], list(members)

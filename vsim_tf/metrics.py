@@ -1,4 +1,4 @@
-"""Scores of embeddings and of tag predictions, in numpy: Spearman against people's similarity, micro precision, recall, F1."""
+"""Scores in numpy: of embeddings by Spearman against people's similarity, of tags by micro precision, recall and F1."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ def tag_counts(probabilities: np.ndarray, tags: np.ndarray, threshold: float = 0
 
 
 def tag_metrics(batches: Iterable[TagCounts]) -> dict[str, float]:
-    """Returns micro `precision`, `recall` and `f1` over the counts of all batches; 0 where nothing was predicted or true.
+    """Returns micro `precision`, `recall` and `f1` over the counts of all batches; 0 where their divisor is 0.
 
     precision = hits / predicted, recall = hits / actual, f1 = 2 hits / (predicted + actual).
     """

@@ -159,13 +159,14 @@ def encoder_config(spec: ModelSpec, size: str, vocab_size: int, hub_config: dict
 
 
 def model_config(spec: ModelSpec, size: str, encoder: EncoderConfig, num_tags: int, **overrides) -> ModelConfig:
-    """The full configuration of a model at a size; overrides that are None are ignored."""
-    config = ModelConfig(
-        name=spec.name, architecture=spec.architecture, encoder=encoder, num_tags=num_tags, pooling=spec.pooling,
-        tag_loss=spec.tag_loss, pretrain_losses=spec.pretrain_losses, **_fitting(spec.size or size, overrides),
-    )  # fmt: skip
-    return config
-
-
-def _fitting(size: str, overrides: dict) -> dict:
-    return SIZES[size]["model"] | {key: value for key, value in overrides.items() if value is not None}
+    """The full configuration of a model at a size, with single fields changed."""
+    values = {
+        "name": spec.name,
+        "architecture": spec.architecture,
+        "encoder": encoder,
+        "num_tags": num_tags,
+        "pooling": spec.pooling,
+        "tag_loss": spec.tag_loss,
+        "pretrain_losses": spec.pretrain_losses,
+    }
+    return ModelConfig(**values | SIZES[spec.size or size]["model"] | overrides)

@@ -80,7 +80,7 @@ class Report:
 
 
 def write_report(path: PathLike, report: Report) -> None:
-    """Writes `report.md` (or whatever `path` is called) and, where there is a score to show, the plot beside it as .png.
+    """Writes `report.md` (or whatever `path` is called) and, where there are labels, the plot beside it as .png.
 
     Each of the two appears complete or not at all.
 
@@ -108,7 +108,8 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
         parts += [f"## {scores.name}: {scores.num_videos:,} videos, {scores.num_pairs:,} labelled pairs"]
         parts += [scores_table(scores), verdict(scores)] if scores.num_pairs else ["No labels, so no scores."]
     if report.data:
-        parts += ["## Data", _markdown(("what", "value"), [(name, _plain(value)) for name, value in report.data.items()])]
+        rows = [(name, _plain(value)) for name, value in report.data.items()]
+        parts += ["## Data", _markdown(("what", "value"), rows)]
     if report.stages:
         total = ("total", math.fsum(seconds for _, seconds in report.stages))
         rows = [(name, format_seconds(seconds)) for name, seconds in [*report.stages, total]]
@@ -128,7 +129,8 @@ def console_table(scores: SetScores) -> "Table":
 
     table = Table(title=f"Spearman on {scores.name} ({scores.num_pairs:,} pairs)")
     for column, name in enumerate(_header(scores)):
-        table.add_column(name, justify="right" if column else "left")
+        # A narrow terminal shortens the baselines' names first: header and models' names stay whole in 80 columns.
+        table.add_column(name.replace(" (", "\n("), justify="right" if column else "left")
     rows = _rows(scores)
     for row, cells in enumerate(rows):
         table.add_row(*map(Text, cells), end_section=row + 1 == len(scores.models))

@@ -21,7 +21,7 @@ MAX_DIMENSIONS = 256
 """The contest accepts at most this many numbers per video."""
 
 MAX_JSON_BYTES = 2**30
-"""Largest `result.json` that is read. The contest's largest test set (43,027 videos x 256 numbers) needs about 0.25 GB."""
+"""Largest `result.json` that is read; the contest's larger test set (43,027 videos x 256) needs about 0.25 GB."""
 
 RESULT_JSON = "result.json"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -30,7 +30,7 @@ COMPRESS_LEVEL = 3
 
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError,
               zipfile.BadZipFile, zlib.error)
-"""What zipfile, json and numpy raise on damaged bytes (RuntimeError: encrypted zip, unknown method, endless nesting)."""
+"""What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting)."""
 
 PathLike = str | os.PathLike[str]
 
@@ -91,13 +91,14 @@ def check_embeddings(embeddings: Embeddings, where: PathLike, expected_ids: Iter
 
 
 def check_same_ids(ids: Iterable[str], expected_ids: Iterable[str], where: PathLike, expected: PathLike) -> None:
-    """Raises UserError unless both hold the same ids, in any order; `where` and `expected` name the two in the message."""
+    """Raises UserError unless both hold the same ids, in any order; `where` and `expected` name them in the message."""
     ids, expected_ids = dict.fromkeys(ids), dict.fromkeys(expected_ids)
     missing = [video for video in expected_ids if video not in ids]
     extra = [video for video in ids if video not in expected_ids]
     if missing or extra:
-        faults = [f"{word} {count_and_first(faulty)}" for word, faulty in (("missing", missing), ("extra", extra)) if faulty]
-        raise UserError(f"{where}: ids differ from those of {expected}; {'; '.join(faults)}")
+        faults = {"missing": missing, "extra": extra}
+        listed = "; ".join(f"{fault} {count_and_first(faulty)}" for fault, faulty in faults.items() if faulty)
+        raise UserError(f"{where}: ids differ from those of {expected}; {listed}")
 
 
 def _check_shape(embeddings: Embeddings, where: PathLike) -> None:
@@ -124,7 +125,7 @@ def write_submission(
     dtype: DTypeLike = np.float16,
     expected_ids: Iterable[str] | None = None,
 ) -> None:
-    """Writes the contest's zip: one member `result.json`, an object {id: [numbers]}. The same input gives the same bytes.
+    """Writes the contest's zip: one member `result.json`, an object {id: [numbers]}; same input, same bytes.
 
     The numbers in the file are the shortest decimals that read back as exactly the rounded values. The 2021 solution
     rounded the embeddings of single checkpoints to float16, and left the ensemble in float64.
@@ -165,7 +166,7 @@ def _float16_texts(values: np.ndarray) -> Iterator[list[str]]:
     """Yields the texts of each row by table: there are only 65,536 float16 numbers, and 11 million in a submission."""
     numbers = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float64)
     table = np.array([repr(number) for number in numbers.tolist()], dtype=object)
-    for row in np.ascontiguousarray(values).view(np.uint16):
+    for row in values.view(np.uint16):
         yield table[row].tolist()
 
 
@@ -227,7 +228,7 @@ def _only_member(archive: zipfile.ZipFile, path: PathLike, max_bytes: int) -> zi
     if stat.S_ISLNK(member.external_attr >> 16):
         raise UserError(f"{path}: its member {name!r} is a symbolic link; accepted is a plain file")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(f"{path}: its member is packed by method {member.compress_type}; accepted are stored and deflate")
+        raise UserError(f"{path}: its member is packed by method {member.compress_type}; accepted is deflate")
     if member.file_size > max_bytes:
         raise UserError(f"{path}: its member unpacks to {member.file_size} bytes; accepted are at most {max_bytes}")
     return member

@@ -76,10 +76,12 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
         raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
     try:
         yield folder
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if is_new:
             output_dir.rmdir()
+        if isinstance(error, OSError):
+            raise UserError(f"--output_dir {str(output_dir)!r}: writing failed: {error}") from error
         raise
     shutil.rmtree(folder)
 
@@ -115,7 +117,7 @@ def _write_file(path: Path, pairs: Iterable[Pair], videos, bar: tqdm) -> FileEnt
     from vsim_tf.data.videos import pair_record
 
     path.parent.mkdir(exist_ok=True)
-    with open(path, "wb", buffering=1 << 20) as file:
+    with open(path, "wb") as file:
         writer = RecordWriter(file)
         for pair in pairs:
             writer.write(pair_record(videos.read(pair.id_1), videos.read(pair.id_2), pair.similarity))
@@ -131,6 +133,8 @@ def _move_in_place(unfinished: Path, output_dir: Path, manifest: Manifest) -> No
     (output_dir / MANIFEST).unlink(missing_ok=True)
     for name in stale:
         (output_dir / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty: other files stand there, in `output_dir` at least this folder
+            (output_dir / name).parent.rmdir()
     for name in manifest.files:
         (output_dir / name).parent.mkdir(exist_ok=True)
         os.replace(unfinished / name, output_dir / name)

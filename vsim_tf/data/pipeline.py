@@ -95,8 +95,8 @@ def decode_frames(features: tf.RaggedTensor, batch_format: BatchFormat) -> tuple
     chosen = frame_indices(counts, batch_format.max_frames)
     index = tf.where(chosen < 0, tf.size(flat, tf.int64) - 1, features.row_starts()[:, None] + chosen)
     # decode_raw has no float16 kernel for fixed lengths, and a plain one is slower than reading 16-bit integers
-    values = tf.bitcast(tf.io.decode_raw(tf.gather(flat, tf.reshape(index, [-1])), tf.uint16), tf.float16)
-    frames = tf.reshape(values, [-1, batch_format.max_frames, width])
+    values = tf.io.decode_raw(tf.gather(flat, tf.reshape(index, [-1])), tf.uint16)
+    frames = tf.bitcast(tf.reshape(values, [-1, batch_format.max_frames, width]), tf.float16)
     return frames, tf.cast(tf.minimum(counts, batch_format.max_frames), tf.int32)
 
 
@@ -244,7 +244,7 @@ class TrainingData:
         seeds = tf.random.split(tf.cast(tf.stack([self.seed, epoch]), tf.int32), 2)
         files = tf.random.experimental.stateless_shuffle(tf.constant(self.files), seed=seeds[0])
         records = tf.data.Dataset.from_tensor_slices(files).interleave(
-            _numbered_records, cycle_length=FILES_READ_AT_ONCE, block_length=1, deterministic=True
+            _numbered_records, cycle_length=FILES_READ_AT_ONCE, block_length=1
         )
         shuffled = records.shuffle(
             SHUFFLE_BATCHES * self.batch_size, seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False
@@ -253,7 +253,8 @@ class TrainingData:
 
     def _mask(self, step: tf.Tensor, batch: VideoBatch) -> VideoBatch:
         tokenizer = self.format.tokenizer
-        special = [tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id]
         seed = tf.stack([self.seed, step])
-        ids, labels = mask_tokens(batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, special)
+        ids, labels = mask_tokens(
+            batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, list(tokenizer.special_ids)
+        )
         return batch._replace(input_ids=ids, mlm_labels=labels)

@@ -89,7 +89,7 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
 
 
 class RecordWriter:
-    """Writes records to an open binary file and keeps count.
+    """Writes records to an open binary file, counts them and gathers the sha256 of the file on the way.
 
     Attributes:
         records: records written.
@@ -105,15 +105,15 @@ class RecordWriter:
     def write(self, data: bytes) -> None:
         """Append one record."""
         length = _LENGTH.pack(len(data))
-        for piece in (length + _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))):
-            self._file.write(piece)
-            self._sha256.update(piece)
-            self.bytes += len(piece)
+        record = b"".join((length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))))
+        self._sha256.update(record)
+        self._file.write(record)
+        self.bytes += len(record)
         self.records += 1
 
     @property
     def sha256(self) -> str:
-        """Hexadecimal sha256 of what was written, gathered while writing."""
+        """Hexadecimal sha256 of what was written."""
         return self._sha256.hexdigest()
 
 

@@ -35,10 +35,10 @@ class NamedWeight:
         return np.asarray(array)[..., self._columns()]
 
     def read(self) -> np.ndarray:
-        return self.select(ops.convert_to_numpy(self.variable))
+        return self.select(self.variable.numpy())
 
     def assign(self, value: np.ndarray):
-        whole = np.array(ops.convert_to_numpy(self.variable))
+        whole = np.array(self.variable.numpy())
         whole[..., self._columns()] = value
         self.variable.assign(whole)
 

@@ -15,6 +15,6 @@ def build_model(config: ModelConfig, pretraining: bool = False) -> VideoModel:
     else:
         model = Uniter(config, mlm_head=pretraining and "mlm" in config.pretrain_losses)
     text = ops.zeros((1, config.max_text_length), "int32")
-    frames = ops.zeros((1, config.max_frames, config.frame_embedding_size), "float16")
+    frames = ops.zeros((1, config.max_frames, config.frame_embedding_size))
     model(input_ids=text, attention_mask=text, frames=frames, num_frames=ops.zeros((1,), "int32"))
     return model

@@ -75,9 +75,10 @@ class Trainer:
             UserError: the loss is no longer finite; the last good state is kept.
         """
         self.state.reset()
-        if not self.state.restore_last(folder):
+        restored = self.state.restore_last(folder)
+        if not restored:
             start_from()
-        log = RunLog(folder, int(self.state.step))
+        log = RunLog(folder, int(self.state.step) if restored else -1)
         with readable_errors():
             return self._loop(folder, batches, evaluate, log, label)
 
@@ -87,9 +88,8 @@ class Trainer:
         metrics = {}
         with tqdm(total=total, initial=start, desc=label, unit="step", mininterval=1) as bar:
             for step in range(start, total + 1):
-                if step % self.stage.eval_every == 0 or step == total:
-                    if step > start or step == 0 or step == total:
-                        metrics = self._evaluate_and_save(folder, evaluate, log, step)
+                if step == total or (step % self.stage.eval_every == 0 and (step > start or step == 0)):
+                    metrics = self._evaluate_and_save(folder, evaluate, log, step)
                 if step == total:
                     break
                 logs = self.train_step(next(data))
@@ -129,7 +129,7 @@ class Trainer:
 class RunLog:
     """`metrics.jsonl` (one JSON object a line: step and values, no times) and TensorBoard events of one run.
 
-    Lines after `step` are left-overs of a run that was killed and are dropped.
+    Lines after `step` are left-overs of a run that was killed and are dropped; -1 drops all.
     """
 
     def __init__(self, folder: Path, step: int):

@@ -133,7 +133,7 @@ def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
     if values.get("model_type") != kind:
         raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
     for key, accepted in _FIXED.items():
-        if values.get(key, accepted) != accepted:
+        if values.get(key) not in (None, accepted):
             raise UserError(f"{path}: {key} is {values[key]!r}, only {accepted!r} is supported")
     missing = [key for key in _SIZES if key not in values]
     if missing:
@@ -168,7 +168,7 @@ def load_pretrained(encoder: Encoder, folder: str | os.PathLike, allow_missing_p
     with _open(path) as tensors:
         placed, ignored, unused = _place(path, tensors, weights)
         kept = [name for name in weights if name not in placed]
-        may_lack = {name for name in kept if name == SINUSOIDS or allow_missing_pooler and _is_pooler(name)}
+        may_lack = {name for name in kept if name == SINUSOIDS or (allow_missing_pooler and _is_pooler(name))}
         _require_fit(path, [name for name in kept if name not in may_lack], unused, _wrong_shapes(placed, weights))
         values = {name: _read(path, tensor) for name, tensor in placed.items()}
     for name, value in values.items():
@@ -217,9 +217,10 @@ def _open(path: Path) -> Iterator[list[_Tensor]]:
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
+    # What the two libraries raise on random bytes; h5py even a SystemError, for a name that is not UTF-8.
     try:
         yield
-    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, MemoryError) as error:
+    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, MemoryError, SystemError) as error:
         raise UserError(f"{path}: damaged, or another format than its name says: {error}") from error
 
 
@@ -265,7 +266,7 @@ def _h5_tensor(dataset: h5py.Dataset) -> _Tensor:
     source = dataset.name.lstrip("/")
     match = _H5_NAME.search(source)
     name = match[1].replace("word_embeddings/embeddings", "word_embeddings/weight") if match else None
-    return _Tensor(source, name, tuple(dataset.shape or ()), str(dataset.dtype), lambda: dataset[()])
+    return _Tensor(source, name, tuple(dataset.shape or ()), dataset.dtype.name, lambda: dataset[()])
 
 
 def _place(

@@ -1,0 +1,99 @@
+#!/bin/sh
+# The whole pipeline: records in, result.zip and report.md out.
+#
+#   sh run.sh                                  demo data, tiny models: about 10 minutes on 2 CPU cores
+#   sh run.sh --data_dir=DIR --size=base --bert_dir=DIR --roformer_dir=DIR
+#                                              the contest at the 2021 size: days on one GPU (docs/reproduce.md)
+#
+# Every finished stage is skipped when the same command is run again, and a killed one goes on where it was.
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: sh run.sh [--name=value ...]
+  --data_dir       contest data (docs/data.md); demo data are made when it is left out
+  --output_dir     default: output, for the demo output/demo
+  --size           base (default) or tiny
+  --bert_dir, --roformer_dir       Hugging Face folders of the encoders
+  --bert_vocab, --roformer_vocab   vocab.txt for encoders trained from scratch
+  --frame_embedding_size           numbers per frame (default: 1536)
+  --models         space-separated, default: the six
+  --folds          default: 0-10
+  --pretrain_flags, --finetune_flags, --inference_flags
+                   more flags for a stage, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
+TEXT
+}
+
+cd "$(dirname "$0")"
+data_dir='' output_dir='' size='' models='' folds=0-10 frame_embedding_size=''
+bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
+pretrain_flags='' finetune_flags='' inference_flags=''
+for argument in "$@"; do
+    value=${argument#*=}
+    case $argument in
+        --data_dir=*) data_dir=$value ;;
+        --output_dir=*) output_dir=$value ;;
+        --size=*) size=$value ;;
+        --models=*) models=$value ;;
+        --folds=*) folds=$value ;;
+        --frame_embedding_size=*) frame_embedding_size=$value ;;
+        --pretrain_flags=*) pretrain_flags=$value ;;
+        --finetune_flags=*) finetune_flags=$value ;;
+        --inference_flags=*) inference_flags=$value ;;
+        --bert_dir=*) bert_dir=$value ;;
+        --roformer_dir=*) roformer_dir=$value ;;
+        --bert_vocab=*) bert_vocab=$value ;;
+        --roformer_vocab=*) roformer_vocab=$value ;;
+        --help | -h) usage; exit 0 ;;
+        *) echo "error: unknown option $argument" >&2; usage >&2; exit 2 ;;
+    esac
+done
+command="sh run.sh$(for argument in "$@"; do printf " '%s'" "$argument"; done)"
+
+. ./setup.sh # sets $PYTHON
+
+if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few thousand videos
+    data_dir=data/demo
+    output_dir=${output_dir:-output/demo} size=${size:-tiny} frame_embedding_size=${frame_embedding_size:-128}
+    short="--bert_seq_length=20 --max_frames=16"
+    pretrain_flags="$short --batch_size=64 --val_batch_size=256 --eval_freq=100 --print_freq=20 --total_steps=200 --lr=1e-3
+        --warmup_steps=20 --bert_lr=1e-3 --bert_total_steps=200 --bert_warmup_steps=20 $pretrain_flags"
+    finetune_flags="--batch_size=32 --val_batch_size=256 --eval_freq=20 --print_freq=10 --total_steps=40 --lr=5e-4
+        --warmup_steps=4 --bert_lr=3e-4 --bert_total_steps=60 --bert_warmup_steps=4 $finetune_flags"
+    demo=yes
+fi
+output_dir=${output_dir:-output} size=${size:-base} frame_embedding_size=${frame_embedding_size:-1536}
+models=${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer}
+mkdir -p "$output_dir"
+
+stage() { # stage NAME COMMAND...: runs one stage, notes its time, stops at a failure
+    name=$1 started=$(date +%s)
+    shift
+    printf '\n== %s\n' "$name"
+    "$@" || {
+        code=$?
+        echo "error: stage '$name' failed; when that is mended, run the same command again: finished stages are skipped" >&2
+        exit "$code"
+    }
+    printf '%s\t%s\n' "$name" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
+}
+
+[ -z "${demo:-}" ] || stage 'demo data' "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
+    --frame_embedding_size="$frame_embedding_size"
+stage folds "$PYTHON" write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
+    --frame_embedding_size="$frame_embedding_size"
+for model in $models; do # the flag variables hold several flags each and are split on purpose
+    stage pre-training "$PYTHON" train_pretrain.py --model="$model" --size="$size" --data_dir="$data_dir" \
+        --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
+        ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
+        ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} $pretrain_flags
+done
+for model in $models; do
+    stage fine-tuning "$PYTHON" train_pair.py --model="$model" --folds="$folds" --output_dir="$output_dir" $finetune_flags
+done
+for model in $models; do
+    stage embedding "$PYTHON" inference_pair.py --model="$model" --folds="$folds" --data_dir="$data_dir" \
+        --output_dir="$output_dir" $inference_flags
+done
+stage ensemble "$PYTHON" ensemble_final.py --models="$(echo $models | tr ' ' ,)" --folds="$folds" --data_dir="$data_dir" \
+    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command"

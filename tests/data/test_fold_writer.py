@@ -1,0 +1,182 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from vsim_tf.data import fold_writer
+from vsim_tf.data.fold_writer import write_folds
+from vsim_tf.data.folds import split_pairs
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.manifest import fold_files, read_manifest
+from vsim_tf.data.records import RecordWriter, read_records
+from vsim_tf.data.videos import video_record
+from vsim_tf.errors import UserError
+
+NUM_VIDEOS, NUM_FOLDS, DIM = 9, 3, 2
+PAIRS = [(0, 1, 0.0), (1, 2, 1.0), (2, 3, 0.35), (3, 4, 0.5), (4, 5, 0.0), (5, 6, 0.05), (6, 7, 0.9), (7, 8, 0.2), (1, 0, 0.1),
+         (0, 1, 0.0), (8, 8, 1.0)]
+
+
+@pytest.fixture
+def source(tmp_path):
+    with open(tmp_path / "videos.tfrecords", "wb") as file:
+        writer = RecordWriter(file)
+        for number in range(NUM_VIDEOS):
+            writer.write(video_record(f"00{number}", "标题", np.full((number % 3, DIM), number), tags=[number]))
+    (tmp_path / "label.tsv").write_text("".join(f"00{a}\t00{b}\t{score}\n" for a, b, score in PAIRS))
+    return tmp_path
+
+
+def write(source, **changes):
+    arguments = {"pairwise_pattern": f"{source}/videos.tfrecords", "label_file": f"{source}/label.tsv",
+                 "output_dir": f"{source}/folds", "num_folds": NUM_FOLDS, "frame_embedding_size": DIM, **changes}
+    return write_folds(**arguments)
+
+
+def read_pairs(path):
+    pairs = []
+    for _, data in read_records(path):
+        feature = tf.train.Example.FromString(data).features.feature
+        ids = [feature[key].bytes_list.value[0].decode() for key in ("id_1", "id_2")]
+        pairs.append((*ids, round(feature["sim"].float_list.value[0], 6)))
+    return pairs
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_once_writes_each_pair_in_the_file_of_its_fold(source):
+    manifest = write(source)
+    folds = split_pairs(read_labels(source / "label.tsv"), NUM_FOLDS)
+    names = [f"fold-0{fold}-of-03.tfrecord" for fold in range(NUM_FOLDS)]
+    assert sorted(content(source / "folds")) == sorted([*names, "always-train.tfrecord", "manifest.json"])
+    for fold, name in enumerate(names):
+        assert read_pairs(source / "folds" / name) == list(folds.validation(fold))
+        train, validation = fold_files(source / "folds", fold)
+        assert validation == [str(source / "folds" / name)]
+        assert [Path(file).name for file in train] == [other for other in names if other != name] + ["always-train.tfrecord"]
+    assert read_pairs(source / "folds/always-train.tfrecord") == list(folds.always_train())
+    assert manifest == read_manifest(source / "folds")
+
+
+def test_expanded_writes_the_2021_tree_in_its_order(source):
+    write(source, layout="expanded")
+    folds = split_pairs(read_labels(source / "label.tsv"), NUM_FOLDS)
+    for fold, order in enumerate(folds.training_orders()):
+        train, validation = fold_files(source / "folds", fold)
+        assert [train, validation] == [[f"{source}/folds/{3 * fold}-{3 * fold + 2}val/{part}.tfrecord"] for part in ("train", "val")]
+        assert read_pairs(train[0]) == order and read_pairs(validation[0]) == list(folds.validation(fold))
+
+
+def test_manifest_describes_files_and_input(source):
+    manifest = write(source)
+    for name, entry in manifest.files.items():
+        data = (source / "folds" / name).read_bytes()
+        assert (entry.bytes, entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert manifest.settings.label_file["sha256"] == hashlib.sha256((source / "label.tsv").read_bytes()).hexdigest()
+    statistics = manifest.statistics
+    assert (statistics.pairs, statistics.repeated_pairs, statistics.reversed_pairs) == (11, 1, 1)
+    assert (statistics.videos, statistics.repeated_videos) == (NUM_VIDEOS, 0)
+    assert list(statistics.similarity_histogram.items())[:2] == [("0", 3), ("0.05", 1)]
+    for fold in range(NUM_FOLDS):
+        train, validation = ({i for file in files for pair in read_pairs(file) for i in pair[:2]}
+                             for files in fold_files(source / "folds", fold))
+        assert manifest.folds[fold].videos_on_both_sides == len(train & validation) > 0
+        assert manifest.records(manifest.folds[fold].train) + manifest.records(manifest.folds[fold].validation) == len(PAIRS)
+
+
+def test_equal_runs_give_equal_bytes(source):
+    write(source)
+    write(source, output_dir=f"{source}/again")
+    assert content(source / "folds") == content(source / "again")
+
+
+def test_a_complete_set_is_left_alone(source, capsys):
+    first = write(source)
+    before = {path: path.stat().st_mtime_ns for path in (source / "folds").iterdir()}
+    assert write(source) == first
+    assert "nothing to do" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in (source / "folds").iterdir()}
+
+
+@pytest.mark.parametrize(("changes", "name"), [({"seed": 43}, "seed"), ({"layout": "expanded"}, "layout"),
+                                               ({"num_folds": 2}, "num_folds")])
+def test_another_set_is_kept_unless_overwritten(source, changes, name):
+    write(source)
+    before = content(source / "folds")
+    with pytest.raises(UserError, match=f"another {name}.*--overwrite"):
+        write(source, **changes)
+    assert content(source / "folds") == before
+    manifest = write(source, overwrite=True, **changes)
+    assert set(content(source / "folds")) == {*manifest.files, "manifest.json"}, "files of the old set remain"
+
+
+def test_overwriting_removes_the_folders_of_the_old_tree(source):
+    write(source, layout="expanded")
+    write(source, overwrite=True)
+    assert all(path.is_file() for path in (source / "folds").iterdir())
+
+
+def test_changed_labels_are_noticed(source):
+    write(source)
+    labels = source / "label.tsv"
+    labels.write_text(labels.read_text().replace("0.9", "0.8"))
+    with pytest.raises(UserError, match="another label_file"):
+        write(source)
+
+
+def test_a_killed_run_is_cleaned_up(source):
+    (source / "folds/.unfinished/sub").mkdir(parents=True)
+    (source / "folds/fold-00-of-03.tfrecord").write_bytes(b"no manifest, so this is no set")
+    write(source)
+    assert read_manifest(source / "folds").num_folds == NUM_FOLDS and not (source / "folds/.unfinished").exists()
+
+
+def test_ids_without_a_record(source):
+    with open(source / "label.tsv", "a") as file:
+        file.writelines(f"000\tabsent{number}\t0.5\n" for number in range(6))
+    with pytest.raises(UserError, match="6 ids .* first: absent0, absent1, absent2, absent3, absent4;"):
+        write(source)
+    assert not (source / "folds").exists()
+
+
+def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
+    writes = []
+
+    def fail_later(self, data):
+        writes.append(data)
+        if len(writes) == 5:
+            raise OSError("disk full")
+
+    monkeypatch.setattr(fold_writer.RecordWriter, "write", fail_later)
+    with pytest.raises(UserError, match="writing failed: disk full"):
+        write(source)
+    assert not (source / "folds").exists()
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"layout": "twice"}, "--layout is 'twice'; expected one of once, expanded"),
+    ({"num_folds": 12}, "11 pairs cannot fill 12 folds"),
+    ({"frame_embedding_size": 0}, "--frame_embedding_size is 0"),
+    ({"frame_embedding_size": 3}, "record 1, video '001': frame 0 has 4 bytes; expected 6"),
+    ({"pairwise_pattern": "missing*"}, "'missing\\*' matches no file"),
+])
+def test_bad_arguments(source, changes, message):
+    with pytest.raises(UserError, match=message):
+        write(source, **changes)
+    assert not (source / "folds").exists()
+
+
+def test_an_output_folder_that_cannot_be_written(source):
+    with pytest.raises(UserError, match="--output_dir .* cannot be written: Not a directory"):
+        write(source, output_dir=f"{source}/label.tsv/folds")
+
+
+def test_too_little_space(source, monkeypatch):
+    monkeypatch.setattr(fold_writer.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10}))
+    with pytest.raises(UserError, match="GB are needed"):
+        write(source)
+    assert not (source / "folds").exists()

@@ -1,0 +1,100 @@
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsim_tf.data import records
+from vsim_tf.errors import RecordError, UserError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("records")
+
+
+def write(path, contents):
+    with open(path, "wb") as file:
+        writer = records.RecordWriter(file)
+        for data in contents:
+            writer.write(data)
+    return writer
+
+
+@given(contents=st.lists(st.binary(max_size=300), max_size=5))
+def test_writes_what_tensorflow_writes(folder, contents):
+    writer = write(folder / "own", contents)
+    with tf.io.TFRecordWriter(str(folder / "tensorflow")) as reference:
+        for data in contents:
+            reference.write(data)
+    written = (folder / "own").read_bytes()
+    assert written == (folder / "tensorflow").read_bytes()
+    assert (writer.records, writer.bytes) == (len(contents), len(written))
+    assert writer.sha256 == hashlib.sha256(written).hexdigest()
+
+
+@given(contents=st.lists(st.binary(max_size=300), max_size=5))
+def test_spans_and_reader_agree_with_the_content(folder, contents):
+    path = folder / "read"
+    write(path, contents)
+    whole = path.read_bytes()
+    offsets, lengths = records.record_spans(path)
+    assert offsets.dtype == lengths.dtype == np.int64
+    assert [whole[o:o + n] for o, n in zip(offsets, lengths)] == contents
+    assert list(records.read_records(path)) == list(zip(offsets, contents))
+    assert records.count_records(path) == len(contents)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 15, 16, 20, 26])
+def test_truncation_is_found_by_walk_and_reader(folder, cut):
+    path = folder / "truncated"
+    write(path, [b"first", b"0123456789"])  # 26 bytes the second
+    whole = path.read_bytes()
+    path.write_bytes(whole[:len(whole) - cut])
+    if cut == 26:  # at a record's boundary nothing shows it, which is why the manifest counts
+        assert records.count_records(path) == 1
+        return
+    for function in (records.count_records, lambda p: list(records.read_records(p))):
+        with pytest.raises(RecordError, match=f"{path}, record 1.*truncated"):
+            function(path)
+
+
+@pytest.mark.parametrize("position", range(21, 47))
+def test_a_flipped_bit_is_found_wherever_it_is(folder, position):
+    path = folder / "flipped"
+    write(path, [b"first", b"0123456789"])
+    whole = bytearray(path.read_bytes())
+    whole[position] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(RecordError, match=f"{path}, record 1.*damaged"):
+        list(records.read_records(path))
+
+
+def test_a_text_file_is_no_record_file(folder):
+    path = folder / "text"
+    path.write_text("id_1\tid_2\t0.5\n")
+    with pytest.raises(RecordError, match="record 0 .*not an uncompressed TFRecord"):
+        records.count_records(path)
+
+
+def test_expand_pattern(folder, monkeypatch):
+    (folder / "many").mkdir()
+    for name in ("b.tfrecords", "a.tfrecords", "c[1].tfrecords"):
+        (folder / "many" / name).touch()
+    monkeypatch.chdir(folder / "many")
+    assert records.expand_pattern("*.tfrecords") == ["a.tfrecords", "b.tfrecords", "c[1].tfrecords"]
+    assert records.expand_pattern("b.tfrecords,a.*,*.tfrecords") == ["a.tfrecords", "b.tfrecords", "c[1].tfrecords"]
+    assert records.expand_pattern("c[1].tfrecords") == ["c[1].tfrecords"]
+
+
+@pytest.mark.parametrize(("pattern", "message"), [
+    ("missing.tfrecords", "matches no file"), ("a*,missing*", "'missing.*matches no file"), ("", "matches no file"),
+    (".", "is a folder.*tfrecords'"),
+])
+def test_expand_pattern_errors(folder, monkeypatch, pattern, message):
+    (folder / "a.tfrecords").touch()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match=message):
+        records.expand_pattern(pattern)

@@ -1,0 +1,83 @@
+"""Embeddings of videos and similarities of pairs by a trained model."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf import losses
+from vsim_tf.data.labels import Pair
+from vsim_tf.data.pipeline import readable_errors
+from vsim_tf.data.schema import PairBatch, VideoBatch
+from vsim_tf.metrics import pair_spearman, spearman
+from vsim_tf.models import VideoModel
+from vsim_tf.submission import Embeddings
+from vsim_tf.training.checkpoints import restore_weights
+from vsim_tf.training.objectives import call_model
+
+VIDEOS_IN_MEMORY = 4096
+"""With several checkpoints, this many decoded videos are kept while each checkpoint embeds them."""
+
+
+class Embedder:
+    """A model compiled for inference; weights may change between calls without a new trace."""
+
+    def __init__(self, model: VideoModel):
+        self.model = model
+        self.videos = tf.function(self._videos, reduce_retracing=True)
+        self.pairs = tf.function(self._pairs, reduce_retracing=True)
+
+    def _videos(self, batch: VideoBatch):
+        """`[batch, dim]` float32 embeddings, not normalised."""
+        return call_model(self.model, batch, training=False).embedding
+
+    def _pairs(self, batch: PairBatch):
+        """`[batch]` cosines."""
+        return losses.cosine(self._videos(batch.first), self._videos(batch.second))
+
+    def embed(self, batches: Iterable[VideoBatch]) -> Embeddings:
+        """Float32 embeddings of all videos, in order."""
+        ids, values = [], []
+        with readable_errors():
+            for batch in batches:
+                ids.extend(video_id.decode() for video_id in batch.ids.numpy())
+                values.append(self.videos(batch).numpy())
+        return Embeddings(ids, np.concatenate(values))
+
+    def embed_by_checkpoints(self, batches: tf.data.Dataset, checkpoints: Sequence[str]) -> list[Embeddings]:
+        """Embeddings by each checkpoint; records are read and decoded once."""
+        parts = [[] for _ in checkpoints]
+        for chunk in chunks(batches, VIDEOS_IN_MEMORY):
+            for part, checkpoint in zip(parts, checkpoints):
+                restore_weights(self.model, checkpoint)
+                part.append(self.embed(chunk))
+        return [
+            Embeddings([i for e in part for i in e.ids], np.concatenate([e.values for e in part])) for part in parts
+        ]
+
+    def evaluate_pairs(self, batches: Iterable[PairBatch]) -> dict[str, float]:
+        """Spearman and mean squared error of the predicted similarity of pairs."""
+        predicted, target = [], []
+        for batch in batches:
+            predicted.append(self.pairs(batch).numpy())
+            target.append(batch.similarity.numpy())
+        predicted, target = np.concatenate(predicted), np.concatenate(target)
+        return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
+
+    def evaluate_videos(self, batches: Iterable[VideoBatch], pairs: Sequence[Pair]) -> dict[str, float]:
+        """Spearman of labelled pairs among the videos of a data set."""
+        return {"spearman": pair_spearman(self.embed(batches), pairs)}
+
+
+def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[VideoBatch]]:
+    """Lists of consecutive batches with about that many videos together."""
+    chunk, held = [], 0
+    with readable_errors():
+        for batch in batches:
+            chunk.append(batch)
+            held += batch.ids.shape[0]
+            if held >= videos:
+                yield chunk
+                chunk, held = [], 0
+    if chunk:
+        yield chunk

@@ -1,0 +1,291 @@
+"""Every flag of the five scripts, and what turns them into configurations, checked before TensorFlow is imported.
+
+Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from vsim_tf import registry
+from vsim_tf.config import PretrainOptions, Schedule, StageConfig
+from vsim_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+USER_ERROR_EXIT = 2
+LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cuda_dso_loader", b"computation_placer")
+"""What TensorFlow says on stderr while it is loaded, and nobody needs."""
+
+
+def run(main: Callable[[], None], description: str):
+    """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+
+    def guarded(_):
+        try:
+            main()
+        except UserError as error:
+            sys.exit(_fail(str(error)))
+
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, description))
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Holds back what TensorFlow's libraries write to stderr while they are loaded; no setting of theirs stops it.
+
+    All other text is passed on when the block ends.
+    """
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as buffer:
+        os.dup2(buffer.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            buffer.seek(0)
+            lines = (line for line in buffer if not any(note in line for note in LOADING_NOTES))
+            os.write(2, b"".join(lines))
+
+
+def _parse(argv: Sequence[str], description: str) -> list[str]:
+    if {"--help", "-help", "-h"} & set(argv):
+        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(sys.modules[__name__])}")
+        sys.exit(0)
+    try:
+        rest = FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(_fail(f"{error}; python {argv[0]} --help lists the flags"))
+    if len(rest) > 1:
+        sys.exit(_fail(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value"))
+    return rest
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return USER_ERROR_EXIT
+
+
+# --- definitions ------------------------------------------------------------------------------------------------------
+
+
+def define_write_tfrecord():
+    """Flags of write_tfrecord.py."""
+    _define_data_dir()
+    flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("output_dir", "output/folds", "Folder that receives the folds and manifest.json.")
+    flags.DEFINE_enum(
+        "layout", "once", ["once", "expanded"],
+        "once: each pair in the one file of its fold. expanded: the 2021 tree, <range>val/{train,val}.tfrecord,"
+        " about ten times as large.",
+    )  # fmt: skip
+    flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
+    flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
+
+
+def define_pretrain():
+    """Flags of train_pretrain.py."""
+    _define_model()
+    _define_data_dir()
+    _define_output_dir()
+    flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
+    flags.DEFINE_string("val_record_pattern", None, "Videos of the scored pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
+    flags.DEFINE_enum("size", "base", list(registry.SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU.")
+    for kind in ("bert", "roformer"):
+        flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
+        flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
+    _define_model_overrides()
+    _define_training()
+
+
+def define_pair():
+    """Flags of train_pair.py."""
+    _define_model()
+    _define_output_dir()
+    _define_folds()
+    flags.DEFINE_string("folds_dir", None, "What write_tfrecord.py wrote; default: <output_dir>/folds.")
+    flags.DEFINE_string("pretrained_dir", None, "Run folder of the pre-training; default: <output_dir>/<model>/pretrain.")
+    flags.DEFINE_string("train_record_pattern", None, "Pairs to train on, instead of --folds.")
+    flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
+    flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
+    flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
+    _define_training()
+
+
+def define_inference():
+    """Flags of inference_pair.py."""
+    _define_data_dir()
+    _define_output_dir()
+    _define_folds()
+    flags.DEFINE_enum("model", None, list(registry.MODELS), "Registered model; with --ckpt_file: what it must be.")
+    flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
+    flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
+    flags.DEFINE_string("output_zip", "result.zip", "Submission zip of --ckpt_file.")
+    flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint of each fold; 2021 took the last.")
+    flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
+    _define_precision()
+
+
+def define_ensemble():
+    """Flags of ensemble_final.py."""
+    _define_data_dir()
+    _define_output_dir()
+    _define_folds()
+    ensemble = [make.__name__ for make in registry.ENSEMBLE_MODELS]
+    flags.DEFINE_list("models", ensemble, "Models to sum.")
+    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones.")
+    flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
+    flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
+    flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
+    flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
+    flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame, for the baseline in the report.", lower_bound=1)
+
+
+def _define_model():
+    flags.DEFINE_enum("model", "uniter", list(registry.MODELS), "Registered model.")
+
+
+def _define_data_dir():
+    flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
+
+
+def _define_output_dir():
+    flags.DEFINE_string("output_dir", "output", "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
+
+
+def _define_folds():
+    flags.DEFINE_string("folds", "0-10", "Folds, e.g. 0-10 or 0,3,5-7.")
+
+
+def _define_precision():
+    flags.DEFINE_enum("precision", "float32", ["float32", "mixed_bfloat16"], "Arithmetic of the model.")
+
+
+def _define_model_overrides():
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_integer("max_frames", None, "Frames per video.", lower_bound=1)
+    flags.DEFINE_integer("bert_seq_length", None, "Tokens per title, [CLS] and [SEP] included.", lower_bound=2)
+    flags.DEFINE_integer("hidden_size", None, "Numbers per embedding, at most 256.", lower_bound=1, upper_bound=256)
+    flags.DEFINE_float("dropout", None, "Dropout outside the encoder (MixNextVLAD).", lower_bound=0)
+    flags.DEFINE_integer("vlad_cluster_size", None, "Clusters of NeXtVLAD.", lower_bound=1)
+    flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
+    flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
+    flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
+    flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
+
+
+def _define_training():
+    flags.DEFINE_integer("batch_size", None, "Videos or pairs per step, over all replicas.", lower_bound=1)
+    flags.DEFINE_integer("val_batch_size", None, "The same in evaluation.", lower_bound=1)
+    flags.DEFINE_integer("total_steps", None, "Steps, and horizon of --lr.", lower_bound=1)
+    flags.DEFINE_integer("warmup_steps", None, "Warm-up of --lr.", lower_bound=0)
+    flags.DEFINE_float("lr", None, "Peak learning rate outside the encoder.", lower_bound=0)
+    flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
+    flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
+    flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
+    flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
+    flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
+    flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
+    flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
+    _define_precision()
+
+
+# --- configurations ---------------------------------------------------------------------------------------------------
+
+
+def parse_folds(text: str) -> list[int]:
+    """"0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
+    folds = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isdecimal() and (not _ or last.isdecimal())):
+            raise UserError(f"--folds={text}: {part!r} is neither a fold nor a range; e.g. 0-10 or 0,3,5-7")
+        folds.extend(range(int(first), int(last or first) + 1))
+    if len(set(folds)) != len(folds) or not folds:
+        raise UserError(f"--folds={text}: a fold is named twice, or a range is empty")
+    return folds
+
+
+def training_config(stage: StageConfig) -> StageConfig:
+    """A registered model's stage with what the flags change."""
+    head = stage.head_schedule.replace(peak=FLAGS.lr, warmup=FLAGS.warmup_steps, horizon=FLAGS.total_steps)
+    encoder = stage.encoder_schedule.replace(
+        peak=FLAGS.bert_lr, warmup=FLAGS.bert_warmup_steps, horizon=FLAGS.bert_total_steps
+    )
+    return stage.replace(
+        head_schedule=head,
+        encoder_schedule=encoder,
+        batch_size=FLAGS.batch_size,
+        val_batch_size=FLAGS.val_batch_size,
+        total_steps=FLAGS.total_steps,
+        eval_every=FLAGS.eval_freq,
+        log_every=FLAGS.print_freq,
+        seed=FLAGS.seed,
+        precision=FLAGS.precision,
+        kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
+    )
+
+
+def pretrain_options() -> PretrainOptions:
+    """What train_pretrain.py was asked for; paths are checked."""
+    spec, data = registry.model_spec(FLAGS.model), Path(FLAGS.data_dir)
+    kind = spec.encoder_kind
+    hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
+    if hub_dir and vocab:
+        raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
+    if hub_dir and FLAGS.size != "base":
+        raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
+    options = PretrainOptions(
+        model=FLAGS.model,
+        size=FLAGS.size,
+        train_records=FLAGS.train_record_pattern or str(data / "pointwise" / "*.tfrecords"),
+        val_records=FLAGS.val_record_pattern or str(data / "pairwise" / "*.tfrecords"),
+        label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
+        tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
+        hub_dir=hub_dir or "",
+        vocab=vocab or "",
+        training=training_config(spec.pretrain),
+        model_overrides=_model_overrides(spec),
+        folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
+        overwrite=FLAGS.overwrite,
+    )
+    require_existing(options.label_file, options.tag_file, hub_dir, vocab)
+    return options
+
+
+def _model_overrides(spec: registry.ModelSpec) -> dict:
+    if FLAGS.uniter_pooling and spec.architecture != "uniter":
+        raise UserError(f"--uniter_pooling={FLAGS.uniter_pooling}: {spec.name} is no Uniter")
+    values = {
+        "pooling": FLAGS.uniter_pooling or spec.pooling,
+        "frame_embedding_size": FLAGS.frame_embedding_size,
+        "max_frames": FLAGS.max_frames,
+        "max_text_length": FLAGS.bert_seq_length,
+        "embedding_size": FLAGS.hidden_size,
+        "dropout": FLAGS.dropout,
+        "vlad_clusters": FLAGS.vlad_cluster_size,
+        "vlad_hidden_size": FLAGS.vlad_hidden_size,
+        "vlad_groups": FLAGS.vlad_groups,
+        "se_ratio": FLAGS.se_ratio,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def require_existing(*paths: str | None):
+    """`UserError` for the first path that does not exist; None and empty ones are passed over."""
+    for path in paths:
+        if path and not os.path.exists(path):
+            raise UserError(f"{path} does not exist (see docs/data.md for the expected files)")

@@ -1,0 +1,117 @@
+"""Trained checkpoints to embeddings on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.embedding import Embedder
+from vsim_tf.errors import UserError
+from vsim_tf.models import build_model
+from vsim_tf.submission import write_embeddings, write_submission
+from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.run_folder import (
+    checkpoint_fingerprint,
+    data_files,
+    read_batch_format,
+    read_config,
+    read_json,
+    read_model_config,
+    read_summary,
+    write_json,
+)
+
+EMBEDDINGS = "embeddings"
+
+
+def load_embedder(folder: Path, precision: str, expected_model: str = ""):
+    """The model of a run folder, with weights still to be restored, and how records become its batches.
+
+    Raises:
+        UserError: the folder holds another model than expected.
+    """
+    config = read_model_config(folder)
+    if expected_model and config.name != expected_model:
+        raise UserError(f"{folder} holds model {config.name}, --model={expected_model} was asked for")
+    keras.config.set_dtype_policy(precision)
+    return Embedder(build_model(config)), read_batch_format(folder, config)
+
+
+def embed_to_zip(
+    checkpoint: str, test_files: Sequence[str], output_zip: str, batch_size: int, precision: str, expected_model: str = ""
+):
+    """Embeds the videos of the test files by one checkpoint into a submission zip."""
+    folder = Path(checkpoint).parent.parent
+    embedder, form = load_embedder(folder, precision, expected_model)
+    batches = evaluation_batches(list(test_files), "videos", form, batch_size)
+    (embeddings,) = embedder.embed_by_checkpoints(batches, [checkpoint])
+    write_submission(output_zip, embeddings)
+    print(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
+
+
+def embed_folds(
+    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+):
+    """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
+
+    Writes `embeddings/<test file>.npz` into each run folder, and beside it which checkpoint and file made it; what is there
+    already from the same ones is left.
+
+    Args:
+        model: registered name.
+        folders: run folders.
+        test_files: video records.
+        kind: "last" or "best" checkpoint.
+        batch_size: videos at a time.
+        precision: dtype policy.
+    """
+    checkpoints = {folder: _finished_checkpoint(folder, kind) for folder in folders}
+    embedder = None
+    for test_file in test_files:
+        name = Path(test_file).stem
+        sources = {folder: _source(checkpoint, test_file) for folder, checkpoint in checkpoints.items()}
+        missing = [folder for folder in folders if not _is_there(folder, name, sources[folder])]
+        if not missing:
+            print(f"{model} {name}: embeddings by {len(folders)} checkpoints are there already")
+            continue
+        if embedder is None:
+            embedder, form = load_embedder(folders[0], precision, model)
+            _require_same_model(folders)
+        batches = evaluation_batches([test_file], "videos", form, batch_size)
+        results = embedder.embed_by_checkpoints(batches, [checkpoints[folder] for folder in missing])
+        for folder, embeddings in zip(missing, results):
+            write_embeddings(_npz(folder, name), embeddings)
+            write_json(_npz(folder, name).with_suffix(".json"), sources[folder])
+        print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
+
+
+def _finished_checkpoint(folder: Path, kind: str) -> str:
+    if read_summary(folder) is None:
+        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first")
+    return newest_checkpoint(folder, kind)
+
+
+def _require_same_model(folders: Sequence[Path]):
+    first = read_config(folders[0])
+    for folder in folders[1:]:
+        config = read_config(folder)
+        if any(config[key] != first[key] for key in ("model", "tokenizer")):
+            raise UserError(f"{folder} holds another model or vocabulary than {folders[0]}")
+
+
+def _npz(folder: Path, name: str) -> Path:
+    return folder / EMBEDDINGS / f"{name}.npz"
+
+
+def _source(checkpoint: str, test_file: str) -> dict:
+    return {
+        "checkpoint": "/".join(Path(checkpoint).parts[-2:]),
+        "checkpoint_sha256": checkpoint_fingerprint(checkpoint),
+        "test_file": data_files([test_file])[0],
+    }
+
+
+def _is_there(folder: Path, name: str, source: dict) -> bool:
+    npz = _npz(folder, name)
+    return npz.exists() and read_json(npz.with_suffix(".json")) == source

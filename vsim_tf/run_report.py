@@ -1,0 +1,78 @@
+"""The last stage: ensemble the embeddings of all runs, write the zip, and report on the labelled test set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import rich
+
+from vsim_tf.baselines import baseline_scores
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
+from vsim_tf.errors import UserError
+from vsim_tf.report import Report, SetScores, console_table, read_timings, write_report
+from vsim_tf.submission import write_submission
+
+TIMINGS = "timings.tsv"
+
+
+def ensemble_and_report(
+    *,
+    output_dir: Path,
+    data_dir: Path,
+    weights: dict[str, float],
+    folds: Sequence[int] | None,
+    test_name: str,
+    labelled_test_name: str,
+    output_zip: str,
+    frame_embedding_size: int,
+    command: str,
+):
+    """Writes the submission zip of one test set, and report.md with the scores of a labelled one.
+
+    Args:
+        output_dir: folder of all runs; receives report.md and report.png.
+        data_dir: holds `<labelled_test_name>/label.tsv`; without that file no report is written.
+        weights: weight of each model, or of each file of embeddings when `folds` is None.
+        folds: folds that are averaged.
+        test_name: test set of the zip.
+        labelled_test_name: test set of the report.
+        output_zip: path of the zip.
+        frame_embedding_size: numbers per frame, for the baseline.
+        command: stands in the report.
+    """
+    if folds is None:
+        result = ensemble_run({file: [Path(file)] for file in weights}, weights)
+    else:
+        result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights)
+    write_submission(output_zip, result.embeddings, dtype="float64")
+    print(f"{output_zip}: {len(result.embeddings.ids)} videos of {test_name}")
+    label_file = data_dir / labelled_test_name / "label.tsv"
+    if folds is None or not label_file.exists():
+        print(f"no report: {'members are files' if folds is None else f'{label_file} does not exist'}")
+        return
+    scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size)
+    timings = output_dir / TIMINGS
+    report = Report(command=command, sets=[scores], stages=read_timings(timings) if timings.exists() else [])
+    write_report(output_dir / "report.md", report)
+    rich.print(console_table(scores))
+    print(f"{output_dir / 'report.md'}")
+
+
+def score_test_set(
+    output_dir: Path, data_dir: Path, weights: dict[str, float], folds: Sequence[int], name: str, frame_embedding_size: int
+) -> SetScores:
+    """Scores every fold, model and the ensemble on a labelled test set, beside the baselines."""
+    pairs = read_labels(data_dir / name / "label.tsv")
+    test_files = expand_pattern(str(data_dir / name / "*.tfrecords"))
+    if len(test_files) != 1:
+        raise UserError(f"{data_dir / name}: one .tfrecords file is needed, found {len(test_files)}")
+    result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs)
+    return SetScores(
+        name=name,
+        models=result.models,
+        ensemble_score=result.score,
+        baselines=baseline_scores(test_files[0], pairs, frame_embedding_size),
+        num_videos=len(result.embeddings.ids),
+        num_pairs=len(pairs),
+    )

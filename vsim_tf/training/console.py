@@ -1,0 +1,38 @@
+"""What a training script says on the console besides its progress bar."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from vsim_tf.training.run_folder import RunSettings
+
+
+def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy, counts: dict[str, int]):
+    """A table of what is about to run: model, device, data, schedule."""
+    model, training = settings.model, settings.training
+    encoder = model.encoder
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    rows = {
+        "model": f"{model.name}: {encoder.kind} {encoder.num_layers} x {encoder.hidden_size}, vocabulary {encoder.vocab_size:,}",
+        "embedding": f"{model.embedding_size} numbers, {model.num_tags:,} tags, {model.tag_loss} tag loss",
+        "device": f"{strategy.num_replicas_in_sync} x {devices[0].device_type}, {training.precision}",
+        "data": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
+        "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {training.encoder_schedule.peak:g}"
+        f" (encoder) and {training.head_schedule.peak:g} (head), seed {training.seed}",
+    }
+    table = Table(title=label, show_header=False, title_justify="left")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def announce_finished(label: str, summary: dict[str, Any], folder: Path):
+    """One line about a complete run."""
+    print(
+        f"{label}: complete at step {summary['step']}, Spearman {summary['spearman']:.4f}"
+        f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}",
+        flush=True,
+    )

@@ -1,0 +1,102 @@
+"""The fine-tuning stage: one pre-trained model on scored pairs, any number of folds in one process."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsim_tf.config import StageConfig
+from vsim_tf.data.manifest import fold_files
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.embedding import Embedder
+from vsim_tf.errors import UserError
+from vsim_tf.training.checkpoints import LAST, newest_checkpoint, restore_weights
+from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.loop import Trainer
+from vsim_tf.training.objectives import PairObjective
+from vsim_tf.training.pretraining import make_trainer
+from vsim_tf.training.run_folder import (
+    RunSettings,
+    checkpoint_fingerprint,
+    data_files,
+    prepare_run_folder,
+    read_batch_format,
+    read_model_config,
+    read_summary,
+    write_summary,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairRun:
+    """One fine-tuning run: its folder and its files of pairs."""
+
+    folder: Path
+    train_files: Sequence[str]
+    val_files: Sequence[str]
+
+
+def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
+    """The run of one fold: trains on every file but the fold's, validates on the fold's."""
+    train_files, val_files = fold_files(folds_dir, fold)
+    return PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files)
+
+
+def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
+    """A run on files given by patterns, e.g. in the layout of 2021."""
+    return PairRun(model_folder / name, expand_pattern(train_pattern), expand_pattern(val_pattern))
+
+
+def finetune(
+    model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False
+):
+    """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
+
+    Args:
+        model: registered name, checked against the pre-training run's.
+        pretrained: folder of a complete pre-training run.
+        runs: folders and files.
+        training: how to train.
+        overwrite: replace what the folders hold.
+
+    Raises:
+        UserError: the pre-training run is missing, not complete, or of another model.
+    """
+    config = read_model_config(pretrained)
+    if config.name != model:
+        raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
+    if read_summary(pretrained) is None:
+        raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
+    checkpoint = newest_checkpoint(pretrained, LAST)
+    form = read_batch_format(pretrained, config)
+    trainer = embedder = None
+    for run in runs:
+        label = f"{model} {run.folder.name}"
+        data = {
+            "train": data_files(run.train_files), "validation": data_files(run.val_files),
+            "pretrained": checkpoint_fingerprint(checkpoint),
+        }  # fmt: skip
+        settings = RunSettings("pair", config, training, form.tokenizer, form.tags, data)
+        if summary := prepare_run_folder(run.folder, settings, overwrite):
+            announce_finished(label, summary, run.folder)
+            continue
+        if trainer is None:
+            trainer = make_trainer(config, training, PairObjective(training.kl_weight), pretraining=False)
+            embedder = Embedder(trainer.model)
+        _train(trainer, embedder, run, settings, form, checkpoint, label)
+
+
+def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint: str, label: str):
+    training = settings.training
+    data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed)
+    validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
+    announce(label, settings, trainer.strategy, {"training pairs": data.num_records})
+    summary = trainer.run(
+        run.folder,
+        data.batches,
+        lambda: embedder.evaluate_pairs(validation),
+        lambda: restore_weights(trainer.model, checkpoint),
+        label,
+    )
+    write_summary(run.folder, summary)
+    announce_finished(label, summary, run.folder)

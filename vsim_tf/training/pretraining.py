@@ -1,0 +1,85 @@
+"""The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf import registry
+from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, load_tokenizer
+from vsim_tf.embedding import Embedder
+from vsim_tf.models import VideoModel, build_model
+from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.loop import Trainer
+from vsim_tf.training.objectives import PretrainObjective
+from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
+from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
+from vsim_tf.training.strategy import make_strategy
+
+
+def pretrain(options: PretrainOptions):
+    """Pre-trains one model, or says that it is done already."""
+    spec = registry.model_spec(options.model)
+    train_files, val_files = expand_pattern(options.train_records), expand_pattern(options.val_records)
+    pairs, tags = read_labels(options.label_file), read_tag_list(options.tag_file)
+    tokenizer = make_tokenizer(options, spec.encoder_kind, train_files)
+    hub_config = read_encoder_config(options.hub_dir, spec.encoder_kind) if options.hub_dir else None
+    encoder = registry.encoder_config(spec, options.size, tokenizer.vocab_size, hub_config)
+    model_config = registry.model_config(spec, options.size, encoder, len(tags), **options.model_overrides)
+    data = {"train": data_files(train_files), "validation": data_files(val_files), "pairs": len(pairs)}
+    settings = RunSettings("pretrain", model_config, options.training, tokenizer, tags, data)
+    label = f"pretrain {options.model}"
+    if summary := prepare_run_folder(options.folder, settings, options.overwrite):
+        announce_finished(label, summary, options.folder)
+        return
+    _train(options, settings, train_files, val_files, pairs, label)
+
+
+def _train(options, settings: RunSettings, train_files, val_files, pairs, label: str):
+    training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
+    trainer = make_trainer(settings.model, training, PretrainObjective(), pretraining=True)
+    mask_words = "mlm" in settings.model.pretrain_losses
+    data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words)
+    announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+    embedder = Embedder(trainer.model)
+    validation = evaluation_batches(val_files, "videos", form, training.val_batch_size)
+
+    def start():
+        if options.hub_dir:
+            print(load_pretrained(trainer.model.encoder, options.hub_dir))
+
+    summary = trainer.run(
+        options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label
+    )
+    write_summary(options.folder, summary)
+    announce_finished(label, summary, options.folder)
+
+
+def make_trainer(config: ModelConfig, training: StageConfig, objective, pretraining: bool) -> Trainer:
+    """A model with seeded first weights and its trainer, under the strategy that the machine allows."""
+    keras.utils.set_random_seed(training.seed)
+    keras.config.set_dtype_policy(training.precision)
+    strategy = make_strategy()
+    with strategy.scope():
+        model: VideoModel = build_model(config, pretraining=pretraining)
+    return Trainer(model, objective, training, strategy)
+
+
+def make_tokenizer(options: PretrainOptions, kind: str, train_files: list[str]) -> Tokenizer:
+    """The tokenizer of the Hugging Face folder, of the vocabulary given, or of one built from the training titles."""
+    if options.hub_dir or options.vocab:
+        return load_tokenizer(options.hub_dir or options.vocab, kind)
+    vocabulary = build_vocab(read_titles(train_files), kind)
+    return {"bert": Tokenizer, "roformer": WordTokenizer}[kind](vocabulary)
+
+
+def read_titles(files: list[str]) -> list[str]:
+    """Titles of all records, in order."""
+    feature = {"title": tf.io.FixedLenFeature([], tf.string, default_value="")}
+    batches = tf.data.TFRecordDataset(files).batch(256).map(lambda batch: tf.io.parse_example(batch, feature)["title"])
+    titles = np.concatenate(list(batches.as_numpy_iterator()))
+    return [title.decode("utf-8", errors="replace") for title in titles]

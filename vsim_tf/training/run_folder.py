@@ -1,0 +1,170 @@
+"""What stands in the folder of one training run, so that a checkpoint in it is enough to embed videos.
+
+    config.json      model, training and data settings, sha256 of the vocabulary and tag list
+    tag_list.txt     known tags in ascending order
+    tokenizer/       vocab.txt and tokenizer_config.json
+    metrics.jsonl    one JSON object per log line          events/    the same for TensorBoard
+    last/  best/     checkpoints                           summary.json  written when the run is complete
+"""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsim_tf.config import ModelConfig, StageConfig
+from vsim_tf.data.files import fingerprint, replacing
+from vsim_tf.data.pipeline import BatchFormat
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import Tokenizer, load_tokenizer
+from vsim_tf.errors import UserError
+
+CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """All that decides the result of a run.
+
+    Attributes:
+        kind: "pretrain" or "pair".
+        model, training: configurations.
+        tokenizer: of the titles.
+        tags: known tag ids in ascending order.
+        data: files read and where the first weights come from, as plain values for config.json.
+    """
+
+    kind: str
+    model: ModelConfig
+    training: StageConfig
+    tokenizer: Tokenizer
+    tags: np.ndarray
+    data: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "model": self.model.to_dict(),
+            "training": self.training.to_dict(),
+            "tokenizer": {"kind": self.tokenizer.kind, "sha256": self.tokenizer.fingerprint},
+            "num_tags": len(self.tags),
+            "data": self.data,
+        }
+
+
+def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> dict[str, Any] | None:
+    """Makes the folder ready for a run, or returns the summary of the finished run that it holds.
+
+    Raises:
+        UserError: the folder cannot be written, or holds a run with other settings.
+    """
+    if overwrite and folder.exists():
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CONFIG).exists():
+            _require_same(folder, settings.to_dict())
+        else:
+            _write_inputs(folder, settings)
+    except OSError as error:
+        raise UserError(f"--output_dir: {folder} cannot be written: {error.strerror}") from None
+    return read_summary(folder)
+
+
+def _write_inputs(folder: Path, settings: RunSettings):
+    (folder / TOKENIZER).mkdir(exist_ok=True)
+    settings.tokenizer.save(folder / TOKENIZER)
+    with replacing(folder / TAGS) as file:
+        file.write("".join(f"{tag}\n" for tag in settings.tags).encode())
+    write_json(folder / CONFIG, settings.to_dict())
+
+
+def _require_same(folder: Path, settings: dict[str, Any]):
+    found, wanted = _flat(read_config(folder)), _flat(json.loads(json.dumps(settings)))
+    differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key)]
+    if differing:
+        changes = ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked for" for key in differing[:3])
+        raise UserError(
+            f"{folder} holds a run with other settings ({len(differing)}: {changes});"
+            " give --overwrite to replace it, or another --output_dir"
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def write_json(path: Path, values: dict[str, Any]):
+    """Writes a readable JSON file that appears complete or not at all."""
+    with replacing(path) as file:
+        file.write((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_summary(folder: Path, summary: dict[str, Any]):
+    """Marks a run as complete."""
+    write_json(folder / SUMMARY, summary)
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a complete run, else None."""
+    return read_json(folder / SUMMARY)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A JSON file, None where there is none; `UserError` when it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); remove it to start anew") from None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of a run folder; `UserError` when it is missing or damaged."""
+    config = read_json(folder / CONFIG)
+    if config is None:
+        raise UserError(f"{folder / CONFIG} does not exist: {folder} is no folder of a training run")
+    return config
+
+
+def read_model_config(folder: Path) -> ModelConfig:
+    """The model that a run folder holds."""
+    return ModelConfig.from_dict(read_config(folder)["model"])
+
+
+def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
+    """How records become batches for the model of a run folder: its own tokenizer and tag list.
+
+    Raises:
+        UserError: the tokenizer or tag list is not the one that the model was trained with.
+    """
+    config = read_config(folder)
+    tokenizer = load_tokenizer(folder / TOKENIZER, model.encoder.kind)
+    if tokenizer.fingerprint != config["tokenizer"]["sha256"]:
+        raise UserError(f"{folder / TOKENIZER}: another vocabulary than the model was trained with ({folder / CONFIG})")
+    tags = read_tag_list(folder / TAGS)
+    if len(tags) != model.num_tags:
+        raise UserError(f"{folder / TAGS}: {len(tags)} tags, the model has {model.num_tags}")
+    return batch_format(model, tokenizer, tags)
+
+
+def batch_format(model: ModelConfig, tokenizer: Tokenizer, tags: np.ndarray) -> BatchFormat:
+    """How records become batches for a model."""
+    return BatchFormat(tokenizer, tags, model.max_text_length, model.max_frames, model.frame_embedding_size)
+
+
+def data_files(files: list[str]) -> list[dict[str, Any]]:
+    """Name and size of record files, for config.json: enough to notice other data without reading it."""
+    return [{"name": Path(file).name, "bytes": Path(file).stat().st_size} for file in files]
+
+
+def checkpoint_fingerprint(checkpoint: str) -> str:
+    """sha256 of a checkpoint's index, which holds a checksum of every tensor."""
+    return str(fingerprint(f"{checkpoint}.index")["sha256"])
