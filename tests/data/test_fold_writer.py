@@ -15,8 +15,8 @@ from vsim_tf.data.videos import video_record
 from vsim_tf.errors import UserError
 
 NUM_VIDEOS, NUM_FOLDS, DIM = 9, 3, 2
-PAIRS = [(0, 1, 0.0), (1, 2, 1.0), (2, 3, 0.35), (3, 4, 0.5), (4, 5, 0.0), (5, 6, 0.05), (6, 7, 0.9), (7, 8, 0.2), (1, 0, 0.1),
-         (0, 1, 0.0), (8, 8, 1.0)]
+PAIRS = [(0, 1, 0.0), (1, 2, 1.0), (2, 3, 0.35), (3, 4, 0.5), (4, 5, 0.0), (5, 6, 0.05), (6, 7, 0.9), (7, 8, 0.2),
+         (1, 0, 0.1), (0, 1, 0.0), (8, 8, 1.0)]
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ def test_once_writes_each_pair_in_the_file_of_its_fold(source):
         assert read_pairs(source / "folds" / name) == list(folds.validation(fold))
         train, validation = fold_files(source / "folds", fold)
         assert validation == [str(source / "folds" / name)]
-        assert [Path(file).name for file in train] == [other for other in names if other != name] + ["always-train.tfrecord"]
+        others = [other for other in names if other != name]
+        assert [Path(file).name for file in train] == [*others, "always-train.tfrecord"]
     assert read_pairs(source / "folds/always-train.tfrecord") == list(folds.always_train())
     assert manifest == read_manifest(source / "folds")
 
@@ -67,7 +68,8 @@ def test_expanded_writes_the_2021_tree_in_its_order(source):
     folds = split_pairs(read_labels(source / "label.tsv"), NUM_FOLDS)
     for fold, order in enumerate(folds.training_orders()):
         train, validation = fold_files(source / "folds", fold)
-        assert [train, validation] == [[f"{source}/folds/{3 * fold}-{3 * fold + 2}val/{part}.tfrecord"] for part in ("train", "val")]
+        tree = f"{source}/folds/{3 * fold}-{3 * fold + 2}val"
+        assert (train, validation) == ([f"{tree}/train.tfrecord"], [f"{tree}/val.tfrecord"])
         assert read_pairs(train[0]) == order and read_pairs(validation[0]) == list(folds.validation(fold))
 
 
@@ -85,7 +87,8 @@ def test_manifest_describes_files_and_input(source):
         train, validation = ({i for file in files for pair in read_pairs(file) for i in pair[:2]}
                              for files in fold_files(source / "folds", fold))
         assert manifest.folds[fold].videos_on_both_sides == len(train & validation) > 0
-        assert manifest.records(manifest.folds[fold].train) + manifest.records(manifest.folds[fold].validation) == len(PAIRS)
+        entry = manifest.folds[fold]
+        assert manifest.records(entry.train) + manifest.records(entry.validation) == len(PAIRS)
 
 
 def test_equal_runs_give_equal_bytes(source):
@@ -138,7 +141,7 @@ def test_a_killed_run_is_cleaned_up(source):
 def test_ids_without_a_record(source):
     with open(source / "label.tsv", "a") as file:
         file.writelines(f"000\tabsent{number}\t0.5\n" for number in range(6))
-    with pytest.raises(UserError, match="6 ids .* first: absent0, absent1, absent2, absent3, absent4;"):
+    with pytest.raises(UserError, match=r"6 ids .* first: absent0, absent1, absent2, absent3, absent4;"):
         write(source)
     assert not (source / "folds").exists()
 
@@ -171,7 +174,7 @@ def test_bad_arguments(source, changes, message):
 
 
 def test_an_output_folder_that_cannot_be_written(source):
-    with pytest.raises(UserError, match="--output_dir .* cannot be written: Not a directory"):
+    with pytest.raises(UserError, match=r"--output_dir .* cannot be written: Not a directory"):
         write(source, output_dir=f"{source}/label.tsv/folds")
 
 

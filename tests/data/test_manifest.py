@@ -3,7 +3,16 @@ import json
 
 import pytest
 
-from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, read_manifest, write_manifest
+from vsim_tf.data.manifest import (
+    FileEntry,
+    FoldEntry,
+    Manifest,
+    Settings,
+    Statistics,
+    fold_files,
+    read_manifest,
+    write_manifest,
+)
 from vsim_tf.data.records import RecordWriter
 from vsim_tf.errors import UserError
 
@@ -44,25 +53,25 @@ def test_fold_files(folder):
     first, second = (str(folder / f"fold-0{fold}-of-02.tfrecord") for fold in range(2))
     assert fold_files(folder, 0) == ([second], [first])
     assert fold_files(folder, 1) == ([first], [second])
-    with pytest.raises(UserError, match="fold 2 is not in .* 0 to 1"):
+    with pytest.raises(UserError, match=r"fold 2 is not in .* 0 to 1"):
         fold_files(folder, 2)
 
 
 def test_no_manifest(tmp_path):
-    with pytest.raises(UserError, match="manifest.json: cannot be read.*write_tfrecord.py makes it"):
+    with pytest.raises(UserError, match=r"manifest.json: cannot be read.*write_tfrecord.py makes it"):
         read_manifest(tmp_path)
 
 
 def test_a_missing_file(folder):
     (folder / "fold-01-of-02.tfrecord").unlink()
-    with pytest.raises(UserError, match="fold-01-of-02.tfrecord: the file is missing"):
+    with pytest.raises(UserError, match=r"fold-01-of-02.tfrecord: the file is missing"):
         read_manifest(folder)
 
 
 def test_a_file_cut_at_a_record_boundary(folder):
     path = folder / "fold-00-of-02.tfrecord"
     path.write_bytes(path.read_bytes()[:-17])
-    with pytest.raises(UserError, match="fold-00-of-02.tfrecord: has 2 records in 34 bytes.* says 3 in 51.*--overwrite"):
+    with pytest.raises(UserError, match=r"fold-00-of-02.tfrecord: has 2 records in 34 bytes.* 3 in 51.*--overwrite"):
         read_manifest(folder)
 
 
@@ -83,5 +92,5 @@ def test_a_manifest_of_another_kind(folder, change, message):
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
 def test_a_manifest_that_is_no_manifest(folder, text):
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match="manifest.json: "):
+    with pytest.raises(UserError, match=r"manifest.json: "):
         read_manifest(folder)

@@ -42,8 +42,8 @@ def test_spans_and_reader_agree_with_the_content(folder, contents):
     whole = path.read_bytes()
     offsets, lengths = records.record_spans(path)
     assert offsets.dtype == lengths.dtype == np.int64
-    assert [whole[o:o + n] for o, n in zip(offsets, lengths)] == contents
-    assert list(records.read_records(path)) == list(zip(offsets, contents))
+    assert [whole[o:o + n] for o, n in zip(offsets, lengths, strict=True)] == contents
+    assert list(records.read_records(path)) == list(zip(offsets, contents, strict=True))
     assert records.count_records(path) == len(contents)
 
 
@@ -75,7 +75,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(folder, position):
 def test_a_text_file_is_no_record_file(folder):
     path = folder / "text"
     path.write_text("id_1\tid_2\t0.5\n")
-    with pytest.raises(RecordError, match="record 0 .*not an uncompressed TFRecord"):
+    with pytest.raises(RecordError, match=r"record 0 .*not an uncompressed TFRecord"):
         records.count_records(path)
 
 

@@ -23,8 +23,8 @@ from vsim_tf.data.records import RecordWriter
 from vsim_tf.errors import UserError
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
-    24692, 3743, 2591, 2066, 1307, 1058, 1126, 1578, 1572, 1368, 4718, 1960, 2081, 1929, 1192, 794, 855, 1315, 1301, 1202,
-    9451)
+    24692, 3743, 2591, 2066, 1307, 1058, 1126, 1578, 1572, 1368, 4718, 1960, 2081, 1929, 1192, 794, 855, 1315, 1301,
+    1202, 9451)
 _DEPTH_SHARES = (0.40, 0.11, 0.14, 0.17, 0.18)  # of pairs whose paths have 0, 1, ... 4 nodes in common
 _DEPTH_SIMILARITY = np.array([0.0, 0.2, 0.4, 0.65, 1.0])
 _SIMILARITY_NOISE = 0.1
@@ -41,9 +41,9 @@ class _VideoSet(NamedTuple):
     leaves: np.ndarray
 
 
-def write_demo_data(output_dir: str, *, num_pointwise: int = 3000, num_pairwise_videos: int = 1200, num_pairs: int = 1650,
-                    num_test_videos: int = 400, num_test_pairs: int = 1000, frame_embedding_size: int = 128,
-                    seed: int = 2021) -> bool:
+def write_demo_data(output_dir: str, *, num_pointwise: int = 3000, num_pairwise_videos: int = 1200,
+                    num_pairs: int = 1650, num_test_videos: int = 400, num_test_pairs: int = 1000,
+                    frame_embedding_size: int = 128, seed: int = 2021) -> bool:
     """Write a demo data set in the contest's format; equal arguments give equal files.
 
     The folder appears complete or not at all. It holds `pointwise/pretrain_{0..2}.tfrecords`,
@@ -64,7 +64,8 @@ def write_demo_data(output_dir: str, *, num_pointwise: int = 3000, num_pairwise_
         Whether something was written; False if the folder holds this data set already.
 
     Raises:
-        UserError: a size below 1 (videos with pairs: below 10), or a folder that holds something else or cannot be written.
+        UserError: a size below 1 (videos with pairs: below 10), or a folder that holds something else or cannot be
+            written.
     """
     parameters = {"version": _VERSION, **{name: value for name, value in locals().items() if name != "output_dir"}}
     _check_sizes(parameters)
@@ -100,7 +101,8 @@ def _is_complete(folder: Path, parameters: dict[str, int]) -> bool:
     except (OSError, ValueError):
         raise UserError(f"{folder} exists and is no demo data set; choose another --output_dir") from None
     if found != parameters:
-        raise UserError(f"{folder} holds demo data of other parameters ({found}); remove it or choose another --output_dir")
+        raise UserError(f"{folder} holds demo data of other parameters ({found}); remove it or choose another "
+                        "--output_dir")
     return True
 
 
@@ -110,15 +112,16 @@ def _write_all(folder: Path, parameters: dict[str, int]) -> None:
     sizes = [parameters["num_pointwise"], parameters["num_pairwise_videos"], *[parameters["num_test_videos"]] * 2]
     ids = iter(random.Random(seed).sample(range(10**15, 9 * 10**18), sum(sizes)))
     leaf_rng = np.random.default_rng([seed, 1])
-    pointwise, pairwise, test_a, test_b = (
-        _VideoSet([str(next(ids)) for _ in range(size)], leaf_rng.choice(demo_world.NUM_LEAVES, size, p=world.popularity))
-        for size in sizes)
+    leaves = (leaf_rng.choice(demo_world.NUM_LEAVES, size, p=world.popularity) for size in sizes)
+    pointwise, pairwise, test_a, test_b = (_VideoSet([str(next(ids)) for _ in part], part) for part in leaves)
 
     for part in range(_POINTWISE_FILES):
         videos = _VideoSet(pointwise.ids[part::_POINTWISE_FILES], pointwise.leaves[part::_POINTWISE_FILES])
-        _write_videos(folder / f"pointwise/pretrain_{part}.tfrecords", world, videos, np.random.default_rng([seed, 2, part]))
+        _write_videos(folder / f"pointwise/pretrain_{part}.tfrecords", world, videos,
+                      np.random.default_rng([seed, 2, part]))
     _write_videos(folder / "pairwise/pairwise.tfrecords", world, pairwise, np.random.default_rng([seed, 3]))
-    _write_pairs(folder / "pairwise/label.tsv", world, pairwise, parameters["num_pairs"], np.random.default_rng([seed, 4]))
+    _write_pairs(folder / "pairwise/label.tsv", world, pairwise, parameters["num_pairs"],
+                 np.random.default_rng([seed, 4]))
     for part, (name, videos) in enumerate((("test_a", test_a), ("test_b", test_b))):
         _write_videos(folder / f"{name}/{name}.tfrecords", world, videos, np.random.default_rng([seed, 5, part]),
                       is_test=True, with_extremes=name == "test_b")
@@ -136,7 +139,8 @@ def _write_videos(path: Path, world: World, videos: _VideoSet, rng: np.random.Ge
     path.parent.mkdir(exist_ok=True)
     with open(path, "wb") as file:
         writer = RecordWriter(file)
-        for number, (video_id, leaf) in enumerate(zip(tqdm(videos.ids, desc=path.name, unit="video"), videos.leaves)):
+        bar = tqdm(videos.ids, desc=path.name, unit="video")
+        for number, (video_id, leaf) in enumerate(zip(bar, videos.leaves, strict=True)):
             title, asr_text = demo_world.title(world, leaf, rng), demo_world.asr_text(world, leaf, rng)
             frames = demo_world.frames(world, leaf, rng)
             tags = None if is_test else demo_world.tags(world, leaf, rng)
@@ -150,7 +154,8 @@ def _write_videos(path: Path, world: World, videos: _VideoSet, rng: np.random.Ge
 def _write_pairs(path: Path, world: World, videos: _VideoSet, count: int, rng: np.random.Generator) -> None:
     pairs, depths = _draw_pairs(world, videos.leaves, count, rng)
     similarities = _similarities(depths, rng)
-    lines = (f"{videos.ids[a]}\t{videos.ids[b]}\t{similarity}\n" for (a, b), similarity in zip(pairs, similarities))
+    lines = (f"{videos.ids[a]}\t{videos.ids[b]}\t{similarity}\n"
+             for (a, b), similarity in zip(pairs, similarities, strict=True))
     path.write_text("".join(lines), encoding="utf-8")
 
 
@@ -160,7 +165,7 @@ def _draw_pairs(world: World, leaves: np.ndarray, count: int,
     paths = world.paths[leaves]
     pairs, depths = [], []
     first = np.resize(rng.permutation(len(leaves)), count)
-    for a, depth in zip(first, rng.choice(len(_DEPTH_SHARES), count, p=_DEPTH_SHARES)):
+    for a, depth in zip(first, rng.choice(len(_DEPTH_SHARES), count, p=_DEPTH_SHARES), strict=True):
         common = (paths == paths[a]).sum(axis=1)
         common[a] = -1
         while not (common == depth).any():
@@ -208,7 +213,8 @@ def main(argv: list[str]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    print(f"{flags.FLAGS.output_dir}: {'demo data written' if written else 'complete demo data is there, nothing to do'}")
+    outcome = "demo data written" if written else "complete demo data is there, nothing to do"
+    print(f"{flags.FLAGS.output_dir}: {outcome}")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,15 @@ Every video belongs to a leaf of a tree: 6 categories, 3 subcategories each, 3 t
 nodes on the way to the leaf. What a model sees besides:
 
 * The title draws from the words of the facet, four synonyms each, of its topic and subcategory, between filler words.
-  Two titles of one facet often share no word, so counting characters is mediocre; tags tell which words belong together.
+  Two titles of one facet often share no word, so counting characters is mediocre; tags tell which words belong
+  together.
 * Frames are a direction of the leaf, plus what is particular to the video, plus a few directions of light, camera and
   studio that are stronger and say nothing. So the raw cosine is mediocre; a learned projection removes them.
 * Every other topic shares its words with a topic of another category, and the rest look like a topic of another
   category: neither text nor frames alone can tell all topics apart.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -85,11 +87,12 @@ def make_world(rng: np.random.Generator, dim: int) -> World:
     shares_words = paths[:, 2] % topics % 2 == 0  # every other topic of a category and of its partner
     looks = np.where(shares_words, leaves, np.minimum(leaves, partner))
     directions = sum(scale * _units(rng, nodes, dim)[path]
-                     for scale, nodes, path in zip(_NODE_SCALES, np.cumprod(_BRANCHES), paths.T))
+                     for scale, nodes, path in zip(_NODE_SCALES, np.cumprod(_BRANCHES), paths.T, strict=True))
     popularity = rng.permutation(1 / (leaves + 30.0))
     num_tags = _BRANCHES[0] + _BRANCHES[0] * _BRANCHES[1] + NUM_LEAVES + _NOISE_TAGS
-    return World(paths, popularity / popularity.sum(), np.where(shares_words, partner, leaves), looks, directions[looks],
-                 _units(rng, _NUM_NUISANCES, dim), rng.choice(10**8, num_tags, replace=False))
+    text = np.where(shares_words, partner, leaves)
+    return World(paths, popularity / popularity.sum(), text, looks, directions[looks], _units(rng, _NUM_NUISANCES, dim),
+                 rng.choice(10**8, num_tags, replace=False))
 
 
 def _units(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
@@ -133,7 +136,7 @@ def frames(world: World, leaf: int, rng: np.random.Generator) -> np.ndarray:
     still = (world.directions[leaf] + _VIDEO_SCALE * rng.standard_normal(dim) / np.sqrt(dim)
              + _NUISANCE_SCALE * rng.standard_normal(_NUM_NUISANCES) @ world.nuisances / np.sqrt(_NUM_NUISANCES))
     drift = rng.standard_normal((count, dim))
-    for before, now in zip(drift, drift[1:]):
+    for before, now in itertools.pairwise(drift):
         now *= np.sqrt(1 - _DRIFT_CORRELATION**2)
         now += _DRIFT_CORRELATION * before
     drift *= np.linalg.norm(still) * np.sqrt(_DRIFT_SHARE / (1 - _DRIFT_SHARE) / dim)

@@ -12,8 +12,17 @@ from tqdm import tqdm
 from vsim_tf.data.files import fingerprint, sync_folder
 from vsim_tf.data.folds import CONTEST_FOLDS, Folds, split_pairs
 from vsim_tf.data.labels import Pair, read_labels
-from vsim_tf.data.manifest import (MANIFEST, FileEntry, FoldEntry, Manifest, Settings, Statistics, parse_manifest,
-                                   read_manifest, write_manifest)
+from vsim_tf.data.manifest import (
+    MANIFEST,
+    FileEntry,
+    FoldEntry,
+    Manifest,
+    Settings,
+    Statistics,
+    parse_manifest,
+    read_manifest,
+    write_manifest,
+)
 from vsim_tf.data.records import RecordWriter, expand_pattern
 from vsim_tf.errors import UserError
 
@@ -73,7 +82,8 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
         folder.mkdir()
     except OSError as error:
-        raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
+        raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose "
+                        "another") from None
     try:
         yield folder
     except BaseException as error:
@@ -190,15 +200,15 @@ def _ids(pairs: Iterable[Pair]) -> set[str]:
 def _check_ids(pairs: Iterable[Pair], videos) -> None:
     missing = sorted(video_id for video_id in _ids(pairs) if video_id not in videos)
     if missing:
-        raise UserError(f"{len(missing)} ids of the label file have no video record, first: {', '.join(missing[:5])}; give "
-                        "all files of video records, or remove the pairs")
+        raise UserError(f"{len(missing)} ids of the label file have no video record, first: {', '.join(missing[:5])}; "
+                        "give all files of video records, or remove the pairs")
 
 
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise UserError(f"{folder.parent}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; choose another "
-                        "--output_dir")
+        raise UserError(f"{folder.parent}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; choose "
+                        "another --output_dir")
 
 
 def _repeated_pairs(pairs: Iterable[Pair]) -> tuple[int, int]:

@@ -136,20 +136,23 @@ def fold_files(folder: str | os.PathLike, fold: int) -> tuple[list[str], list[st
     if not 0 <= fold < manifest.num_folds:
         raise UserError(f"fold {fold} is not in {folder}; its folds are 0 to {manifest.num_folds - 1}")
     entry = manifest.folds[fold]
-    return [os.path.join(folder, name) for name in entry.train], [os.path.join(folder, name) for name in entry.validation]
+    train, validation = ([os.path.join(folder, name) for name in names] for names in (entry.train, entry.validation))
+    return train, validation
 
 
 def parse_manifest(folder: str | os.PathLike) -> Manifest:
     """The manifest of a folder as it stands there, without a look at the files that it names.
 
     Raises:
-        UserError: no manifest, one that is not as `write_manifest` writes it, or one that names files outside its folder.
+        UserError: no manifest, one that is not as `write_manifest` writes it, or one that names files outside its
+            folder.
     """
     path = Path(folder) / MANIFEST
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its last file") from None
+        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its "
+                        "last file") from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON: {error}; {_AGAIN}") from None
     version = content.get("schema_version") if isinstance(content, dict) else None

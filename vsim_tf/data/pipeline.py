@@ -5,6 +5,7 @@ The order of training batches is a function of the seed and the epoch alone, so 
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Iterator
 
@@ -29,7 +30,9 @@ from vsim_tf.data.text import Tokenizer
 from vsim_tf.errors import RecordError, UserError
 
 SHUFFLE_BATCHES = 10
-"""The shuffle buffer holds this many batches (2021: 8 for videos, 10 for pairs)."""
+SHUFFLE_BYTES = 256 * 2**20
+"""The shuffle buffer holds this many batches (2021: 8 for videos, 10 for pairs), or more where they fit into so many bytes: files
+whose neighbours are alike would otherwise make batches of alike videos."""
 FILES_READ_AT_ONCE = 16
 
 
@@ -228,6 +231,8 @@ class TrainingData:
         self.batch_size, self.seed, self.mask_words = batch_size, seed, mask_words
         self.num_records = sum(count_records(file) for file in self.files)
         self.steps_per_epoch = self.num_records // batch_size
+        record_bytes = sum(os.path.getsize(file) for file in self.files) // max(self.num_records, 1) + 1
+        self.shuffle_buffer = max(SHUFFLE_BATCHES * batch_size, SHUFFLE_BYTES // record_bytes)
         if not self.steps_per_epoch:
             raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")
 
@@ -247,7 +252,7 @@ class TrainingData:
             _numbered_records, cycle_length=FILES_READ_AT_ONCE, block_length=1
         )
         shuffled = records.shuffle(
-            SHUFFLE_BATCHES * self.batch_size, seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False
+            min(self.shuffle_buffer, self.num_records), seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False
         )
         return shuffled.batch(self.batch_size, drop_remainder=True)
 

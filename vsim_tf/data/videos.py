@@ -23,8 +23,8 @@ _KINDS = {
 }
 
 
-def video_record(video_id: str, title: str, frames: np.ndarray, asr_text: str = "nan", tags: Iterable[int] | None = None,
-                 category: int | None = None) -> bytes:
+def video_record(video_id: str, title: str, frames: np.ndarray, asr_text: str = "nan",
+                 tags: Iterable[int] | None = None, category: int | None = None) -> bytes:
     """A serialized video.
 
     Args:
@@ -56,8 +56,8 @@ def check_video(data: bytes, frame_embedding_size: int, where: str) -> str:
         where: file and record number, for messages.
 
     Raises:
-        RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is not
-            UTF-8, a frame of another size.
+        RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is
+            not UTF-8, a frame of another size.
     """
     try:
         feature = tf.train.Example.FromString(data).features.feature
@@ -90,7 +90,7 @@ def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
     """
     pair = tf.train.Example()
     feature = pair.features.feature
-    for suffix, data in zip(schema.PAIR_SUFFIXES, (first, second)):
+    for suffix, data in zip(schema.PAIR_SUFFIXES, (first, second), strict=True):
         video = tf.train.Example.FromString(data).features.feature
         for key in schema.VIDEO_KEYS:
             if key in video:
@@ -173,8 +173,8 @@ class VideoIndex:
             self.repeated += 1
         else:
             earlier = self._files[self._places[video_id].file]
-            raise RecordError(f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}; "
-                              "an id may stand for one video only")
+            raise RecordError(f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}"
+                              "; an id may stand for one video only")
 
 
 def _one_value(feature, key: str, where: str) -> bytes:
