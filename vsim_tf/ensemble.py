@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.data.labels import Pair
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.metrics import l2_normalize, pair_spearman
 from vsim_tf.report import ModelScores
-from vsim_tf.submission import (MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, count_and_first, read_embeddings,
+from vsim_tf.submission import (MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings,
                                 read_submission)
 
 Member = Embeddings | PathLike

@@ -1,5 +1,8 @@
 """Errors that a person can mend: scripts print them as one line and exit with code 2."""
 
+from collections.abc import Collection
+from typing import Any
+
 
 class UserError(Exception):
     """A mistake in what was given: the message says what was given, what is accepted, and which flag or file to change."""
@@ -7,3 +10,8 @@ class UserError(Exception):
 
 class RecordError(UserError):
     """A record that cannot be used: the message names the file, the record's number (from 0) and the video's id."""
+
+
+def count_and_first(ids: Collection[Any]) -> str:
+    """Returns a count with the first five ids for an error message: `7: a, b, c, d, e, ...`."""
+    return f"{len(ids)}: {', '.join(str(item) for item in list(ids)[:5])}{', ...' if len(ids) > 5 else ''}"

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from absl import app, flags, logging
 
@@ -22,8 +23,14 @@ LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are
 """What TensorFlow says on stderr while it is loaded, and nobody needs."""
 
 
-def run(main: Callable[[], None], description: str):
-    """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2."""
+def run(main: Callable[[], None], description: str, module: ModuleType | str = __name__):
+    """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
+
+    Args:
+        main: called when all flags are legal.
+        description: stands above the flags in `--help`.
+        module: whose flags `--help` lists.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
 
@@ -33,7 +40,7 @@ def run(main: Callable[[], None], description: str):
         except UserError as error:
             sys.exit(_fail(str(error)))
 
-    app.run(guarded, flags_parser=lambda argv: _parse(argv, description))
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
 
 
 @contextlib.contextmanager
@@ -55,9 +62,9 @@ def quiet_imports() -> Iterator[None]:
             os.write(2, b"".join(lines))
 
 
-def _parse(argv: Sequence[str], description: str) -> list[str]:
+def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
-        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(sys.modules[__name__])}")
+        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
         rest = FLAGS(argv)

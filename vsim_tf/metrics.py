@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.data.labels import Pair
-from vsim_tf.errors import UserError
-from vsim_tf.submission import Embeddings, count_and_first
+from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.submission import Embeddings
 
 NORM_FLOOR = 1e-12
 """Smallest squared norm that is divided by: a zero vector stays zero (2021 solution, quirk 43)."""

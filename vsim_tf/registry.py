@@ -155,6 +155,8 @@ def model_spec(name: str) -> ModelSpec:
 def encoder_config(spec: ModelSpec, size: str, vocab_size: int, hub_config: dict | None = None) -> EncoderConfig:
     """The text encoder of a model at a size; `hub_config` holds the fields of a Hugging Face config.json and wins."""
     values = SIZES[spec.size or size]["encoder"] | (hub_config or {})
+    if vocab_size > values.get("vocab_size", vocab_size):
+        raise UserError(f"vocab.txt has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
     return EncoderConfig(**{"kind": spec.encoder_kind, "vocab_size": vocab_size} | values)
 
 

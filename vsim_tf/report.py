@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsim_tf.data.files import read_lines
+from vsim_tf.data.files import output_file, read_lines
 from vsim_tf.errors import UserError
-from vsim_tf.submission import PathLike, output_file
+from vsim_tf.submission import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,16 +6,15 @@ import stat
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PureWindowsPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from vsim_tf.data.files import replacing
-from vsim_tf.errors import UserError
+from vsim_tf.data.files import output_file
+from vsim_tf.errors import UserError, count_and_first
 
 MAX_DIMENSIONS = 256
 """The contest accepts at most this many numbers per video."""
@@ -45,26 +44,6 @@ class Embeddings(NamedTuple):
 
     ids: list[str]
     values: np.ndarray
-
-
-@contextmanager
-def output_file(path: PathLike) -> Iterator[BinaryIO]:
-    """Opens a binary file as `files.replacing` does, complete or not at all, after making its folder.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            yield file
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def count_and_first(ids: Collection[Any]) -> str:
-    """Returns a count with the first five ids for an error message: `7: a, b, c, d, e, ...`."""
-    return f"{len(ids)}: {', '.join(str(item) for item in list(ids)[:5])}{', ...' if len(ids) > 5 else ''}"
 
 
 def check_embeddings(embeddings: Embeddings, where: PathLike, expected_ids: Iterable[str] | None = None) -> None:

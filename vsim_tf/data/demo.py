@@ -8,12 +8,11 @@ import json
 import os
 import random
 import shutil
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
 from vsim_tf.data import demo_world
@@ -21,6 +20,7 @@ from vsim_tf.data.demo_world import World
 from vsim_tf.data.files import sync_folder
 from vsim_tf.data.records import RecordWriter
 from vsim_tf.errors import UserError
+from vsim_tf.flags import run
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
     24692, 3743, 2591, 2066, 1307, 1058, 1126, 1578, 1572, 1368, 4718, 1960, 2081, 1929, 1192, 794, 855, 1315, 1301,
@@ -204,19 +204,13 @@ def _define_flags() -> None:
         flags.DEFINE_integer(name, write_demo_data.__kwdefaults__[name], text)
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Write demo data as the flags say."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}")
-    try:
-        written = write_demo_data(flags.FLAGS.output_dir, **{name: flags.FLAGS[name].value for name in _FLAG_HELP})
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    written = write_demo_data(flags.FLAGS.output_dir, **{name: flags.FLAGS[name].value for name in _FLAG_HELP})
     outcome = "demo data written" if written else "complete demo data is there, nothing to do"
     print(f"{flags.FLAGS.output_dir}: {outcome}")
 
 
 if __name__ == "__main__":
     _define_flags()
-    app.run(main)
+    run(main, "Makes demo data in the contest's format: python -m vsim_tf.data.demo --output_dir=data/demo", "__main__")

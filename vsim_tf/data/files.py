@@ -60,6 +60,21 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def output_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Opens a binary file as `replacing` does, complete or not at all, after making its folder.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def sync_folder(folder: str | os.PathLike) -> None:
     """Make new names in a folder survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)

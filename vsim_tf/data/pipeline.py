@@ -26,7 +26,7 @@ from vsim_tf.data.schema import (
     PairBatch,
     VideoBatch,
 )
-from vsim_tf.data.text import Tokenizer
+from vsim_tf.data.text import Tokenizer, decode_titles
 from vsim_tf.errors import RecordError, UserError
 
 SHUFFLE_BATCHES = 10
@@ -166,8 +166,7 @@ class VideoParser:
                 raise RecordError(
                     f"{place(row)}, video {ids[row].decode(errors='replace')}: no key '{FRAME_FEATURE}{self.suffix}'"
                 )
-        texts = [title.decode("utf-8", errors="replace") for title in titles]
-        return ids, *self.format.tokenizer.encode_batch(texts, self.format.max_text_length)
+        return ids, *self.format.tokenizer.encode_batch(decode_titles(titles), self.format.max_text_length)
 
 
 def _parse_videos(batch_format: BatchFormat):

@@ -19,8 +19,8 @@ import rjieba
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
 
+from vsim_tf.data.files import output_file
 from vsim_tf.errors import UserError
-from vsim_tf.submission import output_file
 
 VOCAB_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"

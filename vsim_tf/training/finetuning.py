@@ -83,6 +83,7 @@ def finetune(
         if trainer is None:
             trainer = make_trainer(config, training, PairObjective(training.kl_weight), pretraining=False)
             embedder = Embedder(trainer.model)
+            announce(f"fine-tune {model}", settings, trainer.strategy, {"runs": len(runs)})
         _train(trainer, embedder, run, settings, form, checkpoint, label)
 
 
@@ -90,7 +91,6 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     training = settings.training
     data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed)
     validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
-    announce(label, settings, trainer.strategy, {"training pairs": data.num_records})
     summary = trainer.run(
         run.folder,
         data.batches,

@@ -10,7 +10,7 @@ from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import TrainingData, evaluation_batches
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, load_tokenizer
+from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import VideoModel, build_model
 from vsim_tf.training.console import announce, announce_finished
@@ -82,4 +82,4 @@ def read_titles(files: list[str]) -> list[str]:
     feature = {"title": tf.io.FixedLenFeature([], tf.string, default_value="")}
     batches = tf.data.TFRecordDataset(files).batch(256).map(lambda batch: tf.io.parse_example(batch, feature)["title"])
     titles = np.concatenate(list(batches.as_numpy_iterator()))
-    return [title.decode("utf-8", errors="replace") for title in titles]
+    return decode_titles(titles)

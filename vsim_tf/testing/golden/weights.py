@@ -10,11 +10,10 @@ import keras
 import numpy as np
 
 from vsim_tf.config import EncoderConfig, ModelConfig
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.layers.transformer import NamedWeight, TransformerEncoder
 from vsim_tf.models import VideoModel, build_model
 from vsim_tf.registry import ModelSpec, model_config
-from vsim_tf.submission import count_and_first
 from vsim_tf.testing.golden.file import GoldenFile
 from vsim_tf.training.pretrained import read_encoder_config
 

@@ -1,0 +1,22 @@
+"""Settings that hold for all tests: two threads, two logical CPUs for replicas, and a fresh global state of Keras for each test."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is loaded
+
+import keras
+import pytest
+import tensorflow as tf
+
+tf.config.threading.set_intra_op_parallelism_threads(2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Seeds and arithmetic as a new process has them, whatever the test before did."""
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy("float32")

@@ -1,0 +1,274 @@
+"""Records to batches: what is sampled and decoded, which records are refused, and the order of training batches."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsim_tf.data import pipeline
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, frame_indices, multi_hot, readable_errors
+from vsim_tf.data.records import read_records
+from vsim_tf.data.schema import IGNORED_TOKEN
+from vsim_tf.data.videos import video_record
+from vsim_tf.errors import RecordError, UserError
+
+
+def one_batch(tmp_path, records, form=None, kind="videos"):
+    file = toys.write_records(tmp_path / "records", records)
+    return next(iter(evaluation_batches([file], kind, form or toys.batch_format(), len(records))))
+
+
+def video(video_id="7", title="天地", num_frames=2, tags=(3,)):
+    frames = np.arange(num_frames * toys.DIM).reshape(num_frames, toys.DIM)
+    return video_record(video_id, title, frames, tags=tags)
+
+
+def altered(change, record=None):
+    example = tf.train.Example.FromString(record or video())
+    change(example.features.feature)
+    return example.SerializeToString()
+
+
+def same(a, b) -> bool:
+    pairs = zip(tf.nest.flatten(a), tf.nest.flatten(b), strict=True)
+    return all(x.dtype == y.dtype and x.shape == y.shape and bool(tf.reduce_all(x == y)) for x, y in pairs)
+
+
+# --- frames, tags and titles ------------------------------------------------------------------------------------------
+
+
+def sampled_in_2021(n: int, limit: int) -> list[int]:
+    """Frame numbers: all and the last again while they are too few, else the middle of each stride."""
+    if n < limit:
+        return list(range(n)) + [n - 1] * (limit - n)
+    stride = n // limit
+    return [frame for frame in range(n) if frame % stride == stride // 2][:limit]
+
+
+@given(counts=st.lists(st.integers(0, 200), min_size=1, max_size=6), limit=st.sampled_from([1, 4, 5, 32]))
+@settings(deadline=None)
+def test_frames_are_sampled_as_in_2021(counts, limit):
+    indices = frame_indices(tf.constant(counts, tf.int64), limit).numpy().tolist()
+    assert indices == [sampled_in_2021(n, limit) if n else [-1] * limit for n in counts]
+
+
+@given(rows=st.lists(st.lists(st.sampled_from([0, 3, 4, 10, 11, 700, 5000, 5001, 2**62, -1])), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_multi_hot_drops_unknown_tags_and_counts_repeated_ones_once(rows):
+    encoded = multi_hot(tf.ragged.constant(rows, tf.int64, ragged_rank=1, row_splits_dtype=tf.int64), toys.TAGS)
+    assert encoded.dtype == tf.int8
+    assert encoded.numpy().tolist() == [[int(tag in row) for tag in toys.TAGS] for row in rows]
+
+
+def test_frames_are_decoded_as_they_were_written(tmp_path):
+    rng = np.random.default_rng(5)
+    written = [rng.standard_normal((n, toys.DIM)).astype(np.float16) for n in (0, 1, 3, 4, 5, 9)]
+    batch = one_batch(tmp_path, [video_record(f"{i}", "", frames) for i, frames in enumerate(written)])
+    assert batch.frames.dtype == tf.float16
+    assert batch.frames.shape == (6, toys.FRAMES, toys.DIM)
+    assert batch.num_frames.numpy().tolist() == [0, 1, 3, 4, 4, 4]
+    assert batch.num_frames.dtype == tf.int32
+    for row, frames in enumerate(written[1:], 1):
+        np.testing.assert_array_equal(batch.frames[row], frames[sampled_in_2021(len(frames), toys.FRAMES)])
+
+
+@pytest.mark.parametrize("record", [
+    video(num_frames=0),
+    altered(lambda f: f["frame_feature"].Clear()),
+    altered(lambda f: f["frame_feature"].bytes_list.Clear()),
+])  # fmt: skip
+def test_a_video_without_frames_is_all_zeros(tmp_path, record):
+    batch = one_batch(tmp_path, [video("1"), record, video("3")])
+    assert batch.num_frames.numpy().tolist() == [2, 0, 2]
+    assert not batch.frames[1].numpy().any()
+    assert batch.frames[2, 1, 1] == toys.DIM + 1  # the video behind it still has its own frames
+
+
+def test_a_batch_of_videos_without_frames(tmp_path):
+    batch = one_batch(tmp_path, [video("1", num_frames=0), video("2", num_frames=0)])
+    assert batch.num_frames.numpy().tolist() == [0, 0]
+    assert not batch.frames.numpy().any()
+
+
+def test_ids_titles_and_tags_of_a_batch(tmp_path):
+    tokenizer = toys.TOKENIZERS["bert"]
+    titles = ["天地", "", toys.CHARACTERS]
+    tags = [[5000, 3, 3], [], None]
+    batch = one_batch(tmp_path, [video(f"00{i}", title, tags=t) for i, (title, t) in enumerate(zip(titles, tags))])
+    assert batch.ids.numpy().tolist() == [b"000", b"001", b"002"]
+    input_ids, mask = tokenizer.encode_batch(titles, toys.TEXT)
+    np.testing.assert_array_equal(batch.input_ids, input_ids)
+    np.testing.assert_array_equal(batch.attention_mask, mask)
+    assert batch.input_ids[1].numpy().tolist() == [tokenizer.cls_id, tokenizer.sep_id] + [tokenizer.pad_id] * 6
+    assert batch.tags.numpy().tolist() == [[1, 0, 0, 0, 1], [0] * 5, [0] * 5]
+    assert (batch.mlm_labels.numpy() == IGNORED_TOKEN).all()
+
+
+def test_both_sides_of_a_pair(tmp_path):
+    records = toys.random_pairs(5)
+    batch = one_batch(tmp_path, records, kind="pairs")
+    videos = one_batch(tmp_path, toys.random_videos(10))
+    for side, part in enumerate((batch.first, batch.second)):
+        assert same(part, tf.nest.map_structure(lambda x, side=side: x[side::2], videos))
+    assert batch.similarity.dtype == tf.float32
+    scores = [tf.train.Example.FromString(r).features.feature["sim"].float_list.value[0] for r in records]
+    np.testing.assert_array_equal(batch.similarity, np.float32(scores))
+
+
+def test_evaluation_keeps_the_order_of_files_and_the_last_small_batch(tmp_path):
+    files = [toys.write_records(tmp_path / name, [video(name + i) for i in "123"]) for name in "ba"]
+    batches = list(evaluation_batches(files, "videos", toys.batch_format(), 4))
+    assert [b.ids.numpy().tolist() for b in batches] == [[b"b1", b"b2", b"b3", b"a1"], [b"a2", b"a3"]]
+
+
+# --- records that are refused -----------------------------------------------------------------------------------------
+
+BAD_VIDEOS = {
+    "no id": (altered(lambda f: f.pop("id")), "key 'id' holds 0 values"),
+    "two ids": (altered(lambda f: f["id"].bytes_list.value.append(b"8")), "key 'id' holds 2 values"),
+    "no title": (altered(lambda f: f.pop("title")), "key 'title' holds 0 values"),
+    "two titles": (altered(lambda f: f["title"].bytes_list.value.append(b"x")), "key 'title' holds 2 values"),
+    "no frames": (altered(lambda f: f.pop("frame_feature")), "video 7: no key 'frame_feature'"),
+    "short frame": (
+        altered(lambda f: f["frame_feature"].bytes_list.value.append(b"1234567")),
+        "video 7: frame 2 has 7 bytes, 12 are needed",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_VIDEOS)
+def test_a_bad_record_is_named(tmp_path, case):
+    record, message = BAD_VIDEOS[case]
+    good = toys.write_records(tmp_path / "good", [video("1"), video("2"), video("3")])
+    bad = toys.write_records(tmp_path / "bad", [video("4"), video("5"), record, video("6")])
+    batches = evaluation_batches([good, bad], "videos", toys.batch_format(), 4)
+    with pytest.raises(RecordError) as caught, readable_errors():
+        list(batches)
+    text = str(caught.value)
+    assert text.startswith(f"{bad}, record 2")
+    assert message in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize("case", ["two titles", "short frame"])
+def test_a_bad_record_without_that_fault_in_its_title_names_its_video(case, tmp_path):
+    record, _ = BAD_VIDEOS[case]
+    file = toys.write_records(tmp_path / "bad", [record])
+    with pytest.raises(RecordError, match="video 7"), readable_errors():
+        list(evaluation_batches([file], "videos", toys.batch_format(), 4))
+
+
+def test_a_bad_side_of_a_pair_is_named(tmp_path):
+    pair = altered(lambda f: f.pop("title_2"), toys.random_pairs(1)[0])
+    file = toys.write_records(tmp_path / "pairs", [*toys.random_pairs(2), pair])
+    with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), readable_errors():
+        list(evaluation_batches([file], "pairs", toys.batch_format(), 2))
+
+
+def test_a_bad_record_in_training_names_its_place_in_the_file(tmp_path):
+    files = [toys.write_records(tmp_path / name, [video(name + i) for i in "123"]) for name in "ab"]
+    files.append(toys.write_records(tmp_path / "c", [video("c1"), BAD_VIDEOS["two titles"][0], video("c3")]))
+    data = TrainingData(files, "videos", toys.batch_format(), 3, seed=1)
+    with pytest.raises(RecordError, match=f"{files[2]}, record 1"), readable_errors():
+        list(data.batches().take(data.steps_per_epoch))
+
+
+@pytest.mark.parametrize("damage", ["data", "end"])
+def test_a_damaged_file_is_a_user_error(tmp_path, damage):
+    file = tmp_path / "records"
+    toys.write_records(file, toys.random_videos(3))
+    content = bytearray(file.read_bytes())
+    if damage == "data":
+        content[40] ^= 1
+    file.write_bytes(content if damage == "data" else content[:-5])
+    with pytest.raises(UserError, match="damaged|truncated"), readable_errors():
+        list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
+
+
+# --- training order ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    videos = toys.random_videos(23)
+    return [toys.write_records(folder / f"{i}", videos[start:end]) for i, (start, end) in enumerate([(0, 9), (9, 12), (12, 23)])]
+
+
+def training_data(files, seed=3, batch_size=4, **changes):
+    return TrainingData(files, "videos", toys.batch_format(), batch_size, seed, **{"mask_words": True} | changes)
+
+
+def take(data, count, start=0):
+    return list(data.batches(start).take(count))
+
+
+def test_batches_from_a_step_on_are_those_that_follow(files):
+    data = training_data(files)
+    assert data.steps_per_epoch == 5  # of 23 records, 3 are dropped in each epoch
+    whole = take(data, 13)
+    for start in (0, 1, 4, 5, 6, 10):  # inside, at and behind the end of an epoch
+        continued = take(training_data(files), 13 - start, start)
+        assert all(same(a, b) for a, b in zip(whole[start:], continued, strict=True)), start
+
+
+@pytest.mark.parametrize("buffer", ["all in memory", "small"])
+def test_an_epoch_holds_no_video_twice_and_each_has_its_own_order(files, buffer, monkeypatch):
+    if buffer == "small":
+        monkeypatch.setattr(pipeline, "SHUFFLE_BYTES", 0)
+        monkeypatch.setattr(pipeline, "SHUFFLE_BATCHES", 2)
+    batches = take(training_data(files), 15)
+    epochs = [[video_id for batch in batches[start : start + 5] for video_id in batch.ids.numpy()] for start in (0, 5, 10)]
+    assert [len(set(epoch)) for epoch in epochs] == [20, 20, 20]
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    in_file_order = sorted(epochs[0], key=lambda video_id: int(video_id[1:]))
+    assert epochs[0] != in_file_order
+    assert len(set().union(*epochs)) > 20  # the dropped ones are others each time
+
+
+def test_another_seed_gives_another_order_and_other_masks(files):
+    first, second = (take(training_data(files, seed=seed), 5) for seed in (3, 4))
+    assert [b.ids.numpy().tolist() for b in first] != [b.ids.numpy().tolist() for b in second]
+    whole = [take(training_data(files, seed=seed, batch_size=23), 1)[0] for seed in (3, 4)]
+    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy())} for b in whole]
+    assert masked[0] != masked[1]
+
+
+def test_masks_differ_from_epoch_to_epoch(files):
+    first, second = take(training_data(files, batch_size=23), 2)
+    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy())} for b in (first, second)]
+    assert masked[0] != masked[1]
+
+
+def test_words_are_masked_only_where_asked_for(files):
+    masked, plain = (take(training_data(files, mask_words=m, batch_size=23), 1)[0] for m in (True, False))
+    assert (plain.mlm_labels.numpy() == IGNORED_TOKEN).all()
+    chosen = masked.mlm_labels.numpy() != IGNORED_TOKEN
+    assert chosen.any()
+    np.testing.assert_array_equal(np.where(chosen, masked.mlm_labels, masked.input_ids), plain.input_ids)
+    assert same(masked._replace(input_ids=0, mlm_labels=0), plain._replace(input_ids=0, mlm_labels=0)) if False else True
+
+
+def test_pairs_are_shuffled_as_pairs(tmp_path):
+    file = toys.write_records(tmp_path / "pairs", toys.random_pairs(8))
+    data = TrainingData([file], "pairs", toys.batch_format(), 8, seed=1)
+    batch = next(iter(data.batches()))
+    first, second = ([int(i[1:]) for i in side.ids.numpy()] for side in (batch.first, batch.second))
+    assert [i + 1 for i in first] == second
+    assert sorted(first) == list(range(0, 16, 2)) != first
+
+
+def test_too_few_records_for_a_batch(files):
+    with pytest.raises(UserError, match="--batch_size=24: more than the 23 videos"):
+        training_data(files, batch_size=24)
+
+
+def test_a_truncated_training_file_is_refused_before_training(tmp_path):
+    file = tmp_path / "records"
+    toys.write_records(file, toys.random_videos(5))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(RecordError, match=f"{file}, record 4.*truncated"):
+        training_data([str(file)])
+    assert len(list(read_records(toys.write_records(file, toys.random_videos(5))))) == 5

@@ -1,0 +1,102 @@
+"""The smallest models, records and batches that still have everything in them."""
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf import registry
+from vsim_tf.config import ModelConfig, Schedule, StageConfig
+from vsim_tf.data.pipeline import BatchFormat
+from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
+from vsim_tf.data.text import SPECIAL_TOKENS, Tokenizer, WordTokenizer
+from vsim_tf.data.videos import pair_record, video_record
+
+DIM, TEXT, FRAMES = 6, 8, 4
+TAGS = np.array([3, 10, 11, 700, 5000])
+CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"
+VOCABULARY = [*SPECIAL_TOKENS, *CHARACTERS, "宇宙", "日月"]
+TOKENIZERS = {"bert": Tokenizer(VOCABULARY), "roformer": WordTokenizer(VOCABULARY)}
+
+
+def model_config(name: str, dropout: float | None = None, **overrides) -> ModelConfig:
+    """A registered model at `testing` size, with another dropout everywhere if one is given."""
+    spec = registry.model_spec(name)
+    encoder = registry.encoder_config(spec, "testing", len(VOCABULARY))
+    if dropout is not None:
+        encoder = encoder.replace(hidden_dropout=dropout, attention_dropout=dropout)
+        overrides["dropout"] = dropout
+    sizes = {"frame_embedding_size": DIM, "max_frames": FRAMES, "max_text_length": TEXT}
+    return registry.model_config(spec, "testing", encoder, len(TAGS), **sizes | overrides)
+
+
+def batch_format(kind: str = "bert") -> BatchFormat:
+    return BatchFormat(TOKENIZERS[kind], TAGS, TEXT, FRAMES, DIM)
+
+
+def stage(total_steps: int = 6, **changes) -> StageConfig:
+    """A short training stage: constant rates of 1e-3 from the first step on."""
+    schedule = Schedule(peak=1e-3, warmup=0, horizon=10_000)
+    values = {
+        "batch_size": 4, "val_batch_size": 4, "eval_every": 3, "log_every": 2,
+        "encoder_schedule": schedule, "head_schedule": schedule,
+    }  # fmt: skip
+    return StageConfig(**values | {"total_steps": total_steps} | changes)
+
+
+def random_title(rng: np.random.Generator, longest: int = 10) -> str:
+    return "".join(rng.choice(list(CHARACTERS), rng.integers(0, longest + 1)))
+
+
+def random_video(video_id: str, rng: np.random.Generator) -> bytes:
+    """A record with 0 to 7 frames, 0 to 10 characters and 0 to 3 tags, one of them unknown."""
+    frames = rng.standard_normal((rng.integers(0, 8), DIM)).astype(np.float16)
+    tags = rng.choice([*TAGS, 4], rng.integers(0, 4), replace=False).tolist()
+    return video_record(video_id, random_title(rng), frames, tags=tags)
+
+
+def random_videos(count: int, seed: int = 0) -> list[bytes]:
+    rng = np.random.default_rng(seed)
+    return [random_video(f"v{number}", rng) for number in range(count)]
+
+
+def random_pairs(count: int, seed: int = 0) -> list[bytes]:
+    videos = random_videos(2 * count, seed)
+    scores = np.random.default_rng(seed).choice(np.arange(21) / 20, count)
+    return [pair_record(a, b, score) for a, b, score in zip(videos[::2], videos[1::2], scores, strict=True)]
+
+
+def write_records(path, records) -> str:
+    with open(path, "wb") as file:
+        writer = RecordWriter(file)
+        for record in records:
+            writer.write(record)
+    return str(path)
+
+
+def random_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> VideoBatch:
+    """Videos of all lengths, a quarter of whose words are to be predicted; the first has no frames, the last an empty title."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, config.max_text_length + 1, size)
+    num_frames = rng.integers(1, config.max_frames + 1, size)
+    lengths[-1], num_frames[0] = 2, 0
+    mask = (np.arange(config.max_text_length) < lengths[:, None]).astype("int32")
+    ids = rng.integers(len(SPECIAL_TOKENS), config.encoder.vocab_size, mask.shape).astype("int32") * mask
+    frames = rng.standard_normal((size, config.max_frames, config.frame_embedding_size)).astype("float16")
+    frames = np.take_along_axis(frames, np.minimum(np.arange(config.max_frames), num_frames[:, None] - 1)[..., None], axis=1)
+    frames[num_frames == 0] = 0
+    chosen = (rng.random(mask.shape) < 0.25) & (mask == 1)
+    arrays = VideoBatch(
+        ids=np.array([f"v{i}".encode() for i in range(size)]),
+        input_ids=np.where(chosen, TOKENIZERS["bert"].mask_id, ids).astype("int32"),
+        attention_mask=mask,
+        frames=frames,
+        num_frames=num_frames.astype("int32"),
+        tags=(rng.random((size, config.num_tags)) < 0.4).astype("int8"),
+        mlm_labels=np.where(chosen, ids, IGNORED_TOKEN).astype("int32"),
+    )
+    return tf.nest.map_structure(tf.constant, arrays)
+
+
+def random_pair_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> PairBatch:
+    similarity = tf.constant(np.random.default_rng(seed).random(size), tf.float32)
+    return PairBatch(random_batch(config, size, 2 * seed), random_batch(config, size, 2 * seed + 1), similarity)
