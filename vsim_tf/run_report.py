@@ -1,5 +1,6 @@
 """The last stage: ensemble the embeddings of all runs, write the zip, and report on the labelled test set."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import rich
 
 from vsim_tf.baselines import baseline_scores
 from vsim_tf.data.labels import read_labels
+from vsim_tf.data.manifest import MANIFEST, parse_manifest
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
 from vsim_tf.errors import UserError
@@ -14,6 +16,7 @@ from vsim_tf.report import Report, SetScores, console_table, read_timings, write
 from vsim_tf.submission import write_submission
 
 TIMINGS = "timings.tsv"
+METRICS_FILE = "metrics.jsonl"
 
 
 def ensemble_and_report(
@@ -53,10 +56,38 @@ def ensemble_and_report(
         return
     scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size)
     timings = output_dir / TIMINGS
-    report = Report(command=command, sets=[scores], stages=read_timings(timings) if timings.exists() else [])
+    report = Report(
+        command=command,
+        sets=[scores],
+        data=run_facts(output_dir, list(weights)),
+        stages=read_timings(timings) if timings.exists() else [],
+    )
     write_report(output_dir / "report.md", report)
     rich.print(console_table(scores))
     print(f"{output_dir / 'report.md'}")
+
+
+def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
+    """Counts of the folds, and how pre-training changed each model's Spearman on the scored pairs."""
+    facts = {}
+    folds = output_dir / "folds"
+    if (folds / MANIFEST).exists():
+        manifest = parse_manifest(folds)
+        facts["scored pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
+        facts["folds"] = str(manifest.num_folds)
+    for model in models:
+        curve = validation_curve(output_dir / model / "pretrain" / METRICS_FILE)
+        if curve:
+            facts[f"{model}: Spearman of the scored pairs, untrained and pre-trained"] = f"{curve[0]:.4f}, {curve[-1]:.4f}"
+    return facts
+
+
+def validation_curve(path: Path) -> list[float]:
+    """Spearman of each evaluation in a run's metrics.jsonl; empty where there is no such file."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line["validation/spearman"] for line in lines if "validation/spearman" in line]
 
 
 def score_test_set(

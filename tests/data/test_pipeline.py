@@ -128,8 +128,8 @@ def test_evaluation_keeps_the_order_of_files_and_the_last_small_batch(tmp_path):
 BAD_VIDEOS = {
     "no id": (altered(lambda f: f.pop("id")), "key 'id' holds 0 values"),
     "two ids": (altered(lambda f: f["id"].bytes_list.value.append(b"8")), "key 'id' holds 2 values"),
-    "no title": (altered(lambda f: f.pop("title")), "key 'title' holds 0 values"),
-    "two titles": (altered(lambda f: f["title"].bytes_list.value.append(b"x")), "key 'title' holds 2 values"),
+    "no title": (altered(lambda f: f.pop("title")), "video 7: key 'title' holds 0 values"),
+    "two titles": (altered(lambda f: f["title"].bytes_list.value.append(b"x")), "video 7: key 'title' holds 2 values"),
     "no frames": (altered(lambda f: f.pop("frame_feature")), "video 7: no key 'frame_feature'"),
     "short frame": (
         altered(lambda f: f["frame_feature"].bytes_list.value.append(b"1234567")),
@@ -150,14 +150,6 @@ def test_a_bad_record_is_named(tmp_path, case):
     assert text.startswith(f"{bad}, record 2")
     assert message in text
     assert "\n" not in text
-
-
-@pytest.mark.parametrize("case", ["two titles", "short frame"])
-def test_a_bad_record_without_that_fault_in_its_title_names_its_video(case, tmp_path):
-    record, _ = BAD_VIDEOS[case]
-    file = toys.write_records(tmp_path / "bad", [record])
-    with pytest.raises(RecordError, match="video 7"), readable_errors():
-        list(evaluation_batches([file], "videos", toys.batch_format(), 4))
 
 
 def test_a_bad_side_of_a_pair_is_named(tmp_path):
@@ -214,6 +206,19 @@ def test_batches_from_a_step_on_are_those_that_follow(files):
         assert all(same(a, b) for a, b in zip(whole[start:], continued, strict=True)), start
 
 
+def test_the_order_does_not_depend_on_the_seed_of_the_process(files):
+    first, second = [], []
+    for seed, batches in ((1, first), (2, second)):
+        tf.random.set_seed(seed)
+        batches += take(training_data(files), 7)
+    assert all(same(a, b) for a, b in zip(first, second, strict=True))
+    tf.random.set_seed(3)
+    before = tf.random.uniform((3,))
+    tf.random.set_seed(3)
+    take(training_data(files), 1)
+    assert same(before, tf.random.uniform((3,)))  # nor does it change that seed
+
+
 @pytest.mark.parametrize("buffer", ["all in memory", "small"])
 def test_an_epoch_holds_no_video_twice_and_each_has_its_own_order(files, buffer, monkeypatch):
     if buffer == "small":
@@ -248,7 +253,7 @@ def test_words_are_masked_only_where_asked_for(files):
     chosen = masked.mlm_labels.numpy() != IGNORED_TOKEN
     assert chosen.any()
     np.testing.assert_array_equal(np.where(chosen, masked.mlm_labels, masked.input_ids), plain.input_ids)
-    assert same(masked._replace(input_ids=0, mlm_labels=0), plain._replace(input_ids=0, mlm_labels=0)) if False else True
+    assert same([masked.ids, masked.frames, masked.tags], [plain.ids, plain.frames, plain.tags])
 
 
 def test_pairs_are_shuffled_as_pairs(tmp_path):

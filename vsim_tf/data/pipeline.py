@@ -150,22 +150,23 @@ class VideoParser:
         def place(row):
             return f"{files[row].decode()}, record {numbers[row]}"
 
-        for key, row_splits in ((ID, id_splits), (TITLE, title_splits)):
+        def video(row):
+            return f"{place(row)}, video {ids[row].decode(errors='replace')}"
+
+        for key, row_splits, where in ((ID, id_splits, place), (TITLE, title_splits, video)):
             counts = np.diff(row_splits)
             if (bad := np.flatnonzero(counts != 1)).size:
-                raise RecordError(f"{place(bad[0])}: key '{key}{self.suffix}' holds {counts[bad[0]]} values, 1 is needed")
+                raise RecordError(f"{where(bad[0])}: key '{key}{self.suffix}' holds {counts[bad[0]]} values, 1 is needed")
         expected = self.format.frame_embedding_size * BYTES_PER_FRAME_VALUE
         if (bad := np.flatnonzero(lengths != expected)).size:
             row = np.searchsorted(splits, bad[0], side="right") - 1
             raise RecordError(
-                f"{place(row)}, video {ids[row].decode(errors='replace')}: frame {bad[0] - splits[row]} has {lengths[bad[0]]}"
-                f" bytes, {expected} are needed (--frame_embedding_size={self.format.frame_embedding_size} float16 numbers)"
+                f"{video(row)}: frame {bad[0] - splits[row]} has {lengths[bad[0]]} bytes, {expected} are needed"
+                f" (--frame_embedding_size={self.format.frame_embedding_size} float16 numbers)"
             )
         for row in np.flatnonzero(frameless != b""):
             if FRAME_FEATURE + self.suffix not in tf.train.Example.FromString(frameless[row]).features.feature:
-                raise RecordError(
-                    f"{place(row)}, video {ids[row].decode(errors='replace')}: no key '{FRAME_FEATURE}{self.suffix}'"
-                )
+                raise RecordError(f"{video(row)}: no key '{FRAME_FEATURE}{self.suffix}'")
         return ids, *self.format.tokenizer.encode_batch(decode_titles(titles), self.format.max_text_length)
 
 
@@ -245,6 +246,7 @@ class TrainingData:
         return batches.prefetch(2)
 
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        tf.random.set_seed(1)  # of this dataset's graph alone: `shuffle` mixes it with the seed that it is given
         seeds = tf.random.split(tf.cast(tf.stack([self.seed, epoch]), tf.int32), 2)
         files = tf.random.experimental.stateless_shuffle(tf.constant(self.files), seed=seeds[0])
         records = tf.data.Dataset.from_tensor_slices(files).interleave(

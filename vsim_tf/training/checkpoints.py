@@ -96,6 +96,10 @@ class TrainingState:
         self.best_value.assign(float("-inf"))
         self.best_step.assign(0)
 
+    def broken_weights(self) -> list[str]:
+        """Names of the weights that hold a number that is not finite."""
+        return [name for name, value in self.weights.items() if not tf.reduce_all(tf.math.is_finite(value))]
+
     def restore_last(self, folder: Path) -> bool:
         """Restores the newest whole state of a run folder; False when there is none."""
         newest = self._manager(folder, LAST).latest_checkpoint

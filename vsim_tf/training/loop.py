@@ -85,10 +85,12 @@ class Trainer:
     def _loop(self, folder, batches, evaluate, log, label):
         start, total = int(self.state.step), self.stage.total_steps
         data = self._batches(batches, start)
-        metrics = {}
+        metrics, logs = log.validation(start), {}
         with tqdm(total=total, initial=start, desc=label, unit="step", mininterval=1) as bar:
             for step in range(start, total + 1):
-                if step == total or (step % self.stage.eval_every == 0 and (step > start or step == 0)):
+                due = step == total or step % self.stage.eval_every == 0
+                if due and (step > start or not metrics):
+                    self._finite(logs, step)
                     metrics = self._evaluate_and_save(folder, evaluate, log, step)
                 if step == total:
                     break
@@ -105,6 +107,8 @@ class Trainer:
         return iter(distribute(self.strategy, batches(start), self.stage.batch_size))
 
     def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int) -> dict[str, float]:
+        if broken := self.state.broken_weights():
+            raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
         metrics = evaluate()
         log.write(step, {f"validation/{name}": value for name, value in metrics.items()})
         if metrics["spearman"] > float(self.state.best_value):  # never true for nan
@@ -119,11 +123,15 @@ class Trainer:
         values |= {f"learning_rate/{k}": float(v) for k, v in self.optimizer.learning_rates(self.state.step - 1).items()}
         for name in reversed(values):
             if not math.isfinite(values[name]):
-                raise UserError(
-                    f"'{name}' is {values[name]} at step {step}; the state of the last evaluation is kept."
-                    " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
-                )
+                raise _not_finite(f"'{name}'", values[name], step)
         return values
+
+
+def _not_finite(what: str, value, step: int) -> UserError:
+    return UserError(
+        f"{what} is {value} at step {step}; the state of the last evaluation is kept."
+        " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
+    )
 
 
 class RunLog:
@@ -137,11 +145,17 @@ class RunLog:
         self.path = folder / METRICS_FILE
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        self.kept = [json.loads(line) for line in kept]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(kept), encoding="utf-8")
         temporary.replace(self.path)
         self.events = tf.summary.create_file_writer(str(folder / "events"))
         self.started, self.first_step = time.perf_counter(), step
+
+    def validation(self, step: int) -> dict[str, float]:
+        """Metrics of the evaluation at a step before this process; none where there was none."""
+        values = {name: value for line in self.kept if line["step"] == step for name, value in line.items()}
+        return {name.removeprefix("validation/"): v for name, v in values.items() if name.startswith("validation/")}
 
     def write(self, step: int, values: dict[str, float]):
         """Appends one line and one point of every curve."""

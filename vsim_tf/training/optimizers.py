@@ -1,5 +1,8 @@
 """Adam over named groups of variables, each with its own schedule, under any tf.distribute strategy."""
 
+from typing import NamedTuple
+
+import keras
 import tensorflow as tf
 
 from vsim_tf.config import Schedule
@@ -12,6 +15,20 @@ def learning_rate(schedule: Schedule, step: tf.Tensor) -> tf.Tensor:
     rising = schedule.peak * (i / max(warmup, 1.0))
     falling = schedule.peak * (1.0 - (tf.minimum(i, horizon) - warmup) / (horizon - warmup))
     return tf.where(i < warmup, rising, falling)
+
+
+class Update(NamedTuple):
+    """One variable in one group, and its moments."""
+
+    group: str
+    path: str
+    variable: tf.Variable
+    m: tf.Variable
+    v: tf.Variable
+
+
+def _zeros_like(variable: keras.Variable) -> tf.Variable:
+    return tf.Variable(tf.zeros(variable.shape, variable.dtype), trainable=False)
 
 
 class GroupAdam:
@@ -30,14 +47,12 @@ class GroupAdam:
 
     def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule]):
         self.schedules = schedules
-        self.groups = {name: [v.value for v in variables] for name, variables in groups.items()}
-        self.variables = list({v.ref(): v for group in self.groups.values() for v in group}.values())
-        self.slots = {
-            f"{name}/{variable.path}/{moment}": tf.Variable(tf.zeros_like(variable.value), trainable=False)
-            for name, variables in groups.items()
-            for variable in variables
-            for moment in ("m", "v")
-        }
+        self.variables = list({id(v): v.value for group in groups.values() for v in group}.values())
+        self.updates = [
+            Update(name, v.path, v.value, _zeros_like(v), _zeros_like(v)) for name, group in groups.items() for v in group
+        ]
+        self.slots = {f"{u.group}/{u.path}/m": u.m for u in self.updates}
+        self.slots |= {f"{u.group}/{u.path}/v": u.v for u in self.updates}
 
     def learning_rates(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Rate of each group for the update after `step` completed ones."""
@@ -46,18 +61,16 @@ class GroupAdam:
     def apply(self, gradients: list, step: tf.Tensor):
         """Sums this replica's gradients (one for each of `variables`, None where there is none) over replicas and applies them."""
         context = tf.distribute.get_replica_context()
-        present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients) if g is not None]
+        present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients, strict=True) if g is not None]
         summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [g for _, g in present])
-        gradient_of = {v.ref(): g for (v, _), g in zip(present, summed)}
-        rates, powers = self.learning_rates(step), tf.cast(step + 1, tf.float32)
-        beta_powers = (tf.pow(self.beta_1, powers), tf.pow(self.beta_2, powers))
-        moments = iter(zip(*[iter(self.slots.values())] * 2))
-        for name, variables in self.groups.items():
-            for variable in variables:
-                m, v = next(moments)
-                if variable.ref() in gradient_of:
-                    arguments = (m, v, gradient_of[variable.ref()], rates[name], *beta_powers)
-                    context.merge_call(self._update, args=(variable, arguments))
+        gradient_of = dict(zip((v.ref() for v, _ in present), summed, strict=True))
+        rates, count = self.learning_rates(step), tf.cast(step + 1, tf.float32)
+        beta_powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))
+        for update in self.updates:
+            if update.variable.ref() in gradient_of:
+                gradient = gradient_of[update.variable.ref()]
+                arguments = (update.m, update.v, gradient, rates[update.group], *beta_powers)
+                context.merge_call(self._update, args=(update.variable, arguments))
 
     def _update(self, strategy, variable, arguments):
         strategy.extended.update(variable, self._apply_adam, args=arguments)

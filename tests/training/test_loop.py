@@ -1,0 +1,258 @@
+"""The training loop: what it writes, and that a run that was stopped anywhere ends as if it had not been."""
+
+import json
+import math
+import shutil
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from vsim_tf.data.pipeline import TrainingData
+from vsim_tf.errors import UserError
+from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
+from vsim_tf.training.objectives import PairObjective, PretrainObjective
+from vsim_tf.training.pretraining import make_trainer
+
+STEPS = 8
+STAGE = toys.stage(STEPS, eval_every=3, log_every=2)  # evaluates at 0, 3, 6, 8 and logs at 2, 4, 6, 8
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+class Case(NamedTuple):
+    """A trainer, its data, and the folder and result of a run that nothing stopped."""
+
+    name: str
+    trainer: Trainer
+    data: TrainingData
+    folder: object
+    summary: dict
+
+
+CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and pairs
+    "uniter pre-training": ("uniter", PretrainObjective(), True),
+    "mix_nextvlad fine-tuning": ("mix_nextvlad", PairObjective(0.5), False),
+}
+
+
+def new_trainer(name) -> Trainer:
+    model, objective, pretraining = CASES[name]
+    return make_trainer(toys.model_config(model), STAGE, objective, pretraining)
+
+
+def weight_score(trainer):
+    """An evaluation that depends on every weight and reads nothing but them."""
+    return lambda: {"spearman": math.tanh(sum(float(tf.reduce_sum(w)) for w in trainer.state.weights.values()) / 100)}
+
+
+def run(trainer, data, folder, evaluate=None, batches=None, start_from=lambda: None):
+    return trainer.run(folder, batches or data.batches, evaluate or weight_score(trainer), start_from, "test")
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    make, kind = (toys.random_videos, "videos") if CASES[request.param][2] else (toys.random_pairs, "pairs")
+    file = toys.write_records(folder / "records", make(23))  # five steps an epoch
+    data = TrainingData([file], kind, toys.batch_format(), STAGE.batch_size, STAGE.seed, mask_words=kind == "videos")
+    trainer = new_trainer(request.param)
+    summary = run(trainer, data, folder / "whole")
+    return Case(request.param, trainer, data, folder / "whole", summary)
+
+
+@pytest.fixture(scope="module")
+def other_trainer(case):
+    """What a second process would have."""
+    return new_trainer(case.name)
+
+
+def state(folder, kind="last") -> dict[str, bytes]:
+    """Every tensor of the newest checkpoint by its name in the file, without TensorFlow's own count of saves."""
+    reader = tf.train.load_checkpoint(newest_checkpoint(folder, kind))
+    names = [name for name in reader.get_variable_to_shape_map() if not name.startswith(("save_counter", "_CHECKPOINT"))]
+    return {name: reader.get_tensor(name).tobytes() for name in names}
+
+
+def lines(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / METRICS_FILE).read_text().splitlines()]
+
+
+def assert_same_run(folder, expected):
+    assert newest_checkpoint(folder, "last").endswith(f"ckpt-{STEPS}")
+    assert newest_checkpoint(folder, "best").split("/")[-1] == newest_checkpoint(expected, "best").split("/")[-1]
+    for kind in ("last", "best"):
+        ours, theirs = state(folder, kind), state(expected, kind)
+        assert ours.keys() == theirs.keys()
+        assert not [name for name in ours if ours[name] != theirs[name]]
+    assert (folder / METRICS_FILE).read_text() == (expected / METRICS_FILE).read_text()
+
+
+def test_what_a_run_leaves_behind(case):
+    written = lines(case.folder)
+    assert [line["step"] for line in written] == [0, 2, 3, 4, 6, 6, 8, 8]
+    validations = {line["step"]: line["validation/spearman"] for line in written if "validation/spearman" in line}
+    assert list(validations) == [0, 3, 6, 8]
+    best = max(validations, key=validations.get)
+    assert case.summary == {
+        "step": STEPS, "spearman": validations[8], "best_spearman": validations[best], "best_step": best,
+    }  # fmt: skip
+    terms = {"uniter pre-training": {"tag", "mlm"}, "mix_nextvlad fine-tuning": {"mse", "kl", "tag"}}[case.name]
+    for line in written:
+        if "loss" in line:
+            rates = {"learning_rate/encoder", "learning_rate/head"}
+            assert line.keys() == {"step", "loss"} | terms | rates
+            assert line["loss"] == pytest.approx(sum(line[term] for term in terms), rel=1e-5)
+    assert sorted(p.name for p in (case.folder / "last").glob("*.index")) == ["ckpt-6.index", "ckpt-8.index"]
+    assert [p.name for p in (case.folder / "best").glob("*.index")] == [f"ckpt-{best}.index"]
+    assert list((case.folder / "events").iterdir())
+
+
+def test_a_run_moves_every_weight_that_has_a_gradient(case):
+    reader = tf.train.load_checkpoint(newest_checkpoint(case.folder, "last"))
+    moments = [key for key in reader.get_variable_to_shape_map() if key.startswith("slots/") and "/v/" in key.replace(".S", "/")]
+    still = {key for key in moments if not reader.get_tensor(key).any()}
+    assert len(moments) > 20
+    assert len(still) <= 1, still  # the classifier's bias has a gradient, the key's bias has one of rounding
+
+
+@pytest.mark.parametrize("where", ["first evaluation", "after first save", "step", "evaluation", "save", "summary"])
+def test_a_stopped_run_ends_as_if_it_had_not_been(case, other_trainer, where, tmp_path, monkeypatch):
+    def stop_at_call(number, function):
+        calls = iter(range(number))
+
+        def call(*args):
+            if next(calls, None) is None:
+                raise Interrupted
+            return function(*args)
+
+        return call
+
+    trainer, evaluate = case.trainer, weight_score(case.trainer)
+    if where == "first evaluation":
+        evaluate = stop_at_call(0, evaluate)
+    elif where == "after first save":
+        monkeypatch.setattr(trainer, "train_step", stop_at_call(1, trainer.train_step))
+    elif where == "step":  # after the log line of step 4, which belongs to no saved state
+        monkeypatch.setattr(trainer, "train_step", stop_at_call(5, trainer.train_step))
+    elif where == "evaluation":
+        evaluate = stop_at_call(2, evaluate)
+    elif where == "save":  # `best` and the log are ahead of `last`
+        monkeypatch.setattr(trainer.state, "save_last", stop_at_call(2, trainer.state.save_last))
+    if where == "summary":  # all is done except what the caller writes
+        shutil.copytree(case.folder, tmp_path / "run")
+    else:
+        with pytest.raises(Interrupted):
+            run(trainer, case.data, tmp_path / "run", evaluate)
+    monkeypatch.undo()
+    assert run(other_trainer, case.data, tmp_path / "run") == case.summary
+    assert_same_run(tmp_path / "run", case.folder)
+
+
+def test_a_trainer_starts_every_run_afresh(case, tmp_path):
+    started = []
+    assert run(case.trainer, case.data, tmp_path / "run", start_from=lambda: started.append(1)) == case.summary
+    assert_same_run(tmp_path / "run", case.folder)
+    assert started == [1]
+
+
+def test_a_continued_run_does_not_start_from_other_weights(case, tmp_path):
+    shutil.copytree(case.folder, tmp_path / "run")
+    run(case.trainer, case.data, tmp_path / "run", start_from=pytest.fail)
+
+
+# --- which state is best ----------------------------------------------------------------------------------------------
+
+
+def scripted(*values):
+    values = iter(values)
+    return lambda: {"spearman": next(values)}
+
+
+@pytest.mark.parametrize(("values", "best"), [
+    ((0.1, 0.5, 0.3, 0.2), (0.5, 3)),
+    ((math.nan, 0.2, math.nan, 0.1), (0.2, 3)),
+    ((-0.5, -0.4, math.nan, math.nan), (-0.4, 3)),
+    ((0.4, 0.4, 0.4, 0.4), (0.4, 0)),
+    ((0.1, math.nan, 0.0, 0.3), (0.3, 8)),
+])  # fmt: skip
+def test_best_is_the_first_highest_spearman_and_never_nan(case, tmp_path, values, best):
+    summary = run(case.trainer, case.data, tmp_path / "run", scripted(*values))
+    assert (summary["best_spearman"], summary["best_step"]) == best
+    assert newest_checkpoint(tmp_path / "run", "best").endswith(f"ckpt-{best[1]}")
+
+
+def test_nan_alone_is_not_kept_as_best(case, tmp_path):
+    summary = run(case.trainer, case.data, tmp_path / "run", scripted(*[math.nan] * 4))
+    assert not math.isfinite(summary["best_spearman"])
+    with pytest.raises(UserError, match="best holds no checkpoint"):
+        newest_checkpoint(tmp_path / "run", "best")
+    assert newest_checkpoint(tmp_path / "run", "last").endswith(f"ckpt-{STEPS}")
+
+
+# --- numbers that are not finite --------------------------------------------------------------------------------------
+
+
+def spoiled(data, first_bad_step):
+    """The data with frames that are not numbers from a step on."""
+
+    def spoil(step, batch):
+        bad = tf.where(step >= first_bad_step, tf.constant(math.nan, tf.float16), tf.constant(0, tf.float16))
+        return tf.nest.map_structure(lambda x: x + bad if x.dtype == tf.float16 else x, batch)
+
+    return lambda start: data.batches(start).enumerate(start).map(spoil)
+
+
+@pytest.mark.parametrize(("first_bad_step", "kept", "noticed"), [(4, 3, 6), (5, 3, 6), (6, 6, 8), (1, 0, 2), (2, 0, 3)])
+def test_nan_stops_the_run_and_keeps_the_last_good_state(case, tmp_path, first_bad_step, kept, noticed):
+    with pytest.raises(UserError, match=rf"'(tag|mlm|mse|kl|loss)' is nan at step {noticed};.*--lr") as caught:
+        run(case.trainer, case.data, tmp_path / "run", batches=spoiled(case.data, first_bad_step))
+    assert "\n" not in str(caught.value)
+    assert newest_checkpoint(tmp_path / "run", "last").endswith(f"ckpt-{kept}")
+    reader = tf.train.load_checkpoint(newest_checkpoint(tmp_path / "run", "last"))
+    for key in reader.get_variable_to_shape_map():
+        if key.startswith(("weights/", "slots/")):
+            assert np.isfinite(reader.get_tensor(key)).all(), key
+    assert all(math.isfinite(value) for line in lines(tmp_path / "run") for value in line.values())
+    assert run(case.trainer, case.data, tmp_path / "run") == case.summary  # with sound data it goes on
+    assert_same_run(tmp_path / "run", case.folder)
+
+
+def test_weights_that_are_not_numbers_are_not_saved(case, tmp_path, monkeypatch):
+    """A gradient may overflow where the loss does not."""
+    name, weight = next(iter(case.trainer.state.weights.items()))
+    step = case.trainer.train_step
+
+    def spoiling_step(batch):
+        logs = step(batch)
+        if case.trainer.state.step == 3:
+            weight.assign(weight * math.inf)
+        return logs
+
+    monkeypatch.setattr(case.trainer, "train_step", spoiling_step)
+    with pytest.raises(UserError, match=f"weight '{name}' is not finite at step 3; .*--lr"):
+        run(case.trainer, case.data, tmp_path / "run")
+    assert newest_checkpoint(tmp_path / "run", "last").endswith("ckpt-0")
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+
+def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
+    whole = [json.dumps({"step": step, "loss": 1.0}) for step in (0, 2, 3, 4)]
+    (tmp_path / METRICS_FILE).write_text("\n".join(whole) + "\n" + '{"step": 1, "lo')
+    log = RunLog(tmp_path, 3)
+    log.write(4, {"loss": 2.0})
+    assert lines(tmp_path) == [{"step": s, "loss": 1.0} for s in (0, 2, 3)] + [{"step": 4, "loss": 2.0}]
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [METRICS_FILE]
+
+
+def test_a_new_run_starts_an_empty_log(tmp_path):
+    (tmp_path / METRICS_FILE).write_text('{"step": 0}\n')
+    RunLog(tmp_path, -1)
+    assert (tmp_path / METRICS_FILE).read_text() == ""
