@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from vsim_tf import losses
 from vsim_tf.data.labels import Pair
-from vsim_tf.data.pipeline import readable_errors
 from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.metrics import pair_spearman, spearman
 from vsim_tf.models import VideoModel
@@ -38,10 +37,9 @@ class Embedder:
     def embed(self, batches: Iterable[VideoBatch]) -> Embeddings:
         """Float32 embeddings of all videos, in order."""
         ids, values = [], []
-        with readable_errors():
-            for batch in batches:
-                ids.extend(video_id.decode() for video_id in batch.ids.numpy())
-                values.append(self.videos(batch).numpy())
+        for batch in batches:
+            ids.extend(video_id.decode() for video_id in batch.ids.numpy())
+            values.append(self.videos(batch).numpy())
         return Embeddings(ids, np.concatenate(values))
 
     def embed_by_checkpoints(self, batches: tf.data.Dataset, checkpoints: Sequence[str]) -> list[Embeddings]:
@@ -72,12 +70,11 @@ class Embedder:
 def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[VideoBatch]]:
     """Lists of consecutive batches with about that many videos together."""
     chunk, held = [], 0
-    with readable_errors():
-        for batch in batches:
-            chunk.append(batch)
-            held += batch.ids.shape[0]
-            if held >= videos:
-                yield chunk
-                chunk, held = [], 0
+    for batch in batches:
+        chunk.append(batch)
+        held += batch.ids.shape[0]
+        if held >= videos:
+            yield chunk
+            chunk, held = [], 0
     if chunk:
         yield chunk

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import keras
 
-from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.data.pipeline import BatchFormat, evaluation_batches, readable_errors
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
 from vsim_tf.models import build_model
-from vsim_tf.submission import write_embeddings, write_submission
+from vsim_tf.submission import Embeddings, write_embeddings, write_submission
 from vsim_tf.training.checkpoints import newest_checkpoint
 from vsim_tf.training.run_folder import (
     checkpoint_fingerprint,
@@ -44,8 +44,7 @@ def embed_to_zip(
     """Embeds the videos of the test files by one checkpoint into a submission zip."""
     folder = Path(checkpoint).parent.parent
     embedder, form = load_embedder(folder, precision, expected_model)
-    batches = evaluation_batches(list(test_files), "videos", form, batch_size)
-    (embeddings,) = embedder.embed_by_checkpoints(batches, [checkpoint])
+    (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
     write_submission(output_zip, embeddings)
     print(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
 
@@ -78,12 +77,18 @@ def embed_folds(
         if embedder is None:
             embedder, form = load_embedder(folders[0], precision, model)
             _require_same_model(folders)
-        batches = evaluation_batches([test_file], "videos", form, batch_size)
-        results = embedder.embed_by_checkpoints(batches, [checkpoints[folder] for folder in missing])
+        results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing])
         for folder, embeddings in zip(missing, results):
             write_embeddings(_npz(folder, name), embeddings)
             write_json(_npz(folder, name).with_suffix(".json"), sources[folder])
         print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
+
+
+def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
+    with readable_errors(test_files, "videos", form):
+        return embedder.embed_by_checkpoints(
+            evaluation_batches(list(test_files), "videos", form, batch_size), checkpoints
+        )
 
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:

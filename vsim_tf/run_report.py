@@ -49,7 +49,7 @@ def ensemble_and_report(
     else:
         result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights)
     write_submission(output_zip, result.embeddings, dtype="float64")
-    print(f"{output_zip}: {len(result.embeddings.ids)} videos of {test_name}")
+    print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
     label_file = data_dir / labelled_test_name / "label.tsv"
     if folds is None or not label_file.exists():
         print(f"no report: {'members are files' if folds is None else f'{label_file} does not exist'}")

@@ -126,14 +126,14 @@ def test_evaluation_keeps_the_order_of_files_and_the_last_small_batch(tmp_path):
 # --- records that are refused -----------------------------------------------------------------------------------------
 
 BAD_VIDEOS = {
-    "no id": (altered(lambda f: f.pop("id")), "key 'id' holds 0 values"),
-    "two ids": (altered(lambda f: f["id"].bytes_list.value.append(b"8")), "key 'id' holds 2 values"),
-    "no title": (altered(lambda f: f.pop("title")), "video 7: key 'title' holds 0 values"),
-    "two titles": (altered(lambda f: f["title"].bytes_list.value.append(b"x")), "video 7: key 'title' holds 2 values"),
-    "no frames": (altered(lambda f: f.pop("frame_feature")), "video 7: no key 'frame_feature'"),
+    "no id": (altered(lambda f: f.pop("id")), "the key 'id' is missing"),
+    "two ids": (altered(lambda f: f["id"].bytes_list.value.append(b"8")), "'id' has 2 byte strings"),
+    "no title": (altered(lambda f: f.pop("title")), "video '7': the key 'title' is missing"),
+    "two titles": (altered(lambda f: f["title"].bytes_list.value.append(b"x")), "video '7': 'title' has 2 byte strings"),
+    "no frames": (altered(lambda f: f.pop("frame_feature")), "video '7': the key 'frame_feature' is missing"),
     "short frame": (
         altered(lambda f: f["frame_feature"].bytes_list.value.append(b"1234567")),
-        "video 7: frame 2 has 7 bytes, 12 are needed",
+        "video '7': frame 2 has 7 bytes; expected 12",
     ),
 }
 
@@ -144,7 +144,7 @@ def test_a_bad_record_is_named(tmp_path, case):
     good = toys.write_records(tmp_path / "good", [video("1"), video("2"), video("3")])
     bad = toys.write_records(tmp_path / "bad", [video("4"), video("5"), record, video("6")])
     batches = evaluation_batches([good, bad], "videos", toys.batch_format(), 4)
-    with pytest.raises(RecordError) as caught, readable_errors():
+    with pytest.raises(RecordError) as caught, readable_errors([good, bad], "videos", toys.batch_format()):
         list(batches)
     text = str(caught.value)
     assert text.startswith(f"{bad}, record 2")
@@ -155,7 +155,8 @@ def test_a_bad_record_is_named(tmp_path, case):
 def test_a_bad_side_of_a_pair_is_named(tmp_path):
     pair = altered(lambda f: f.pop("title_2"), toys.random_pairs(1)[0])
     file = toys.write_records(tmp_path / "pairs", [*toys.random_pairs(2), pair])
-    with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), readable_errors():
+    errors = readable_errors([file], "pairs", toys.batch_format())
+    with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), errors:
         list(evaluation_batches([file], "pairs", toys.batch_format(), 2))
 
 
@@ -163,7 +164,8 @@ def test_a_bad_record_in_training_names_its_place_in_the_file(tmp_path):
     files = [toys.write_records(tmp_path / name, [video(name + i) for i in "123"]) for name in "ab"]
     files.append(toys.write_records(tmp_path / "c", [video("c1"), BAD_VIDEOS["two titles"][0], video("c3")]))
     data = TrainingData(files, "videos", toys.batch_format(), 3, seed=1)
-    with pytest.raises(RecordError, match=f"{files[2]}, record 1"), readable_errors():
+    errors = readable_errors(files, "videos", toys.batch_format())
+    with pytest.raises(RecordError, match=f"{files[2]}, record 1"), errors:
         list(data.batches().take(data.steps_per_epoch))
 
 
@@ -175,7 +177,8 @@ def test_a_damaged_file_is_a_user_error(tmp_path, damage):
     if damage == "data":
         content[40] ^= 1
     file.write_bytes(content if damage == "data" else content[:-5])
-    with pytest.raises(UserError, match="damaged|truncated"), readable_errors():
+    errors = readable_errors([file], "videos", toys.batch_format())
+    with pytest.raises(UserError, match="damaged|truncated"), errors:
         list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
 
 

@@ -41,9 +41,12 @@ CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and 
 }
 
 
+ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=True)
+
+
 def new_trainer(name) -> Trainer:
     model, objective, pretraining = CASES[name]
-    return make_trainer(toys.model_config(model), STAGE, objective, pretraining)
+    return make_trainer(toys.model_config(model, num_experts=2), STAGE, objective, pretraining)
 
 
 def weight_score(trainer):
@@ -55,7 +58,7 @@ def run(trainer, data, folder, evaluate=None, batches=None, start_from=lambda: N
     return trainer.run(folder, batches or data.batches, evaluate or weight_score(trainer), start_from, "test")
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=list(CASES))
 def case(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     make, kind = (toys.random_videos, "videos") if CASES[request.param][2] else (toys.random_pairs, "pairs")
@@ -161,6 +164,7 @@ def test_a_trainer_starts_every_run_afresh(case, tmp_path):
     assert started == [1]
 
 
+@ONE_CASE
 def test_a_continued_run_does_not_start_from_other_weights(case, tmp_path):
     shutil.copytree(case.folder, tmp_path / "run")
     run(case.trainer, case.data, tmp_path / "run", start_from=pytest.fail)
@@ -174,6 +178,7 @@ def scripted(*values):
     return lambda: {"spearman": next(values)}
 
 
+@ONE_CASE
 @pytest.mark.parametrize(("values", "best"), [
     ((0.1, 0.5, 0.3, 0.2), (0.5, 3)),
     ((math.nan, 0.2, math.nan, 0.1), (0.2, 3)),
@@ -187,6 +192,7 @@ def test_best_is_the_first_highest_spearman_and_never_nan(case, tmp_path, values
     assert newest_checkpoint(tmp_path / "run", "best").endswith(f"ckpt-{best[1]}")
 
 
+@ONE_CASE
 def test_nan_alone_is_not_kept_as_best(case, tmp_path):
     summary = run(case.trainer, case.data, tmp_path / "run", scripted(*[math.nan] * 4))
     assert not math.isfinite(summary["best_spearman"])
@@ -208,6 +214,7 @@ def spoiled(data, first_bad_step):
     return lambda start: data.batches(start).enumerate(start).map(spoil)
 
 
+@ONE_CASE
 @pytest.mark.parametrize(("first_bad_step", "kept", "noticed"), [(4, 3, 6), (5, 3, 6), (6, 6, 8), (1, 0, 2), (2, 0, 3)])
 def test_nan_stops_the_run_and_keeps_the_last_good_state(case, tmp_path, first_bad_step, kept, noticed):
     with pytest.raises(UserError, match=rf"'(tag|mlm|mse|kl|loss)' is nan at step {noticed};.*--lr") as caught:
@@ -223,6 +230,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(case, tmp_path, first_b
     assert_same_run(tmp_path / "run", case.folder)
 
 
+@ONE_CASE
 def test_weights_that_are_not_numbers_are_not_saved(case, tmp_path, monkeypatch):
     """A gradient may overflow where the loss does not."""
     name, weight = next(iter(case.trainer.state.weights.items()))

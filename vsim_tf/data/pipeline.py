@@ -6,14 +6,13 @@ The order of training batches is a function of the seed and the epoch alone, so 
 import contextlib
 import dataclasses
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from vsim_tf.data.masking import mask_tokens
-from vsim_tf.data.records import count_records
+from vsim_tf.data.records import count_records, read_records
 from vsim_tf.data.schema import (
     BYTES_PER_FRAME_VALUE,
     FRAME_FEATURE,
@@ -27,6 +26,7 @@ from vsim_tf.data.schema import (
     VideoBatch,
 )
 from vsim_tf.data.text import Tokenizer, decode_titles
+from vsim_tf.data.videos import check_video
 from vsim_tf.errors import RecordError, UserError
 
 SHUFFLE_BATCHES = 10
@@ -56,16 +56,31 @@ class BatchFormat:
 
 
 @contextlib.contextmanager
-def readable_errors() -> Iterator[None]:
-    """Turns what TensorFlow makes of a bad record into the `RecordError` or `UserError` that was meant."""
+def readable_errors(files: Sequence[str], kind: str, batch_format: BatchFormat) -> Iterator[None]:
+    """Turns what TensorFlow makes of a bad record into a `RecordError` that names file, record and video.
+
+    Args:
+        files: the record files that are read inside the block.
+        kind: "videos" or "pairs".
+        batch_format: how the records become batches.
+    """
     try:
         yield
-    except tf.errors.OpError as error:
-        if match := re.search(r"RecordError: (.+)", error.message):
-            raise RecordError(match[1]) from None
-        if isinstance(error, tf.errors.DataLossError):
-            raise UserError(f"a record file is damaged: {error.message.splitlines()[0]}") from None
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.UnknownError):
+        for file in files:
+            check_records(file, kind, batch_format.frame_embedding_size)
         raise
+
+
+def check_records(file: str, kind: str, frame_embedding_size: int):
+    """Reads a whole file and raises `RecordError` for the first record that is damaged or cannot become part of a batch."""
+    for number, (_, data) in enumerate(read_records(file)):
+        where = f"{file}, record {number}"
+        for suffix in SUFFIXES[kind]:
+            check_video(data, frame_embedding_size, where, suffix)
+        similarity = tf.train.Example.FromString(data).features.feature[SIMILARITY].float_list.value
+        if kind == "pairs" and len(similarity) != 1:
+            raise RecordError(f"{where}: key '{SIMILARITY}' holds {len(similarity)} floats, 1 is needed")
 
 
 def frame_indices(num_frames: tf.Tensor, max_frames: int) -> tf.Tensor:
@@ -124,17 +139,17 @@ class VideoParser:
             key + suffix: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for key, dtype in dtypes.items()
         }
 
-    def __call__(self, parsed: dict, files: tf.Tensor, numbers: tf.Tensor, examples: tf.Tensor) -> VideoBatch:
+    def __call__(self, parsed: dict, examples: tf.Tensor) -> VideoBatch:
         column = {key.removesuffix(self.suffix) if self.suffix else key: value for key, value in parsed.items()}
         frames = column[FRAME_FEATURE]
-        frameless = tf.where(frames.row_lengths() == 0, examples, "")
+        frameless = tf.boolean_mask(examples, frames.row_lengths() == 0)
         ids, input_ids, mask = tf.numpy_function(
             self._check_and_tokenize,
             [
-                files, numbers, frameless,
+                frameless,
                 column[ID].flat_values, column[ID].row_splits,
                 column[TITLE].flat_values, column[TITLE].row_splits,
-                tf.strings.length(frames.flat_values), frames.row_splits,
+                tf.strings.length(frames.flat_values),
             ],
             [tf.string, tf.int32, tf.int32],
         )  # fmt: skip
@@ -146,35 +161,24 @@ class VideoParser:
         tags = multi_hot(column[TAG_ID], self.format.tags)
         return VideoBatch(ids, input_ids, mask, decoded, num_frames, tags, tf.fill(tf.shape(input_ids), IGNORED_TOKEN))
 
-    def _check_and_tokenize(self, files, numbers, frameless, ids, id_splits, titles, title_splits, lengths, splits):
-        def place(row):
-            return f"{files[row].decode()}, record {numbers[row]}"
-
-        def video(row):
-            return f"{place(row)}, video {ids[row].decode(errors='replace')}"
-
-        for key, row_splits, where in ((ID, id_splits, place), (TITLE, title_splits, video)):
-            counts = np.diff(row_splits)
-            if (bad := np.flatnonzero(counts != 1)).size:
-                raise RecordError(f"{where(bad[0])}: key '{key}{self.suffix}' holds {counts[bad[0]]} values, 1 is needed")
-        expected = self.format.frame_embedding_size * BYTES_PER_FRAME_VALUE
-        if (bad := np.flatnonzero(lengths != expected)).size:
-            row = np.searchsorted(splits, bad[0], side="right") - 1
-            raise RecordError(
-                f"{video(row)}: frame {bad[0] - splits[row]} has {lengths[bad[0]]} bytes, {expected} are needed"
-                f" (--frame_embedding_size={self.format.frame_embedding_size} float16 numbers)"
-            )
-        for row in np.flatnonzero(frameless != b""):
-            if FRAME_FEATURE + self.suffix not in tf.train.Example.FromString(frameless[row]).features.feature:
-                raise RecordError(f"{video(row)}: no key '{FRAME_FEATURE}{self.suffix}'")
+    def _check_and_tokenize(self, frameless, ids, id_splits, titles, title_splits, lengths):
+        """Ids and tokens of a batch; `readable_errors` finds out which record is meant and what is wrong with it."""
+        counts_are_right = all((np.diff(splits) == 1).all() for splits in (id_splits, title_splits))
+        lengths_are_right = (lengths == self.format.frame_embedding_size * BYTES_PER_FRAME_VALUE).all()
+        key = FRAME_FEATURE + self.suffix
+        no_frames = (tf.train.Example.FromString(data).features.feature for data in frameless)
+        if not (counts_are_right and lengths_are_right and all(key in feature for feature in no_frames)):
+            raise ValueError("a record of this batch is unusable")
+        for video_id in ids:
+            video_id.decode("utf-8")  # raises a ValueError too
         return ids, *self.format.tokenizer.encode_batch(decode_titles(titles), self.format.max_text_length)
 
 
 def _parse_videos(batch_format: BatchFormat):
     parser = VideoParser(batch_format)
 
-    def parse(files, numbers, examples):
-        return parser(tf.io.parse_example(examples, parser.features), files, numbers, examples)
+    def parse(examples):
+        return parser(tf.io.parse_example(examples, parser.features), examples)
 
     return parse
 
@@ -183,10 +187,10 @@ def _parse_pairs(batch_format: BatchFormat):
     parsers = [VideoParser(batch_format, suffix) for suffix in PAIR_SUFFIXES]
     features = {SIMILARITY: tf.io.FixedLenFeature([], tf.float32)}
 
-    def parse(files, numbers, examples):
+    def parse(examples):
         parsed = tf.io.parse_example(examples, features | parsers[0].features | parsers[1].features)
         first, second = (
-            parser({key: parsed[key] for key in parser.features}, files, numbers, examples) for parser in parsers
+            parser({key: parsed[key] for key in parser.features}, examples) for parser in parsers
         )
         return PairBatch(first, second, parsed[SIMILARITY])
 
@@ -194,16 +198,14 @@ def _parse_pairs(batch_format: BatchFormat):
 
 
 PARSERS = {"videos": _parse_videos, "pairs": _parse_pairs}
-
-
-def _numbered_records(file: tf.Tensor) -> tf.data.Dataset:
-    """(file, record number, serialised example) of one file."""
-    return tf.data.TFRecordDataset(file).enumerate().map(lambda number, example: (file, number, example))
+SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 
 
 def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
     """All records of the files in order, the last batch may be smaller; `kind` is "videos" or "pairs"."""
-    records = tf.data.Dataset.from_tensor_slices(list(files)).flat_map(_numbered_records)
+    if not sum(count_records(file) for file in files):
+        raise UserError(f"{', '.join(files)}: no records")
+    records = tf.data.TFRecordDataset(list(files))
     parse = PARSERS[kind](batch_format)
     return records.batch(batch_size).map(parse, num_parallel_calls=2, deterministic=True).prefetch(2)
 
@@ -250,7 +252,7 @@ class TrainingData:
         seeds = tf.random.split(tf.cast(tf.stack([self.seed, epoch]), tf.int32), 2)
         files = tf.random.experimental.stateless_shuffle(tf.constant(self.files), seed=seeds[0])
         records = tf.data.Dataset.from_tensor_slices(files).interleave(
-            _numbered_records, cycle_length=FILES_READ_AT_ONCE, block_length=1
+            tf.data.TFRecordDataset, cycle_length=FILES_READ_AT_ONCE, block_length=1
         )
         shuffled = records.shuffle(
             min(self.shuffle_buffer, self.num_records), seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False

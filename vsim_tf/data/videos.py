@@ -47,13 +47,14 @@ def video_record(video_id: str, title: str, frames: np.ndarray, asr_text: str = 
     return example.SerializeToString(deterministic=True)
 
 
-def check_video(data: bytes, frame_embedding_size: int, where: str) -> str:
+def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str = "") -> str:
     """Id of a serialized video, after a check of everything that training and inference rely on.
 
     Args:
         data: the serialized video.
         frame_embedding_size: values of a frame.
         where: file and record number, for messages.
+        suffix: of the keys, for one side of a pair.
 
     Raises:
         RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is
@@ -63,20 +64,21 @@ def check_video(data: bytes, frame_embedding_size: int, where: str) -> str:
         feature = tf.train.Example.FromString(data).features.feature
     except DecodeError:
         raise RecordError(f"{where}: not a tf.train.Example") from None
-    video_id = _one_value(feature, schema.ID, where)
+    video_id = _one_value(feature, schema.ID + suffix, where)
     try:
         video_id = video_id.decode("utf-8")
     except UnicodeDecodeError:
         raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
     where = f"{where}, video {video_id!r}"
-    _one_value(feature, schema.TITLE, where)
-    if schema.FRAME_FEATURE not in feature:
-        raise _missing(feature, schema.FRAME_FEATURE, where)
-    for key, kind in _KINDS.items():
+    _one_value(feature, schema.TITLE + suffix, where)
+    frames = schema.FRAME_FEATURE + suffix
+    if frames not in feature:
+        raise _missing(feature, frames, where)
+    for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
         if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
             raise RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
     expected = frame_embedding_size * schema.BYTES_PER_FRAME_VALUE
-    for number, frame in enumerate(feature[schema.FRAME_FEATURE].bytes_list.value):
+    for number, frame in enumerate(feature[frames].bytes_list.value):
         if len(frame) != expected:
             raise RecordError(f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
                               f"--frame_embedding_size={frame_embedding_size})")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vsim_tf.config import StageConfig
 from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
@@ -91,12 +91,13 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     training = settings.training
     data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed)
     validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
-    summary = trainer.run(
-        run.folder,
-        data.batches,
-        lambda: embedder.evaluate_pairs(validation),
-        lambda: restore_weights(trainer.model, checkpoint),
-        label,
-    )
+    with readable_errors([*run.train_files, *run.val_files], "pairs", form):
+        summary = trainer.run(
+            run.folder,
+            data.batches,
+            lambda: embedder.evaluate_pairs(validation),
+            lambda: restore_weights(trainer.model, checkpoint),
+            label,
+        )
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder)

@@ -10,7 +10,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.pipeline import readable_errors
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.checkpoints import TrainingState
@@ -79,8 +78,7 @@ class Trainer:
         if not restored:
             start_from()
         log = RunLog(folder, int(self.state.step) if restored else -1)
-        with readable_errors():
-            return self._loop(folder, batches, evaluate, log, label)
+        return self._loop(folder, batches, evaluate, log, label)
 
     def _loop(self, folder, batches, evaluate, log, label):
         start, total = int(self.state.step), self.stage.total_steps
@@ -109,6 +107,7 @@ class Trainer:
     def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int) -> dict[str, float]:
         if broken := self.state.broken_weights():
             raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
+        self._require_finite_weights(step)
         metrics = evaluate()
         log.write(step, {f"validation/{name}": value for name, value in metrics.items()})
         if metrics["spearman"] > float(self.state.best_value):  # never true for nan
@@ -117,6 +116,11 @@ class Trainer:
             self.state.save_best(folder)
         self.state.save_last(folder)
         return metrics
+
+    def _require_finite_weights(self, step: int):
+        for name, weight in self.state.weights.items():
+            if not bool(tf.reduce_all(tf.math.is_finite(weight))):
+                raise not_finite(f"weight {name}", math.nan, step)
 
     def _finite(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
         values = {name: float(value) for name, value in logs.items()}

@@ -7,7 +7,7 @@ import tensorflow as tf
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
@@ -52,9 +52,10 @@ def _train(options, settings: RunSettings, train_files, val_files, pairs, label:
         if options.hub_dir:
             print(load_pretrained(trainer.model.encoder, options.hub_dir))
 
-    summary = trainer.run(
-        options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label
-    )
+    with readable_errors([*train_files, *val_files], "videos", form):
+        summary = trainer.run(
+            options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label
+        )
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder)
 

@@ -119,8 +119,7 @@ def _check_first_gradients(file: GoldenFile, model: VideoModel, optimizer: Group
 
 
 def _first_moments(optimizer: GroupAdam, weight: NamedWeight) -> list[np.ndarray]:
-    slots = (optimizer.slots.get(f"{group}/{weight.variable.path}/m") for group in optimizer.groups)
-    return [weight.select(slot.numpy()) for slot in slots if slot is not None]
+    return [weight.select(update.m.numpy()) for update in optimizer.updates if update.path == weight.variable.path]
 
 
 def _check_weights(file: GoldenFile, model: VideoModel, prefix: str):
