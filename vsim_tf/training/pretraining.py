@@ -51,6 +51,8 @@ def _train(options, settings: RunSettings, train_files, val_files, pairs, label:
     def start():
         if options.hub_dir:
             print(load_pretrained(trainer.model.encoder, options.hub_dir))
+        else:
+            print(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
     with readable_errors([*train_files, *val_files], "videos", form):
         summary = trainer.run(
