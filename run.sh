@@ -24,7 +24,7 @@ usage: sh run.sh [--name=value ...]
 TEXT
 }
 
-cd "$(dirname "$0")"
+[ -f vsim_tf/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
 data_dir='' output_dir='' size='' models='' folds=0-10 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
 pretrain_flags='' finetune_flags='' inference_flags=''
@@ -65,7 +65,7 @@ output_dir=${output_dir:-output} size=${size:-base} frame_embedding_size=${frame
 models=${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer}
 mkdir -p "$output_dir"
 
-stage() { # stage NAME COMMAND...: runs one stage, notes its time, stops at a failure
+stage() { # stage 'NAME DETAIL' COMMAND...: runs a stage, adds its time to NAME's, stops at a failure
     name=$1 started=$(date +%s)
     shift
     printf '\n== %s\n' "$name"
@@ -74,24 +74,24 @@ stage() { # stage NAME COMMAND...: runs one stage, notes its time, stops at a fa
         echo "error: stage '$name' failed; when that is mended, run the same command again: finished stages are skipped" >&2
         exit "$code"
     }
-    printf '%s\t%s\n' "$name" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
+    printf '%s\t%s\n' "${name%% *}" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
 }
 
-[ -z "${demo:-}" ] || stage 'demo data' "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
+[ -z "${demo:-}" ] || stage demo-data "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
     --frame_embedding_size="$frame_embedding_size"
 stage folds "$PYTHON" write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
     --frame_embedding_size="$frame_embedding_size"
 for model in $models; do # the flag variables hold several flags each and are split on purpose
-    stage pre-training "$PYTHON" train_pretrain.py --model="$model" --size="$size" --data_dir="$data_dir" \
+    stage "pre-training $model" "$PYTHON" train_pretrain.py --model="$model" --size="$size" --data_dir="$data_dir" \
         --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
         ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
         ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} $pretrain_flags
 done
 for model in $models; do
-    stage fine-tuning "$PYTHON" train_pair.py --model="$model" --folds="$folds" --output_dir="$output_dir" $finetune_flags
+    stage "fine-tuning $model" "$PYTHON" train_pair.py --model="$model" --folds="$folds" --output_dir="$output_dir" $finetune_flags
 done
 for model in $models; do
-    stage embedding "$PYTHON" inference_pair.py --model="$model" --folds="$folds" --data_dir="$data_dir" \
+    stage "embedding $model" "$PYTHON" inference_pair.py --model="$model" --folds="$folds" --data_dir="$data_dir" \
         --output_dir="$output_dir" $inference_flags
 done
 stage ensemble "$PYTHON" ensemble_final.py --models="$(echo $models | tr ' ' ,)" --folds="$folds" --data_dir="$data_dir" \
