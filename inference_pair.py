@@ -22,14 +22,17 @@ def main():
             from vsim_tf.inference import embed_to_zip
 
         embed_to_zip(
-            options.ckpt_file, test_files, options.output_zip, options.batch_size, options.precision, options.model or ""
+            options.ckpt_file,
+            test_files,
+            options.output_zip,
+            options.batch_size,
+            options.precision,
+            options.model or "",
         )
         return
     if not options.model or options["output_zip"].present:
         raise UserError("either --ckpt_file with --output_zip, or --model with --folds, is needed")
-    folders = [
-        Path(options.output_dir) / options.model / f"fold-{fold:02d}" for fold in flags.parse_folds(options.folds)
-    ]
+    folders = [Path(options.output_dir) / options.model / f"fold-{fold:02d}" for fold in flags.parse_folds(options.folds)]
     with flags.quiet_imports():
         from vsim_tf.inference import embed_folds
 

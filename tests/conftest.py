@@ -20,3 +20,9 @@ def same_start():
     """Seeds and arithmetic as a new process has them, whatever the test before did."""
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy for all tests: a second one of a process numbers its collective operations as the first did, and they clash."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

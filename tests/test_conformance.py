@@ -11,8 +11,8 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.config import Schedule
-from vsim_tf.data.schema import PairBatch
 from vsim_tf.embedding import Embedder
+from vsim_tf.losses import cosine
 from vsim_tf.models import build_model
 from vsim_tf.registry import MODELS
 from vsim_tf.training.checkpoints import TrainingState, model_weights, newest_checkpoint, restore_weights
@@ -21,28 +21,23 @@ from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_m
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.strategy import distribute
 
-pytestmark = pytest.mark.parametrize("name", MODELS)
-STAGES = pytest.mark.parametrize("stage", ["pretrain", "pair"])
-TWO_CPUS = ["CPU:0", "CPU:1"]
+EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
+STAGES = ("pretrain", "pair")
 
 
-def make_trainer(name, stage, strategy=None, rate=3e-3, seed=5, batch_size=8, dropout=0.0) -> Trainer:
-    schedule = Schedule(peak=rate, warmup=0, horizon=100_000)
+def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8) -> Trainer:
+    schedule = Schedule(peak=3e-3, warmup=0, horizon=100_000)
     config = toys.stage(batch_size=batch_size, encoder_schedule=schedule, head_schedule=schedule)
     strategy = strategy or tf.distribute.get_strategy()
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(5)
     with strategy.scope():
         model = build_model(toys.model_config(name, dropout=dropout), pretraining=stage == "pretrain")
     return Trainer(model, PretrainObjective() if stage == "pretrain" else PairObjective(0.5), config, strategy)
 
 
-def make_batch(trainer, size=8, seed=0):
-    make = toys.random_batch if isinstance(trainer.objective, PretrainObjective) else toys.random_pair_batch
-    return make(trainer.model.config, size, seed)
-
-
-def first_rows(batch, count):
-    return tf.nest.map_structure(lambda x: x[:count], batch)
+def make_batch(name, stage, seed=0):
+    make = toys.random_batch if stage == "pretrain" else toys.random_pair_batch
+    return make(toys.model_config(name), 8, seed)
 
 
 def losses_of(trainer, batches) -> list[dict[str, float]]:
@@ -83,6 +78,7 @@ def restored(tmp_path_factory):
     return folder
 
 
+@EVERY_MODEL
 def test_a_fresh_process_restores_the_same_embeddings(name, restored):
     saved, again = (np.load(restored / name / f"{file}.npy") for file in ("saved", "restored"))
     np.testing.assert_array_equal(saved, again)
@@ -90,6 +86,7 @@ def test_a_fresh_process_restores_the_same_embeddings(name, restored):
     assert saved.any(axis=1).all()  # a check of zeros would prove nothing
 
 
+@EVERY_MODEL
 def test_restoring_undoes_any_change_of_weights(name, tmp_path):
     trainer = make_trainer(name, "pretrain")
     before = {key: value.numpy() for key, value in model_weights(trainer.model).items()}
@@ -108,12 +105,14 @@ def close(actual, expected, tolerance):
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
 
 
+@EVERY_MODEL
 def test_eager_equals_compiled(name):
     model = build_model(toys.model_config(name))
     batch = toys.random_batch(model.config)
     close(Embedder(model).videos(batch), call_model(model, batch, training=False).embedding, 1e-6)
 
 
+@EVERY_MODEL
 def test_batch_size_and_order_do_not_change_an_embedding(name):
     model = build_model(toys.model_config(name))
     embedder, batch = Embedder(model), toys.random_batch(model.config, 7)
@@ -126,62 +125,74 @@ def test_batch_size_and_order_do_not_change_an_embedding(name):
     assert np.ptp(together, axis=0).max() > 1e-3  # videos differ at all
 
 
-def test_padding_of_frames_does_not_change_an_embedding(name):
-    """Positions behind the last frame repeat it in 2021's models; what stands in masked text positions is never read."""
-    model = build_model(toys.model_config(name))
-    batch = toys.random_batch(model.config, 5)
-    other_ids = tf.where(batch.attention_mask == 1, batch.input_ids, 7)
-    if model.config.pooling not in ("pooler", "cls"):
-        pytest.skip("2021 pools over padding too")
-    changed = Embedder(model).videos(batch._replace(input_ids=other_ids))
-    close(changed, Embedder(model).videos(batch), 1e-5)
-
-
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-@STAGES
-def test_two_replicas_equal_one(name, stage):
+@pytest.fixture
+def quick_traces():
+    """Graphs run as they were traced: for three steps, optimising them takes longer than it saves."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+
+
+@pytest.fixture(scope="module", params=[(name, stage) for stage in STAGES for name in MODELS], ids="-".join)
+def case(request):
+    """Name, stage and trainer without dropout."""
+    return *request.param, make_trainer(*request.param)
+
+
+def test_two_replicas_equal_one(case, two_replicas, quick_traces):
     """Losses and weights of three steps; synchronised BatchNorm computes the variance by another formula."""
-    one = make_trainer(name, stage, rate=1e-3)
-    two = make_trainer(name, stage, tf.distribute.MirroredStrategy(TWO_CPUS), rate=1e-3)
-    batches = [make_batch(one, seed=seed) for seed in range(3)]
+    name, stage, one = case
+    two = make_trainer(name, stage, two_replicas)
+    batches = [make_batch(name, stage, seed) for seed in range(3)]
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(batches), output_signature=tf.nest.map_structure(tf.type_spec_from_value, batches[0])
     )
+    one.state.reset()
     expected, actual = losses_of(one, batches), losses_of(two, distribute(two.strategy, dataset, 8))
     for a, b in zip(actual, expected, strict=True):
         assert a.keys() == b.keys()
-        close([a[k] for k in b], [b[k] for k in b], 2e-5)
+        close([a[k] for k in b], [b[k] for k in b], 1e-5)
     weights = model_weights(two.model)
     for key, value in model_weights(one.model).items():
-        close(weights[key], value, 2e-4 if "centres" in key else 1e-4)
+        first, second = two_replicas.experimental_local_results(weights[key])
+        np.testing.assert_array_equal(first, second, err_msg=key)
+        close(first, value, 5e-4)  # six times less than one step: Adam turns rounding of a gradient near 0 into a part of a step
     assert one.state.step == two.state.step == 3
 
 
-@STAGES
-def test_mixed_precision_stays_finite_and_near(name, stage):
-    exact = make_trainer(name, stage, dropout=0.1)
+def test_one_batch_can_be_overfitted(case, quick_traces):
+    name, stage, trainer = case
+    batch = make_batch(name, stage)
+    trainer.state.reset()
+    first = trainer.train_step(batch)
+    for _ in range(300):
+        logs = trainer.train_step(batch)
+    factors = {key: float(logs[key] / first[key]) for key in ("tag", "mlm", "mse") if key in logs}
+    assert max(factors.values()) < 0.5, factors
+
+
+@EVERY_MODEL
+def test_mixed_precision_stays_finite_and_near(name, quick_traces):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    mixed = make_trainer(name, stage, dropout=0.1)
-    batches = [make_batch(exact, seed=seed) for seed in range(4)]
-    logs = losses_of(mixed, batches)
+    trainer = make_trainer(name, "pretrain", dropout=0.1)
+    logs = losses_of(trainer, [make_batch(name, "pretrain", seed) for seed in range(4)])
     assert all(np.isfinite(list(log.values())).all() for log in logs)
-    for key, value in model_weights(mixed.model).items():
+    weights = model_weights(trainer.model)
+    for key, value in weights.items():
         assert value.dtype == tf.float32, key
         assert np.isfinite(value).all(), key
-    videos = batches[0].first if isinstance(batches[0], PairBatch) else batches[0]
-    output = call_model(mixed.model, videos, training=False)
+    batch = make_batch(name, "pretrain")
+    output = call_model(trainer.model, batch, training=False)
     assert output.embedding.dtype == output.tag_logits.dtype == tf.float32
-    assert mixed.model.encoder.compute_dtype == "bfloat16"
-    assert logs[0]["loss"] == pytest.approx(losses_of(exact, batches[:1])[0]["loss"], rel=0.1)
+    assert trainer.model.encoder.compute_dtype == "bfloat16"
 
-
-@STAGES
-def test_one_batch_can_be_overfitted(name, stage):
-    trainer = make_trainer(name, stage, rate=1e-2, batch_size=4)
-    batch = make_batch(trainer, 4)
-    first = float(trainer.train_step(batch)["tag"])
-    for _ in range(80):
-        logs = trainer.train_step(batch)
-    assert float(logs["tag"]) < 0.2 * first
+    keras.config.set_dtype_policy("float32")
+    exact = build_model(trainer.model.config, pretraining=True)
+    for key, value in model_weights(exact).items():
+        value.assign(weights[key])
+    expected = call_model(exact, batch, training=False)
+    assert tf.reduce_min(cosine(output.embedding, expected.embedding)) > 0.99
+    assert tf.reduce_max(tf.abs(output.tag_logits - expected.tag_logits)) > 0

@@ -25,7 +25,7 @@ def model_config(name: str, dropout: float | None = None, **overrides) -> ModelC
     if dropout is not None:
         encoder = encoder.replace(hidden_dropout=dropout, attention_dropout=dropout)
         overrides["dropout"] = dropout
-    sizes = {"frame_embedding_size": DIM, "max_frames": FRAMES, "max_text_length": TEXT}
+    sizes = {"frame_embedding_size": DIM, "max_frames": FRAMES, "max_text_length": TEXT, "num_experts": 2}
     return registry.model_config(spec, "testing", encoder, len(TAGS), **sizes | overrides)
 
 

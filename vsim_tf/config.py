@@ -76,14 +76,13 @@ class EncoderConfig(_Config):
 
     def __post_init__(self):
         _require(self.kind in ("bert", "roformer"), f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted")
-        _require_positive(
-            self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions"
-        )
+        _require_positive(self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions")
         _require_fraction(self, "hidden_dropout", "attention_dropout")
         heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
         _require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second")
         _require(
-            self.kind == "bert" or self.hidden_size // self.num_heads % 2 == 0, f"{heads}: RoFormer needs an even head width"
+            self.kind == "bert" or self.hidden_size // self.num_heads % 2 == 0,
+            f"{heads}: RoFormer needs an even head width",
         )
         if not self.embedding_size:
             object.__setattr__(self, "embedding_size", self.hidden_size)
@@ -141,7 +140,10 @@ class ModelConfig(_Config):
     def _check_lengths(self):
         frames = self.max_frames if self.architecture == "uniter" and self.encoder.kind == "roformer" else 0
         length, limit = self.max_text_length + frames, self.encoder.max_positions
-        _require(length <= limit, f"{length} positions of text and frames: the encoder has {limit}; shorten the text or frames")
+        _require(
+            length <= limit,
+            f"{length} positions of text and frames: the encoder has {limit}; shorten the text or frames",
+        )
 
     def _check_architecture(self):
         poolings = {"mix_nextvlad": ("pooler", "max"), "uniter": ("mean", "cls", "max")}

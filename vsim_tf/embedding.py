@@ -52,12 +52,10 @@ class Embedder:
         """Embeddings by each checkpoint; records are read and decoded once."""
         parts = [[] for _ in checkpoints]
         for chunk in chunks(batches, VIDEOS_IN_MEMORY):
-            for part, checkpoint in zip(parts, checkpoints):
+            for part, checkpoint in zip(parts, checkpoints, strict=True):
                 restore_weights(self.model, checkpoint)
                 part.append(self.embed(chunk))
-        return [
-            Embeddings([i for e in part for i in e.ids], np.concatenate([e.values for e in part])) for part in parts
-        ]
+        return [Embeddings([i for e in part for i in e.ids], np.concatenate([e.values for e in part])) for part in parts]
 
     def evaluate_pairs(self, batches: Iterable[PairBatch]) -> dict[str, float]:
         """Spearman and mean squared error of the predicted similarity of pairs."""

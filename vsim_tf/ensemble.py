@@ -17,8 +17,7 @@ from vsim_tf.data.labels import Pair
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.metrics import l2_normalize, pair_spearman
 from vsim_tf.report import ModelScores
-from vsim_tf.submission import (MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings,
-                                read_submission)
+from vsim_tf.submission import MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings, read_submission
 
 Member = Embeddings | PathLike
 """Embeddings in memory, or a file of them: .npz (of one checkpoint) or .zip (a submission)."""
@@ -157,8 +156,9 @@ def _weighted(
     for member, weight in pairs:  # not in enumerate, with which zip would keep the first member alive
         position += 1
         if member is None or weight is None:
-            raise UserError(f"{len(weights)} weights for {'fewer' if member is None else 'more'} members; "
-                            f"accepted is one weight per member")
+            raise UserError(
+                f"{len(weights)} weights for {'fewer' if member is None else 'more'} members; accepted is one weight per member"
+            )
         if weight > 0:
             yield _name(member, position, names), load_member(member), weight
     if position < 0:
@@ -205,9 +205,7 @@ def _align(member: Embeddings, ids: list[str], name: str) -> np.ndarray:
     return member.values[[rows[video] for video in ids]]
 
 
-def find_members(
-    output_dir: PathLike, models: Iterable[str], folds: Sequence[int], test_name: str
-) -> dict[str, list[Path]]:
+def find_members(output_dir: PathLike, models: Iterable[str], folds: Sequence[int], test_name: str) -> dict[str, list[Path]]:
     """Returns for each model the files `<output_dir>/<model>/fold-XX/embeddings/<test_name>.npz`, one per fold.
 
     Raises:
@@ -219,8 +217,10 @@ def find_members(
     }
     missing = [f"{path.parts[-4]}/{path.parts[-3]}" for paths in found.values() for path in paths if not path.is_file()]
     if missing:
-        raise UserError(f"{output_dir}: no embeddings of {test_name} for {count_and_first(missing)}; "
-                        f"run inference_pair.py for them, or give fewer models or folds")
+        raise UserError(
+            f"{output_dir}: no embeddings of {test_name} for {count_and_first(missing)}; "
+            f"run inference_pair.py for them, or give fewer models or folds"
+        )
     return found
 
 
@@ -272,9 +272,7 @@ def _scored_mean(
     return mean
 
 
-def _scored(
-    members: Sequence[Member], pairs: Sequence[Pair] | None, fold_scores: list[float]
-) -> Iterator[Embeddings]:
+def _scored(members: Sequence[Member], pairs: Sequence[Pair] | None, fold_scores: list[float]) -> Iterator[Embeddings]:
     for member in members:
         embeddings = load_member(member)
         if pairs is not None:

@@ -14,12 +14,17 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import PretrainOptions, Schedule, StageConfig
+from vsim_tf.config import PretrainOptions, StageConfig
 from vsim_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
-LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cuda_dso_loader", b"computation_placer")
+LOADING_NOTES = (
+    b"before absl::InitializeLog()",
+    b"oneDNN custom operations are on",
+    b"cuda_dso_loader",
+    b"computation_placer",
+)
 """What TensorFlow says on stderr while it is loaded, and nobody needs."""
 
 
@@ -214,7 +219,7 @@ def _define_training():
 
 
 def parse_folds(text: str) -> list[int]:
-    """"0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
+    """ "0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
     folds = []
     for part in text.split(","):
         first, _, last = part.partition("-")
@@ -229,9 +234,7 @@ def parse_folds(text: str) -> list[int]:
 def training_config(stage: StageConfig) -> StageConfig:
     """A registered model's stage with what the flags change."""
     head = stage.head_schedule.replace(peak=FLAGS.lr, warmup=FLAGS.warmup_steps, horizon=FLAGS.total_steps)
-    encoder = stage.encoder_schedule.replace(
-        peak=FLAGS.bert_lr, warmup=FLAGS.bert_warmup_steps, horizon=FLAGS.bert_total_steps
-    )
+    encoder = stage.encoder_schedule.replace(peak=FLAGS.bert_lr, warmup=FLAGS.bert_warmup_steps, horizon=FLAGS.bert_total_steps)
     return stage.replace(
         head_schedule=head,
         encoder_schedule=encoder,

@@ -39,7 +39,12 @@ def load_embedder(folder: Path, precision: str, expected_model: str = ""):
 
 
 def embed_to_zip(
-    checkpoint: str, test_files: Sequence[str], output_zip: str, batch_size: int, precision: str, expected_model: str = ""
+    checkpoint: str,
+    test_files: Sequence[str],
+    output_zip: str,
+    batch_size: int,
+    precision: str,
+    expected_model: str = "",
 ):
     """Embeds the videos of the test files by one checkpoint into a submission zip."""
     folder = Path(checkpoint).parent.parent
@@ -49,9 +54,7 @@ def embed_to_zip(
     print(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
 
 
-def embed_folds(
-    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
-):
+def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
     """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
 
     Writes `embeddings/<test file>.npz` into each run folder, and beside it which checkpoint and file made it; what is there
@@ -78,7 +81,7 @@ def embed_folds(
             embedder, form = load_embedder(folders[0], precision, model)
             _require_same_model(folders)
         results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing])
-        for folder, embeddings in zip(missing, results):
+        for folder, embeddings in zip(missing, results, strict=True):
             write_embeddings(_npz(folder, name), embeddings)
             write_json(_npz(folder, name).with_suffix(".json"), sources[folder])
         print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
@@ -86,9 +89,7 @@ def embed_folds(
 
 def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
     with readable_errors(test_files, "videos", form):
-        return embedder.embed_by_checkpoints(
-            evaluation_batches(list(test_files), "videos", form, batch_size), checkpoints
-        )
+        return embedder.embed_by_checkpoints(evaluation_batches(list(test_files), "videos", form, batch_size), checkpoints)
 
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:

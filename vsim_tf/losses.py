@@ -29,7 +29,7 @@ def bce_from_logits(logits, labels):
 def bce_from_probabilities(probabilities, labels):
     """Σ_j −[y·log(p̃ + ε) + (1−y)·log(1 + ε − p̃)], p̃ = clip(p, ε, 1−ε), ε = 1e-7, the tag loss of fine-tuning (facts 5.2).
 
-    It equals `bce_from_logits` away from saturation; near it gradients fade, and are 0 where p is clipped (quirk 7). The order of
+    It is `bce_from_logits` away from saturation; near it gradients fade, and are 0 where p is clipped (quirk 7). The order of
     additions, (1 + ε) − p̃, is the one that TensorFlow 2.5's graph optimizer made of the code and decides values at saturation.
 
     Args:
@@ -47,7 +47,7 @@ def bce_from_probabilities(probabilities, labels):
 def asymmetric_loss(probabilities, labels):
     """Σ_j −[y·log p̃ + (1−y)·p·log(1−p)~], clipped to [1e-7, 1−1e-7]: ASL with γ₋ = 1, γ₊ = 0 and no shift (facts 4.1).
 
-    Ben-Baruch et al. 2020, arXiv 2009.14119. The focusing weight p of negatives is differentiated too (quirk 5). In this closed form
+    Ben-Baruch et al. 2020, arXiv 2009.14119. The focusing weight p of negatives is differentiated too (quirk 5). In this form
     a positive at p = 1 has the gradient 0 where the 2021 code has NaN (quirk 4).
 
     Args:

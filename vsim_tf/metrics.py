@@ -98,7 +98,7 @@ def tag_metrics(batches: Iterable[TagCounts]) -> dict[str, float]:
 
     precision = hits / predicted, recall = hits / actual, f1 = 2 hits / (predicted + actual).
     """
-    hits, predicted, actual = (sum(counts) for counts in zip(TagCounts(0, 0, 0), *batches))
+    hits, predicted, actual = (sum(counts) for counts in zip(TagCounts(0, 0, 0), *batches, strict=True))
     return {
         "precision": hits / max(predicted, 1),
         "recall": hits / max(actual, 1),

@@ -141,7 +141,7 @@ def verdict(scores: SetScores) -> str:
     """Returns one sentence: how far the ensemble is above or below the best model and the best baseline."""
     rivals = [{model.name: model.mean_score for model in scores.models}, scores.baselines]
     parts = []
-    for kind, candidates in zip(("best model", "best baseline"), rivals):
+    for kind, candidates in zip(("best model", "best baseline"), rivals, strict=True):
         defined = {name: value for name, value in candidates.items() if not math.isnan(value)}
         if defined and not math.isnan(scores.ensemble_score):
             best = max(defined, key=defined.get)
@@ -156,8 +156,9 @@ def _header(scores: SetScores) -> tuple[str, ...]:
 
 
 def _rows(scores: SetScores) -> list[tuple[str, ...]]:
-    models = [(model.name, _score(model.single_score), _score(model.mean_score), f"{model.weight:g}", "")
-              for model in scores.models]
+    models = [
+        (model.name, _score(model.single_score), _score(model.mean_score), f"{model.weight:g}", "") for model in scores.models
+    ]
     total = math.fsum(model.weight for model in scores.models)
     ensemble = ("ensemble", "", "", f"{total:g}", _score(scores.ensemble_score))
     baselines = [(f"baseline: {name}", "", "", "", _score(value)) for name, value in scores.baselines.items()]
@@ -224,14 +225,16 @@ def scores_plot(sets: Sequence[SetScores]) -> "Figure":
     FigureCanvasAgg(figure)  # draws into memory, whatever display the machine has
     heights = [len(scores.models) + 3 for scores in sets]
     panels = figure.subplots(len(sets), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, scores in zip(panels, sets):
+    for axes, scores in zip(panels, sets, strict=True):
         _plot_set(axes, scores)
     return figure
 
 
 def _plot_set(axes: Any, scores: SetScores) -> None:
     points = [(value, row) for row, model in enumerate(scores.models) for value in model.fold_scores]
-    axes.scatter(*(zip(*points) if points else ([], [])), s=22, color="0.55", alpha=0.7, label="single fold", zorder=3)
+    axes.scatter(
+        *(zip(*points, strict=True) if points else ([], [])), s=22, color="0.55", alpha=0.7, label="single fold", zorder=3
+    )
     means = [model.mean_score for model in scores.models]
     axes.scatter(means, range(len(means)), s=64, marker="D", color="tab:blue", label="mean of folds", zorder=4)
     axes.axvline(scores.ensemble_score, color="tab:red", lw=2, label=f"ensemble {_score(scores.ensemble_score)}")

@@ -91,7 +91,12 @@ def validation_curve(path: Path) -> list[float]:
 
 
 def score_test_set(
-    output_dir: Path, data_dir: Path, weights: dict[str, float], folds: Sequence[int], name: str, frame_embedding_size: int
+    output_dir: Path,
+    data_dir: Path,
+    weights: dict[str, float],
+    folds: Sequence[int],
+    name: str,
+    frame_embedding_size: int,
 ) -> SetScores:
     """Scores every fold, model and the ensemble on a labelled test set, beside the baselines."""
     pairs = read_labels(data_dir / name / "label.tsv")

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +27,18 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 COMPRESS_LEVEL = 3
 """Level 6 saves 4 to 17 % of the file and takes two and a half times as long."""
 
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError,
-              zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting)."""
 
 PathLike = str | os.PathLike[str]
@@ -63,8 +73,7 @@ def check_embeddings(embeddings: Embeddings, where: PathLike, expected_ids: Iter
         sound = np.isfinite(embeddings.values.astype(np.float16)).all(axis=1)
     if not sound.all():
         faulty = [embeddings.ids[row] for row in np.flatnonzero(~sound)]
-        raise UserError(f"{where}: videos with a number that is not finite or beyond float16's 65504: "
-                        f"{count_and_first(faulty)}")
+        raise UserError(f"{where}: videos with a number that is not finite or beyond float16's 65504: {count_and_first(faulty)}")
     if expected_ids is not None:
         check_same_ids(embeddings.ids, expected_ids, where, "the test set")
 
@@ -83,8 +92,9 @@ def check_same_ids(ids: Iterable[str], expected_ids: Iterable[str], where: PathL
 def _check_shape(embeddings: Embeddings, where: PathLike) -> None:
     ids, values = embeddings
     if values.ndim != 2 or len(ids) != len(values):
-        raise UserError(f"{where}: {len(ids)} ids with an array of shape {list(values.shape)}; "
-                        f"accepted is one row of numbers per id")
+        raise UserError(
+            f"{where}: {len(ids)} ids with an array of shape {list(values.shape)}; accepted is one row of numbers per id"
+        )
     if not ids:
         raise UserError(f"{where}: holds no video")
     if not 1 <= values.shape[1] <= MAX_DIMENSIONS:
@@ -126,8 +136,11 @@ def write_submission(
     member.compress_type = zipfile.ZIP_DEFLATED
     member.create_system = 3  # Unix: the permissions below are read on it, and the bytes are the same on any system
     member.external_attr = (stat.S_IFREG | 0o644) << 16
-    with (output_file(path) as file, zipfile.ZipFile(file, "w", compresslevel=COMPRESS_LEVEL) as archive,
-          archive.open(member, "w", force_zip64=True) as output):
+    with (
+        output_file(path) as file,
+        zipfile.ZipFile(file, "w", compresslevel=COMPRESS_LEVEL) as archive,
+        archive.open(member, "w", force_zip64=True) as output,
+    ):
         for chunk in _json_chunks(embeddings.ids, embeddings.values.astype(dtype)):
             output.write(chunk.encode("ascii"))
 
@@ -135,7 +148,7 @@ def write_submission(
 def _json_chunks(ids: list[str], values: np.ndarray) -> Iterator[str]:
     numbers = _float16_texts if values.dtype == np.float16 else _float64_texts
     separator = "{"
-    for video, row in zip(ids, numbers(values)):
+    for video, row in zip(ids, numbers(values), strict=True):
         yield f"{separator}{json.dumps(video)}: [{', '.join(row)}]"
         separator = ", "
     yield "}"
@@ -253,8 +266,9 @@ def read_embeddings(path: PathLike) -> Embeddings:
     except UNREADABLE as error:
         raise UserError(f"{path}: not a readable embeddings file (npz): {_reason(error)}") from error
     if ids.ndim != 1 or ids.dtype.kind != "U" or values.dtype.kind != "f":
-        raise UserError(f"{path}: ids are {ids.dtype} {list(ids.shape)}, embeddings {values.dtype}; "
-                        f"accepted are a list of text and floats")
+        raise UserError(
+            f"{path}: ids are {ids.dtype} {list(ids.shape)}, embeddings {values.dtype}; accepted are a list of text and floats"
+        )
     embeddings = Embeddings(ids.tolist(), values)
     check_embeddings(embeddings, path)
     return embeddings

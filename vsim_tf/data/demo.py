@@ -23,8 +23,28 @@ from vsim_tf.errors import UserError
 from vsim_tf.flags import run
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
-    24692, 3743, 2591, 2066, 1307, 1058, 1126, 1578, 1572, 1368, 4718, 1960, 2081, 1929, 1192, 794, 855, 1315, 1301,
-    1202, 9451)
+    24692,
+    3743,
+    2591,
+    2066,
+    1307,
+    1058,
+    1126,
+    1578,
+    1572,
+    1368,
+    4718,
+    1960,
+    2081,
+    1929,
+    1192,
+    794,
+    855,
+    1315,
+    1301,
+    1202,
+    9451,
+)
 _DEPTH_SHARES = (0.40, 0.11, 0.14, 0.17, 0.18)  # of pairs whose paths have 0, 1, ... 4 nodes in common
 _DEPTH_SIMILARITY = np.array([0.0, 0.2, 0.4, 0.65, 1.0])
 _SIMILARITY_NOISE = 0.1
@@ -41,9 +61,17 @@ class _VideoSet(NamedTuple):
     leaves: np.ndarray
 
 
-def write_demo_data(output_dir: str, *, num_pointwise: int = 3000, num_pairwise_videos: int = 1200,
-                    num_pairs: int = 1650, num_test_videos: int = 400, num_test_pairs: int = 1000,
-                    frame_embedding_size: int = 128, seed: int = 2021) -> bool:
+def write_demo_data(
+    output_dir: str,
+    *,
+    num_pointwise: int = 3000,
+    num_pairwise_videos: int = 1200,
+    num_pairs: int = 1650,
+    num_test_videos: int = 400,
+    num_test_pairs: int = 1000,
+    frame_embedding_size: int = 128,
+    seed: int = 2021,
+) -> bool:
     """Write a demo data set in the contest's format; equal arguments give equal files.
 
     The folder appears complete or not at all. It holds `pointwise/pretrain_{0..2}.tfrecords`,
@@ -101,8 +129,7 @@ def _is_complete(folder: Path, parameters: dict[str, int]) -> bool:
     except (OSError, ValueError):
         raise UserError(f"{folder} exists and is no demo data set; choose another --output_dir") from None
     if found != parameters:
-        raise UserError(f"{folder} holds demo data of other parameters ({found}); remove it or choose another "
-                        "--output_dir")
+        raise UserError(f"{folder} holds demo data of other parameters ({found}); remove it or choose another --output_dir")
     return True
 
 
@@ -117,23 +144,38 @@ def _write_all(folder: Path, parameters: dict[str, int]) -> None:
 
     for part in range(_POINTWISE_FILES):
         videos = _VideoSet(pointwise.ids[part::_POINTWISE_FILES], pointwise.leaves[part::_POINTWISE_FILES])
-        _write_videos(folder / f"pointwise/pretrain_{part}.tfrecords", world, videos,
-                      np.random.default_rng([seed, 2, part]))
+        _write_videos(folder / f"pointwise/pretrain_{part}.tfrecords", world, videos, np.random.default_rng([seed, 2, part]))
     _write_videos(folder / "pairwise/pairwise.tfrecords", world, pairwise, np.random.default_rng([seed, 3]))
-    _write_pairs(folder / "pairwise/label.tsv", world, pairwise, parameters["num_pairs"],
-                 np.random.default_rng([seed, 4]))
+    _write_pairs(folder / "pairwise/label.tsv", world, pairwise, parameters["num_pairs"], np.random.default_rng([seed, 4]))
     for part, (name, videos) in enumerate((("test_a", test_a), ("test_b", test_b))):
-        _write_videos(folder / f"{name}/{name}.tfrecords", world, videos, np.random.default_rng([seed, 5, part]),
-                      is_test=True, with_extremes=name == "test_b")
-        _write_pairs(folder / f"{name}/label.tsv", world, videos, parameters["num_test_pairs"],
-                     np.random.default_rng([seed, 6, part]))
+        _write_videos(
+            folder / f"{name}/{name}.tfrecords",
+            world,
+            videos,
+            np.random.default_rng([seed, 5, part]),
+            is_test=True,
+            with_extremes=name == "test_b",
+        )
+        _write_pairs(
+            folder / f"{name}/label.tsv",
+            world,
+            videos,
+            parameters["num_test_pairs"],
+            np.random.default_rng([seed, 6, part]),
+        )
     tags = np.random.default_rng([seed, 7]).permutation(world.tags)
     (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
     (folder / _PARAMETERS_FILE).write_text(json.dumps(parameters, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_videos(path: Path, world: World, videos: _VideoSet, rng: np.random.Generator, is_test: bool = False,
-                  with_extremes: bool = False) -> None:
+def _write_videos(
+    path: Path,
+    world: World,
+    videos: _VideoSet,
+    rng: np.random.Generator,
+    is_test: bool = False,
+    with_extremes: bool = False,
+) -> None:
     from vsim_tf.data.videos import video_record  # imports TensorFlow: only behind the checks that do not need it
 
     path.parent.mkdir(exist_ok=True)
@@ -154,13 +196,13 @@ def _write_videos(path: Path, world: World, videos: _VideoSet, rng: np.random.Ge
 def _write_pairs(path: Path, world: World, videos: _VideoSet, count: int, rng: np.random.Generator) -> None:
     pairs, depths = _draw_pairs(world, videos.leaves, count, rng)
     similarities = _similarities(depths, rng)
-    lines = (f"{videos.ids[a]}\t{videos.ids[b]}\t{similarity}\n"
-             for (a, b), similarity in zip(pairs, similarities, strict=True))
+    lines = (f"{videos.ids[a]}\t{videos.ids[b]}\t{similarity}\n" for (a, b), similarity in zip(pairs, similarities, strict=True))
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _draw_pairs(world: World, leaves: np.ndarray, count: int,
-                rng: np.random.Generator) -> tuple[list[tuple[int, int]], np.ndarray]:
+def _draw_pairs(
+    world: World, leaves: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[list[tuple[int, int]], np.ndarray]:
     """Pairs of positions, and how many nodes their paths have in common, `[pairs]`."""
     paths = world.paths[leaves]
     pairs, depths = [], []

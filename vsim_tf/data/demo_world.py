@@ -86,13 +86,22 @@ def make_world(rng: np.random.Generator, dim: int) -> World:
     topics = _BRANCHES[1] * _BRANCHES[2]
     shares_words = paths[:, 2] % topics % 2 == 0  # every other topic of a category and of its partner
     looks = np.where(shares_words, leaves, np.minimum(leaves, partner))
-    directions = sum(scale * _units(rng, nodes, dim)[path]
-                     for scale, nodes, path in zip(_NODE_SCALES, np.cumprod(_BRANCHES), paths.T, strict=True))
+    directions = sum(
+        scale * _units(rng, nodes, dim)[path]
+        for scale, nodes, path in zip(_NODE_SCALES, np.cumprod(_BRANCHES), paths.T, strict=True)
+    )
     popularity = rng.permutation(1 / (leaves + 30.0))
     num_tags = _BRANCHES[0] + _BRANCHES[0] * _BRANCHES[1] + NUM_LEAVES + _NOISE_TAGS
     text = np.where(shares_words, partner, leaves)
-    return World(paths, popularity / popularity.sum(), text, looks, directions[looks], _units(rng, _NUM_NUISANCES, dim),
-                 rng.choice(10**8, num_tags, replace=False))
+    return World(
+        paths,
+        popularity / popularity.sum(),
+        text,
+        looks,
+        directions[looks],
+        _units(rng, _NUM_NUISANCES, dim),
+        rng.choice(10**8, num_tags, replace=False),
+    )
 
 
 def _units(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
@@ -108,7 +117,7 @@ def title(world: World, leaf: int, rng: np.random.Generator) -> str:
     length = 7 + round(23 * rng.beta(2, 2.5))
     while 2 * len(words) < length:
         start = 2 * rng.integers(len(_FILLERS) // 2)
-        words.append(_FILLERS[start:start + 2])
+        words.append(_FILLERS[start : start + 2])
     return "".join(rng.permutation(words))[:length]
 
 
@@ -121,7 +130,7 @@ def _word(world: World, leaf: int, rng: np.random.Generator) -> str:
     leaf = rng.choice((leaf, world.text[leaf]))
     line, place = divmod(leaf, NUM_LEAVES // _BRANCHES[0])
     start = 2 * (place * _SYNONYMS + rng.integers(_SYNONYMS))
-    return _WORDS[line][start:start + 2]
+    return _WORDS[line][start : start + 2]
 
 
 def _relative(world: World, leaf: int, level: int, rng: np.random.Generator) -> int:
@@ -133,8 +142,11 @@ def frames(world: World, leaf: int, rng: np.random.Generator) -> np.ndarray:
     """Frame features `[frames, dim]`: 5 to 32 frames, 16.6 on average, of norm 9 to 15."""
     dim = world.directions.shape[1]
     count = 5 + round(27 * rng.beta(2.1, 2.8))
-    still = (world.directions[leaf] + _VIDEO_SCALE * rng.standard_normal(dim) / np.sqrt(dim)
-             + _NUISANCE_SCALE * rng.standard_normal(_NUM_NUISANCES) @ world.nuisances / np.sqrt(_NUM_NUISANCES))
+    still = (
+        world.directions[leaf]
+        + _VIDEO_SCALE * rng.standard_normal(dim) / np.sqrt(dim)
+        + _NUISANCE_SCALE * rng.standard_normal(_NUM_NUISANCES) @ world.nuisances / np.sqrt(_NUM_NUISANCES)
+    )
     drift = rng.standard_normal((count, dim))
     for before, now in itertools.pairwise(drift):
         now *= np.sqrt(1 - _DRIFT_CORRELATION**2)
@@ -153,8 +165,13 @@ def tags(world: World, leaf: int, rng: np.random.Generator) -> list[int]:
     """Tags of most nodes on the path, now and then one of a sibling facet, noise, and one outside the tag list."""
     categories, subcategories = _BRANCHES[0], _BRANCHES[0] * _BRANCHES[1]
     first_leaf, first_noise = categories + subcategories, categories + subcategories + NUM_LEAVES
-    drawn = ((0.7, world.paths[leaf, 0]), (0.7, categories + world.paths[leaf, 1]), (0.85, first_leaf + leaf),
-             (0.15, first_leaf + _relative(world, leaf, 2, rng)), (0.3, first_noise + rng.integers(_NOISE_TAGS)))
+    drawn = (
+        (0.7, world.paths[leaf, 0]),
+        (0.7, categories + world.paths[leaf, 1]),
+        (0.85, first_leaf + leaf),
+        (0.15, first_leaf + _relative(world, leaf, 2, rng)),
+        (0.3, first_noise + rng.integers(_NOISE_TAGS)),
+    )
     tags = {int(world.tags[column]) for probability, column in drawn if rng.random() < probability}
     if rng.random() < 0.1:
         tags.add(10**8 + int(rng.integers(1000)))

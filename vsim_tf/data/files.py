@@ -37,8 +37,10 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if "\r" in line:
-            raise UserError(f"{path}, line {number}: {line!r} has a carriage return; lines end with a line feed alone, "
-                            "not with CRLF (dos2unix converts)")
+            raise UserError(
+                f"{path}, line {number}: {line!r} has a carriage return; lines end with a line feed alone, "
+                "not with CRLF (dos2unix converts)"
+            )
         if not line.strip():
             raise UserError(f"{path}, line {number}: {line!r} is a blank line; remove it")
     return lines

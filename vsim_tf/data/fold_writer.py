@@ -30,9 +30,17 @@ ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"
 
 
-def write_folds(pairwise_pattern: str, label_file: str, output_dir: str, *, layout: str = "once",
-                num_folds: int = CONTEST_FOLDS, seed: int = 42, frame_embedding_size: int = 1536,
-                overwrite: bool = False) -> Manifest:
+def write_folds(
+    pairwise_pattern: str,
+    label_file: str,
+    output_dir: str,
+    *,
+    layout: str = "once",
+    num_folds: int = CONTEST_FOLDS,
+    seed: int = 42,
+    frame_embedding_size: int = 1536,
+    overwrite: bool = False,
+) -> Manifest:
     """Write the pair records of all folds and their manifest.
 
     Layout "once" writes each pair once: `fold-00-of-11.tfrecord` ... hold the folds' validation pairs and
@@ -62,8 +70,14 @@ def write_folds(pairwise_pattern: str, label_file: str, output_dir: str, *, layo
     files = expand_pattern(pairwise_pattern)
     folds = split_pairs(read_labels(label_file), num_folds, seed)
     with _unfinished_folder(Path(output_dir)) as unfinished:
-        settings = Settings(layout, num_folds, seed, frame_embedding_size, fingerprint(label_file),
-                            [fingerprint(file) for file in files])
+        settings = Settings(
+            layout,
+            num_folds,
+            seed,
+            frame_embedding_size,
+            fingerprint(label_file),
+            [fingerprint(file) for file in files],
+        )
         found = None if overwrite else _existing(output_dir, settings)
         if found:
             print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
@@ -82,8 +96,7 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
         folder.mkdir()
     except OSError as error:
-        raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose "
-                        "another") from None
+        raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
     try:
         yield folder
     except BaseException as error:
@@ -104,8 +117,10 @@ def _existing(output_dir: str, settings: Settings) -> Manifest | None:
     if manifest.settings == settings:
         return manifest
     different = [name for name, value in vars(settings).items() if value != getattr(manifest.settings, name)]
-    raise UserError(f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
-                    "replace them with --overwrite")
+    raise UserError(
+        f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
+        "replace them with --overwrite"
+    )
 
 
 def _write_files(folder: Path, settings: Settings, files: list[str], folds: Folds) -> Manifest:
@@ -116,10 +131,10 @@ def _write_files(folder: Path, settings: Settings, files: list[str], folds: Fold
         copies = 1 if settings.layout == "once" else folds.num_folds
         _check_space(folder, copies * sum(videos.size(p.id_1) + videos.size(p.id_2) for p in folds.pairs))
         with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
-            entries = {name: _write_file(folder / name, pairs, videos, bar)
-                       for name, pairs in _PLANS[settings.layout](folds)}
-        statistics = Statistics(len(folds.pairs), *_repeated_pairs(folds.pairs), len(videos), videos.repeated,
-                                _histogram(folds.pairs))
+            entries = {name: _write_file(folder / name, pairs, videos, bar) for name, pairs in _PLANS[settings.layout](folds)}
+        statistics = Statistics(
+            len(folds.pairs), *_repeated_pairs(folds.pairs), len(videos), videos.repeated, _histogram(folds.pairs)
+        )
     return Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics)
 
 
@@ -200,15 +215,18 @@ def _ids(pairs: Iterable[Pair]) -> set[str]:
 def _check_ids(pairs: Iterable[Pair], videos) -> None:
     missing = sorted(video_id for video_id in _ids(pairs) if video_id not in videos)
     if missing:
-        raise UserError(f"{len(missing)} ids of the label file have no video record, first: {', '.join(missing[:5])}; "
-                        "give all files of video records, or remove the pairs")
+        raise UserError(
+            f"{len(missing)} ids of the label file have no video record, first: {', '.join(missing[:5])}; "
+            "give all files of video records, or remove the pairs"
+        )
 
 
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise UserError(f"{folder.parent}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; choose "
-                        "another --output_dir")
+        raise UserError(
+            f"{folder.parent}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; choose another --output_dir"
+        )
 
 
 def _repeated_pairs(pairs: Iterable[Pair]) -> tuple[int, int]:

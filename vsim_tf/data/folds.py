@@ -51,7 +51,7 @@ class Folds:
 
     def always_train(self) -> tuple[Pair, ...]:
         """Pairs behind the last slice: every fold trains on them, none is validated on them."""
-        return self.pairs[self.num_folds * self.fold_size:]
+        return self.pairs[self.num_folds * self.fold_size :]
 
     def training_orders(self) -> Iterator[list[Pair]]:
         """Training pairs of fold 0, 1, ... in the 2021 order.

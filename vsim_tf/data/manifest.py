@@ -121,8 +121,9 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
             raise UserError(f"{path}: the file is missing, though {MANIFEST} names it; {_AGAIN}")
         size, records = path.stat().st_size, count_records(path)
         if (size, records) != (entry.bytes, entry.records):
-            raise UserError(f"{path}: has {records} records in {size} bytes, but {MANIFEST} says {entry.records} in "
-                            f"{entry.bytes}; {_AGAIN}")
+            raise UserError(
+                f"{path}: has {records} records in {size} bytes, but {MANIFEST} says {entry.records} in {entry.bytes}; {_AGAIN}"
+            )
     return manifest
 
 
@@ -151,8 +152,7 @@ def parse_manifest(folder: str | os.PathLike) -> Manifest:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its "
-                        "last file") from None
+        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its last file") from None
     except ValueError as error:
         raise UserError(f"{path}: not JSON: {error}; {_AGAIN}") from None
     version = content.get("schema_version") if isinstance(content, dict) else None

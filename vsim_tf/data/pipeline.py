@@ -135,9 +135,7 @@ class VideoParser:
         self.format = batch_format
         self.suffix = suffix
         dtypes = {ID: tf.string, TITLE: tf.string, FRAME_FEATURE: tf.string, TAG_ID: tf.int64}
-        self.features = {
-            key + suffix: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for key, dtype in dtypes.items()
-        }
+        self.features = {key + suffix: tf.io.RaggedFeature(dtype, row_splits_dtype=tf.int64) for key, dtype in dtypes.items()}
 
     def __call__(self, parsed: dict, examples: tf.Tensor) -> VideoBatch:
         column = {key.removesuffix(self.suffix) if self.suffix else key: value for key, value in parsed.items()}
@@ -189,9 +187,7 @@ def _parse_pairs(batch_format: BatchFormat):
 
     def parse(examples):
         parsed = tf.io.parse_example(examples, features | parsers[0].features | parsers[1].features)
-        first, second = (
-            parser({key: parsed[key] for key in parser.features}, examples) for parser in parsers
-        )
+        first, second = (parser({key: parsed[key] for key in parser.features}, examples) for parser in parsers)
         return PairBatch(first, second, parsed[SIMILARITY])
 
     return parse
@@ -227,7 +223,13 @@ class TrainingData:
     """
 
     def __init__(
-        self, files: list[str], kind: str, batch_format: BatchFormat, batch_size: int, seed: int, mask_words: bool = False
+        self,
+        files: list[str],
+        kind: str,
+        batch_format: BatchFormat,
+        batch_size: int,
+        seed: int,
+        mask_words: bool = False,
     ):
         self.files, self.kind, self.format = list(files), kind, batch_format
         self.batch_size, self.seed, self.mask_words = batch_size, seed, mask_words
@@ -255,14 +257,14 @@ class TrainingData:
             tf.data.TFRecordDataset, cycle_length=FILES_READ_AT_ONCE, block_length=1
         )
         shuffled = records.shuffle(
-            min(self.shuffle_buffer, self.num_records), seed=tf.cast(seeds[1, 0], tf.int64), reshuffle_each_iteration=False
+            min(self.shuffle_buffer, self.num_records),
+            seed=tf.cast(seeds[1, 0], tf.int64),
+            reshuffle_each_iteration=False,
         )
         return shuffled.batch(self.batch_size, drop_remainder=True)
 
     def _mask(self, step: tf.Tensor, batch: VideoBatch) -> VideoBatch:
         tokenizer = self.format.tokenizer
         seed = tf.stack([self.seed, step])
-        ids, labels = mask_tokens(
-            batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, list(tokenizer.special_ids)
-        )
+        ids, labels = mask_tokens(batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, list(tokenizer.special_ids))
         return batch._replace(input_ids=ids, mlm_labels=labels)

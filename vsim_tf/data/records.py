@@ -31,8 +31,9 @@ def expand_pattern(pattern: str) -> list[str]:
     for part in pattern.split(","):
         found = [part] if os.path.exists(part) else glob.glob(part)
         if not found:
-            raise UserError(f"{part!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or "
-                            "several separated by commas")
+            raise UserError(
+                f"{part!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by commas"
+            )
         files.update(found)
     for file in sorted(files):
         if os.path.isdir(file):
@@ -126,9 +127,11 @@ def _masked_crc(data: bytes) -> int:
 def _record_length(header: bytes, path: str | os.PathLike, number: int, position: int) -> int:
     if len(header) < _HEADER_BYTES:
         raise _truncated(path, number)
-    if _masked_crc(header[:_LENGTH.size]) != _CRC.unpack_from(header, _LENGTH.size)[0]:
-        raise RecordError(f"{path}, record {number} (byte {position}): no valid record starts here; the file is "
-                          "damaged or is not an uncompressed TFRecord file")
+    if _masked_crc(header[: _LENGTH.size]) != _CRC.unpack_from(header, _LENGTH.size)[0]:
+        raise RecordError(
+            f"{path}, record {number} (byte {position}): no valid record starts here; the file is "
+            "damaged or is not an uncompressed TFRecord file"
+        )
     return _LENGTH.unpack_from(header)[0]
 
 

@@ -266,8 +266,9 @@ def _ids_of(vocabulary: Sequence[str], source: str | os.PathLike) -> dict[str, i
             raise UserError(f"{source}: {token!r} stands in line {ids[token] + 1} and again in line {i + 1}")
     missing = [token for token in SPECIAL_TOKENS if token not in ids]
     if missing:
-        raise UserError(f"{source}: {len(ids)} tokens, but not {', '.join(missing)}; a vocabulary needs all of "
-                        f"{' '.join(SPECIAL_TOKENS)}")
+        raise UserError(
+            f"{source}: {len(ids)} tokens, but not {', '.join(missing)}; a vocabulary needs all of {' '.join(SPECIAL_TOKENS)}"
+        )
     return ids
 
 

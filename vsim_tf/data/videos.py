@@ -23,8 +23,14 @@ _KINDS = {
 }
 
 
-def video_record(video_id: str, title: str, frames: np.ndarray, asr_text: str = "nan",
-                 tags: Iterable[int] | None = None, category: int | None = None) -> bytes:
+def video_record(
+    video_id: str,
+    title: str,
+    frames: np.ndarray,
+    asr_text: str = "nan",
+    tags: Iterable[int] | None = None,
+    category: int | None = None,
+) -> bytes:
     """A serialized video.
 
     Args:
@@ -80,8 +86,10 @@ def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str 
     expected = frame_embedding_size * schema.BYTES_PER_FRAME_VALUE
     for number, frame in enumerate(feature[frames].bytes_list.value):
         if len(frame) != expected:
-            raise RecordError(f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
-                              f"--frame_embedding_size={frame_embedding_size})")
+            raise RecordError(
+                f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
+                f"--frame_embedding_size={frame_embedding_size})"
+            )
     return video_id
 
 
@@ -175,8 +183,10 @@ class VideoIndex:
             self.repeated += 1
         else:
             earlier = self._files[self._places[video_id].file]
-            raise RecordError(f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}"
-                              "; an id may stand for one video only")
+            raise RecordError(
+                f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}"
+                "; an id may stand for one video only"
+            )
 
 
 def _one_value(feature, key: str, where: str) -> bytes:

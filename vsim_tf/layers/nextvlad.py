@@ -61,9 +61,7 @@ class NeXtVLAD(keras.layers.Layer):
         self.group_attention.build((None, None, width))
         self.cluster_logits.build((None, None, width))
         self.cluster_norm.build((None, None, self.groups * self.clusters))
-        self.centres = self.add_weight(
-            name="centres", shape=(1, self.group_width, self.clusters), initializer="glorot_normal"
-        )
+        self.centres = self.add_weight(name="centres", shape=(1, self.group_width, self.clusters), initializer="glorot_normal")
         self.output_dense.build((None, self.group_width * self.clusters))
 
     def vlad(self, frames, mask, training=None):

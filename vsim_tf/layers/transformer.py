@@ -59,7 +59,7 @@ def gelu(x):
 
 
 def sinusoid_table(positions: int, width: int) -> np.ndarray:
-    """Rotary angles of RoFormer, `[positions, width]`: row p holds width/2 sines, then width/2 cosines, of p·10000^(-2i/width)."""
+    """Rotary angles of RoFormer, `[positions, width]`: row p has width/2 sines, then width/2 cosines, of p·10000^(-2i/width)."""
     angle = np.arange(positions)[:, None] / 10000 ** (2 * np.arange(width // 2) / width)
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype("float32")
 

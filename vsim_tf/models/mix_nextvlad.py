@@ -29,9 +29,7 @@ class MixNextVLAD(VideoModel):
         self.fusions = [
             ConcatDenseSE(config.embedding_size, config.se_ratio, config.dropout, name=f"fusion_{k}") for k in numbers
         ]
-        self.classifiers = [
-            keras.layers.Dense(config.num_tags, dtype="float32", name=f"classifier_{k}") for k in numbers
-        ]
+        self.classifiers = [keras.layers.Dense(config.num_tags, dtype="float32", name=f"classifier_{k}") for k in numbers]
 
     def call(self, input_ids, attention_mask, frames, num_frames, training=None):
         frames = ops.cast(frames, self.compute_dtype)
@@ -39,8 +37,8 @@ class MixNextVLAD(VideoModel):
         mask = self.frame_mask(frames, num_frames)
         has_frames = ops.cast(num_frames > 0, self.compute_dtype)[:, None]
         vectors = [nextvlad(frames, mask, training=training) * has_frames for nextvlad in self.nextvlads]
-        experts = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors)]
-        logits = [classify(expert) for classify, expert in zip(self.classifiers, experts)]
+        experts = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors, strict=True)]
+        logits = [classify(expert) for classify, expert in zip(self.classifiers, experts, strict=True)]
         gate = self.gate_weights(frames, text, training=training)
         return VideoOutput(
             embedding=mixture(gate, [ops.cast(expert, "float32") for expert in experts]),

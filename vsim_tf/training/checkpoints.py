@@ -81,9 +81,7 @@ class TrainingState:
         self.slots = optimizer.slots
         self._initial = {name: value.numpy() for name, value in (self.weights | self.random_states).items()}
         counters = {"step": self.step, "best_value": self.best_value, "best_step": self.best_step}
-        self._whole = tf.train.Checkpoint(
-            weights=self.weights, random_states=self.random_states, slots=self.slots, **counters
-        )
+        self._whole = tf.train.Checkpoint(weights=self.weights, random_states=self.random_states, slots=self.slots, **counters)
         self._weights_only = tf.train.Checkpoint(weights=self.weights)
 
     def reset(self):

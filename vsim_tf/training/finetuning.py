@@ -47,9 +47,7 @@ def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: 
     return PairRun(model_folder / name, expand_pattern(train_pattern), expand_pattern(val_pattern))
 
 
-def finetune(
-    model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False
-):
+def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False):
     """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
 
     Args:

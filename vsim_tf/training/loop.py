@@ -95,7 +95,11 @@ class Trainer:
                 logs = self.train_step(next(data))
                 if (step + 1) % self.stage.log_every == 0:
                     log.write(step + 1, self._finite(logs, step + 1))
-                bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}", refresh=False)
+                bar.set_postfix(
+                    loss=f"{float(logs['loss']):.4g}",
+                    spearman=f"{metrics.get('spearman', math.nan):.4f}",
+                    refresh=False,
+                )
                 bar.update()
         return metrics | {
             "step": total, "best_spearman": float(self.state.best_value), "best_step": int(self.state.best_step)
@@ -107,7 +111,6 @@ class Trainer:
     def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int) -> dict[str, float]:
         if broken := self.state.broken_weights():
             raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
-        self._require_finite_weights(step)
         metrics = evaluate()
         log.write(step, {f"validation/{name}": value for name, value in metrics.items()})
         if metrics["spearman"] > float(self.state.best_value):  # never true for nan
@@ -116,11 +119,6 @@ class Trainer:
             self.state.save_best(folder)
         self.state.save_last(folder)
         return metrics
-
-    def _require_finite_weights(self, step: int):
-        for name, weight in self.state.weights.items():
-            if not bool(tf.reduce_all(tf.math.is_finite(weight))):
-                raise not_finite(f"weight {name}", math.nan, step)
 
     def _finite(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
         values = {name: float(value) for name, value in logs.items()}

@@ -1,8 +1,8 @@
 """What is minimised: a loss and its terms, as functions of a model and a batch.
 
 Logged losses are means over videos. What is differentiated is the sum, i.e. the global batch size times the mean (twice that for
-pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (facts 4.1, 5.2). Every term below
-returns this replica's part of that sum.
+pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (facts 4.1, 5.2). Every term
+below returns this replica's part of that sum.
 """
 
 from typing import Any, NamedTuple
@@ -145,7 +145,7 @@ class PairObjective:
         terms = {
             "mse": factor * ops.sum(losses.squared_error(similarity, batch.similarity)),
             "kl": factor * self.kl_weight * ops.sum(losses.similarity_divergence(similarity, batch.similarity)),
-            "tag": sum(ops.sum(tag_loss(output.tag_logits, labels)) for output, labels in zip(outputs, tags)),
+            "tag": sum(ops.sum(tag_loss(output.tag_logits, labels)) for output, labels in zip(outputs, tags, strict=True)),
         }
         return summed(terms, videos)
 

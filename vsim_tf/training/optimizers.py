@@ -59,7 +59,7 @@ class GroupAdam:
         return {name: learning_rate(schedule, step) for name, schedule in self.schedules.items()}
 
     def apply(self, gradients: list, step: tf.Tensor):
-        """Sums this replica's gradients (one for each of `variables`, None where there is none) over replicas and applies them."""
+        """Sums this replica's gradients (one for each of `variables`, None where there is none) over replicas, applies them."""
         context = tf.distribute.get_replica_context()
         present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients, strict=True) if g is not None]
         summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [g for _, g in present])

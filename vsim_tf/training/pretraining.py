@@ -55,9 +55,7 @@ def _train(options, settings: RunSettings, train_files, val_files, pairs, label:
             print(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
     with readable_errors([*train_files, *val_files], "videos", form):
-        summary = trainer.run(
-            options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label
-        )
+        summary = trainer.run(options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label)
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder)
 

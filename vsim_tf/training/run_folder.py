@@ -1,10 +1,10 @@
 """What stands in the folder of one training run, so that a checkpoint in it is enough to embed videos.
 
-    config.json      model, training and data settings, sha256 of the vocabulary and tag list
-    tag_list.txt     known tags in ascending order
-    tokenizer/       vocab.txt and tokenizer_config.json
-    metrics.jsonl    one JSON object per log line          events/    the same for TensorBoard
-    last/  best/     checkpoints                           summary.json  written when the run is complete
+config.json      model, training and data settings, sha256 of the vocabulary and tag list
+tag_list.txt     known tags in ascending order
+tokenizer/       vocab.txt and tokenizer_config.json
+metrics.jsonl    one JSON object per log line          events/    the same for TensorBoard
+last/  best/     checkpoints                           summary.json  written when the run is complete
 """
 
 import dataclasses

@@ -39,9 +39,7 @@ def distribute(strategy: tf.distribute.Strategy, batches: tf.data.Dataset, batch
             def split(x):
                 return tf.reshape(x, tf.concat([[replicas, batch_size // replicas], tf.shape(x)[1:]], 0))
 
-            return tf.data.Dataset.from_tensor_slices(
-                tf.nest.map_structure(lambda x: split(x)[first : first + each], batch)
-            )
+            return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(lambda x: split(x)[first : first + each], batch))
 
         return batches.flat_map(parts)
 

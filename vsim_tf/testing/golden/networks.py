@@ -88,7 +88,7 @@ def mix_nextvlad(file: GoldenFile, name: str):
         "w": output.gate,
         "pooler_output" if model.config.pooling == "pooler" else "text_max": text,
     }
-    experts = zip(output.expert_logits, output.expert_vectors, output.expert_embeddings)
+    experts = zip(output.expert_logits, output.expert_vectors, output.expert_embeddings, strict=True)
     for k, (logits, vector, embedding) in enumerate(experts, 1):
         values |= {f"p_{k}": ops.sigmoid(logits), f"z_{k}": logits, f"v_{k}": vector, f"e_{k}": embedding}
     for result, value in values.items():
