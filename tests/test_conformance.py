@@ -22,7 +22,9 @@ from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.strategy import distribute
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
-STAGES = ("pretrain", "pair")
+CASES = [(name, "pretrain") for name in MODELS]
+CASES += [(name, "pair") for name, make in MODELS.items() if make().tag_loss == "bce" and not make().size]
+"""Models and stages that are trained; two names that differ in the tag loss alone are fine-tuned alike."""
 
 
 def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8) -> Trainer:
@@ -136,7 +138,7 @@ def quick_traces():
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
-@pytest.fixture(scope="module", params=[(name, stage) for stage in STAGES for name in MODELS], ids="-".join)
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def case(request):
     """Name, stage and trainer without dropout."""
     return *request.param, make_trainer(*request.param)

@@ -124,7 +124,7 @@ def test_a_run_moves_every_weight_that_has_a_gradient(case):
     assert len(still) <= 1, still  # the classifier's bias has a gradient, the key's bias has one of rounding
 
 
-@pytest.mark.parametrize("where", ["first evaluation", "after first save", "step", "evaluation", "save", "summary"])
+@pytest.mark.parametrize("where", ["step", "first evaluation", "after first save", "evaluation", "save", "summary"])
 def test_a_stopped_run_ends_as_if_it_had_not_been(case, other_trainer, where, tmp_path, monkeypatch):
     def stop_at_call(number, function):
         calls = iter(range(number))

@@ -103,7 +103,7 @@ class TrainingState:
         newest = self._manager(folder, LAST).latest_checkpoint
         if newest is None:
             return False
-        self._whole.read(newest).assert_consumed()
+        self._whole.restore(newest).assert_consumed()  # `read` would miss the count of saves in a new process
         return True
 
     def save_last(self, folder: Path) -> str:

@@ -1,0 +1,272 @@
+"""The whole pipeline on tiny demo data: folds, pre-training, fine-tuning, embeddings, ensemble, zip and report."""
+
+import json
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toys
+
+from vsim_tf.config import PretrainOptions
+from vsim_tf.data.demo import write_demo_data
+from vsim_tf.data.fold_writer import write_folds
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.errors import UserError
+from vsim_tf.inference import embed_folds, embed_to_zip
+from vsim_tf.run_report import ensemble_and_report
+from vsim_tf.submission import read_embeddings, read_submission
+from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
+from vsim_tf.training.pretraining import pretrain
+from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
+
+ROOT = Path(__file__).parents[1]
+DIM, FOLDS = 16, (0, 2)
+WEIGHTS = {"uniter": 0.75, "mix_nextvlad": 0.25}
+SIZES = {"num_pointwise": 60, "num_pairwise_videos": 40, "num_pairs": 60, "num_test_videos": 30, "num_test_pairs": 40}
+PRETRAINING = toys.stage(4, batch_size=16, val_batch_size=32, eval_every=2)
+FINETUNING = toys.stage(4, batch_size=8, val_batch_size=16, eval_every=2)
+
+
+def pretrain_options(root: Path, model: str, **changes) -> PretrainOptions:
+    data = root / "data"
+    values = {
+        "model": model,
+        "size": "testing",
+        "train_records": f"{data}/pointwise/*.tfrecords",
+        "val_records": f"{data}/pairwise/*.tfrecords",
+        "label_file": f"{data}/pairwise/label.tsv",
+        "tag_file": f"{data}/tag_list.txt",
+        "hub_dir": "",
+        "vocab": "",
+        "training": PRETRAINING,
+        "model_overrides": {"frame_embedding_size": DIM, "max_frames": 4, "max_text_length": 12},
+        "folder": root / "output" / model / "pretrain",
+    }
+    return PretrainOptions(**values | changes)
+
+
+def runs(root: Path, model: str, folds=FOLDS):
+    return [fold_run(root / "output" / model, root / "output" / "folds", fold) for fold in folds]
+
+
+def run_all(root: Path):
+    """What run.sh does, in one process."""
+    data, output = root / "data", root / "output"
+    write_folds(
+        f"{data}/pairwise/*.tfrecords", f"{data}/pairwise/label.tsv", output / "folds", num_folds=3, frame_embedding_size=DIM
+    )
+    for model in WEIGHTS:
+        pretrain(pretrain_options(root, model))
+        finetune(model, output / model / "pretrain", runs(root, model), FINETUNING)
+        tests = [f"{data}/{name}/{name}.tfrecords" for name in ("test_a", "test_b")]
+        embed_folds(model, [run.folder for run in runs(root, model)], tests, "last", 16, "float32")
+    ensemble(root)
+
+
+def ensemble(root: Path, **changes):
+    values = {
+        "output_dir": root / "output",
+        "data_dir": root / "data",
+        "weights": WEIGHTS,
+        "folds": FOLDS,
+        "test_name": "test_b",
+        "labelled_test_name": "test_a",
+        "output_zip": str(root / "output" / "result.zip"),
+        "frame_embedding_size": DIM,
+        "command": "the command",
+    }
+    ensemble_and_report(**values | changes)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pipeline")
+    write_demo_data(str(root / "data"), frame_embedding_size=DIM, **SIZES)
+    run_all(root)
+    return root
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(p): (p.stat().st_mtime_ns, p.read_bytes()) for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def ids_of(root, name) -> list[str]:
+    form = read_batch_format(root / "output/uniter/pretrain", read_model_config(root / "output/uniter/pretrain"))
+    batches = evaluation_batches([str(root / "data" / name / f"{name}.tfrecords")], "videos", form, 50)
+    return [video_id.decode() for batch in batches for video_id in batch.ids.numpy()]
+
+
+def test_the_zip_is_what_the_contest_asks_for(root):
+    with zipfile.ZipFile(root / "output" / "result.zip") as archive:
+        assert archive.namelist() == ["result.json"]
+        result = json.loads(archive.read("result.json"))
+    assert list(result) == ids_of(root, "test_b")
+    values = np.array(list(result.values()))
+    assert values.shape == (SIZES["num_test_videos"], 8)
+    assert np.isfinite(values).all()
+    assert np.ptp(values, axis=0).any()
+
+
+def test_the_zip_holds_the_weighted_sum_of_the_fold_means(root):
+    expected = 0
+    for model, weight in WEIGHTS.items():
+        members = [read_embeddings(root / "output" / model / f"fold-{fold:02d}/embeddings/test_b.npz") for fold in FOLDS]
+        expected = expected + weight * np.mean([member.values.astype(np.float64) for member in members], axis=0)
+    np.testing.assert_allclose(read_submission(root / "output" / "result.zip").values, expected, rtol=1e-12)
+
+
+def test_the_report_scores_every_model_on_the_labelled_set(root):
+    report = (root / "output" / "report.md").read_text()
+    assert all(model in report for model in WEIGHTS)
+    assert "the command" in report
+    assert "test_a" in report
+
+
+def test_each_run_holds_all_that_inference_needs(root):
+    for model in WEIGHTS:
+        for run in ("pretrain", *(f"fold-{fold:02d}" for fold in FOLDS)):
+            folder = root / "output" / model / run
+            names = {path.name for path in folder.iterdir()}
+            assert {"config.json", "metrics.jsonl", "tag_list.txt", "tokenizer", "last", "events", "summary.json"} <= names
+            assert read_config(folder)["model"]["name"] == model
+            assert json.loads((folder / "summary.json").read_text())["step"] == 4
+            assert newest_checkpoint(folder, "last").endswith("ckpt-4")
+
+
+def test_one_checkpoint_gives_the_same_embeddings_as_all_in_one_pass(root, tmp_path):
+    """Also after its folder has been moved away from everything else."""
+    shutil.copytree(root / "output/uniter/fold-02", tmp_path / "moved")
+    checkpoint = newest_checkpoint(tmp_path / "moved", "last")
+    embed_to_zip(checkpoint, [f"{root}/data/test_b/test_b.tfrecords"], f"{tmp_path}/one.zip", 7, "float32", "uniter")
+    one = read_submission(tmp_path / "one.zip")
+    other = read_embeddings(root / "output/uniter/fold-02/embeddings/test_b.npz")
+    assert one.ids == list(other.ids) == ids_of(root, "test_b")
+    np.testing.assert_allclose(one.values, other.values, atol=2e-3)  # both are float16
+
+
+def test_folds_start_from_the_same_weights_and_end_elsewhere(root):
+    first, second = (read_embeddings(root / f"output/uniter/fold-0{fold}/embeddings/test_a.npz").values for fold in FOLDS)
+    assert not np.array_equal(first, second)
+    curves = []
+    for fold in FOLDS:
+        lines = (root / f"output/uniter/fold-0{fold}/metrics.jsonl").read_text().splitlines()
+        curves.append([json.loads(line) for line in lines])
+    assert [line["step"] for line in curves[0]] == [0, 2, 2, 4, 4]
+
+
+def test_a_second_run_of_everything_changes_nothing(root, capsys):
+    before = contents(root / "output")
+    run_all(root)
+    after = contents(root / "output")
+    redone = {path for path in after if before.get(path) != after[path]}
+    assert {Path(path).name for path in redone} <= {"result.zip", "report.md", "report.png"}
+    assert before.keys() == after.keys()
+    zips = [contents[str(root / "output/result.zip")][1] for contents in (before, after)]
+    assert zips[0] == zips[1]
+    said = capsys.readouterr().out
+    assert "nothing to do" in said
+    assert said.count(": complete at step 4") == 2 * (1 + len(FOLDS))
+    assert said.count("embeddings by 2 checkpoints are there already") == 4
+
+
+def test_overwrite_trains_again(root, tmp_path, capsys):
+    folder = tmp_path / "pretrain"
+    shutil.copytree(root / "output/uniter/pretrain", folder)
+    before = (folder / "metrics.jsonl").read_text()
+    (folder / "metrics.jsonl").write_text("")
+    pretrain(pretrain_options(root, "uniter", folder=folder, overwrite=True))
+    assert (folder / "metrics.jsonl").read_text() == before  # bit for bit, in another place
+
+
+def test_a_run_that_was_killed_before_its_summary_is_completed(root, tmp_path):
+    folder = tmp_path / "pretrain"
+    shutil.copytree(root / "output/uniter/pretrain", folder)
+    summary = (folder / "summary.json").read_text()
+    log = (folder / "metrics.jsonl").read_text()
+    (folder / "summary.json").unlink()
+    pretrain(pretrain_options(root, "uniter", folder=folder))
+    assert (folder / "summary.json").read_text() == summary
+    assert (folder / "metrics.jsonl").read_text() == log
+
+
+def test_other_settings_are_refused(root):
+    folder = root / "output/uniter/pretrain"
+    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for.*--overwrite"):
+        pretrain(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
+    with pytest.raises(UserError, match="other settings .1: data.pairs"):
+        labels = root / "fewer.tsv"
+        labels.write_text("".join((root / "data/pairwise/label.tsv").read_text().splitlines(keepends=True)[:-1]))
+        pretrain(pretrain_options(root, "uniter", label_file=str(labels)))
+    assert json.loads((folder / "summary.json").read_text())["step"] == 4
+
+
+def test_another_model_than_asked_for_is_refused_with_both_names(root, tmp_path):
+    output = root / "output"
+    with pytest.raises(UserError, match="uniter/pretrain holds model uniter, --model=uniter_asl was asked for"):
+        finetune("uniter_asl", output / "uniter/pretrain", runs(root, "uniter"), FINETUNING)
+    checkpoint = newest_checkpoint(output / "uniter/fold-00", "last")
+    with pytest.raises(UserError, match="fold-00 holds model uniter, --model=mix_nextvlad was asked for"):
+        embed_to_zip(checkpoint, [f"{root}/data/test_a/test_a.tfrecords"], f"{tmp_path}/a.zip", 8, "float32", "mix_nextvlad")
+    assert not (tmp_path / "a.zip").exists()
+
+
+def test_unfinished_stages_are_refused(root, tmp_path):
+    folder = tmp_path / "pretrain"
+    shutil.copytree(root / "output/uniter/pretrain", folder)
+    (folder / "summary.json").unlink()
+    with pytest.raises(UserError, match="pre-training is not complete; run train_pretrain.py --model=uniter first"):
+        finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
+    with pytest.raises(UserError, match="fold 3 is not in .*; its folds are 0 to 2"):
+        runs(root, "uniter", [3])
+    with pytest.raises(UserError, match="training is not complete; run train_pair.py for this fold first"):
+        embed_folds("uniter", [root / "output/uniter/fold-01"], [], "last", 8, "float32")
+    with pytest.raises(UserError, match="fold-01"):
+        ensemble(root, folds=(0, 1))
+
+
+def test_files_of_pairs_by_pattern(root, tmp_path):
+    """As for files in the layout of 2021."""
+    folds = root / "output/folds"
+    train = f"{folds}/fold-01*,{folds}/fold-02*,{folds}/always-train.tfrecord"
+    run = pattern_run(tmp_path, "pair", train, f"{folds}/fold-00*")
+    finetune("uniter", root / "output/uniter/pretrain", [run], FINETUNING)
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
+    assert summaries[0].keys() == summaries[1].keys()
+    data = [read_config(folder)["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
+    assert data[0]["validation"] == data[1]["validation"]
+    assert sorted(file["name"] for file in data[0]["train"]) == sorted(file["name"] for file in data[1]["train"])
+
+
+def test_embeddings_are_made_again_when_the_test_file_is_another(root, tmp_path):
+    folder = tmp_path / "fold-00"
+    shutil.copytree(root / "output/uniter/fold-00", folder)
+    test_file = tmp_path / "test_a.tfrecords"
+    shutil.copy(root / "data/test_b/test_b.tfrecords", test_file)
+    embed_folds("uniter", [folder], [str(test_file)], "last", 8, "float32")
+    assert list(read_embeddings(folder / "embeddings/test_a.npz").ids) == ids_of(root, "test_b")
+
+
+def test_labelled_pairs_of_the_test_set_are_all_embedded(root):
+    ids = set(read_embeddings(root / "output/uniter/fold-00/embeddings/test_a.npz").ids)
+    assert {video for pair in read_labels(root / "data/test_a/label.tsv") for video in pair[:2]} <= ids
+
+
+@pytest.mark.slow
+def test_run_sh_from_demo_data_to_result(tmp_path):
+    command = [
+        "sh", "run.sh", f"--output_dir={tmp_path}/output", "--models=uniter mix_nextvlad", "--folds=0-1",
+        "--pretrain_flags=--total_steps=4 --warmup_steps=1 --bert_total_steps=4 --bert_warmup_steps=1 --eval_freq=2",
+        "--finetune_flags=--total_steps=4 --warmup_steps=1 --bert_total_steps=4 --bert_warmup_steps=1 --eval_freq=2",
+    ]  # fmt: skip
+    first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert first.returncode == 0, first.stderr[-2000:]
+    assert len(read_submission(tmp_path / "output/result.zip").ids) > 100
+    assert "uniter" in (tmp_path / "output/report.md").read_text()
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert second.returncode == 0, second.stderr[-2000:]
+    assert second.stdout.count("complete at step 4") == 6

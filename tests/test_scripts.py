@@ -1,0 +1,138 @@
+"""The five scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toys
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
+
+
+def start(*command, folder=ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / command[0]), *command[1:]], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+def assert_refused(result, *words):
+    """Exit code 2, nothing on stdout, and one line on stderr with all the words."""
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert not [word for word in words if word not in line], line
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_quick_and_lists_the_flags(script):
+    started = time.perf_counter()
+    result = start(script, "--help")
+    assert time.perf_counter() - started < 3  # TensorFlow alone takes longer
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"python {script}" in result.stdout or script in result.stdout
+    assert "--output" in result.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_unknown_flag(script):
+    assert_refused(start(script, "--colour=red"), "colour", "--help")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_word_that_is_no_flag(script):
+    assert_refused(start(script, "uniter"), "unexpected arguments", "uniter")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("write_tfrecord.py", "--num_folds=1"),
+        ("write_tfrecord.py", "--layout=twice"),
+        ("train_pretrain.py", "--model=bert"),
+        ("train_pretrain.py", "--total_steps=many"),
+        ("train_pretrain.py", "--total_steps=100", "--warmup_steps=100"),
+        ("train_pretrain.py", "--batch_size=0"),
+        ("train_pretrain.py", "--hidden_size=257"),
+        ("train_pretrain.py", "--size=huge"),
+        ("train_pretrain.py", "--model=mix_nextvlad", "--uniter_pooling=cls"),
+        ("train_pretrain.py", "--bert_dir=a", "--bert_vocab=b"),
+        ("train_pair.py", "--folds=0-"),
+        ("train_pair.py", "--kl_weight=-1"),
+        ("train_pair.py", "--train_record_pattern=a"),
+        ("inference_pair.py", "--checkpoint=newest"),
+        ("inference_pair.py", f"--test_file={__file__}", "--ckpt_file=a", "--folds=0"),
+        ("ensemble_final.py", "--weights=1,2"),
+        ("ensemble_final.py", "--weights=a,b,c,d,e,f"),
+    ],
+    ids=lambda command: f"{command[0]} {command[-1]}",
+)
+def test_a_bad_value(command, tmp_path):
+    flag = command[-1].partition("=")[0]
+    assert_refused(start(*command, folder=tmp_path), flag.removeprefix("--"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Folder `data` with labels, tags and videos, which a test then spoils."""
+    folder = tmp_path / "data"
+    for part in ("pointwise", "pairwise", "test_a"):
+        (folder / part).mkdir(parents=True)
+        toys.write_records(folder / part / f"{part}.tfrecords", toys.random_videos(12))
+    (folder / "pairwise" / "label.tsv").write_text("".join(f"v{i}\tv{i + 1}\t0.5\n" for i in range(11)))
+    (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in toys.TAGS))
+    return folder
+
+
+def assert_nothing_written(tmp_path):
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+MISSING = {  # what is taken away: scripts that say so, with more words of the message
+    "pairwise/pairwise.tfrecords": [("write_tfrecord.py", "matches no file"), ("train_pretrain.py", "matches no file")],
+    "pairwise/label.tsv": [("write_tfrecord.py", "No such file"), ("train_pretrain.py", "does not exist")],
+    "tag_list.txt": [("train_pretrain.py", "does not exist")],
+    "pointwise/pointwise.tfrecords": [("train_pretrain.py", "matches no file")],
+    "test_a/test_a.tfrecords": [("inference_pair.py", "matches no file")],
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "script", "words"), [(file, *case) for file, cases in MISSING.items() for case in cases]
+)
+def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
+    (data_dir / file).unlink()
+    named = file if file.endswith(("tsv", "txt")) else str(Path(file).parent.parent / Path(file).parts[0].replace("_a", "_*"))
+    assert_refused(start(script, folder=tmp_path), words, named)
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("train_pair.py", "--pretrained_dir=none"), ("none does not exist",)),
+        (("train_pair.py", "--pretrained_dir=data", "--folds_dir=none"), ("none does not exist",)),
+        (("inference_pair.py", "--ckpt_file=none"), ("none.index does not exist",)),
+        (("train_pretrain.py", "--bert_dir=none"), ("none does not exist",)),
+        (("train_pretrain.py", "--bert_vocab=none"), ("none does not exist",)),
+    ],
+)
+def test_another_path_that_does_not_exist(command, words, data_dir, tmp_path):
+    assert_refused(start(*command, folder=tmp_path), *words)
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["v1\tv2", "v1\tv2\t1.5", "v1\tv2\thigh"])
+def test_a_bad_line_of_labels(line, data_dir, tmp_path):
+    with open(data_dir / "pairwise" / "label.tsv", "a") as file:
+        file.write(line + "\n")
+    assert_refused(start("write_tfrecord.py", folder=tmp_path), "label.tsv, line 12", repr(line))
+    assert_nothing_written(tmp_path)
+
+
+def test_more_folds_than_pairs(data_dir, tmp_path):
+    assert_refused(start("write_tfrecord.py", "--num_folds=12", folder=tmp_path), "11 pairs")
+    assert_nothing_written(tmp_path)

@@ -1,0 +1,127 @@
+"""What stands beside a checkpoint, and when a folder is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import toys
+
+from vsim_tf.errors import UserError
+from vsim_tf.training.run_folder import (
+    CONFIG,
+    TAGS,
+    TOKENIZER,
+    RunSettings,
+    prepare_run_folder,
+    read_batch_format,
+    read_config,
+    read_model_config,
+    read_summary,
+    write_summary,
+)
+
+
+def run_settings(model="uniter_roformer", training=None, **data):
+    config = toys.model_config(model)
+    tokenizer = toys.TOKENIZERS[config.encoder.kind]
+    return RunSettings("pretrain", config, training or toys.stage(), tokenizer, toys.TAGS, {"pairs": 3} | data)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    assert prepare_run_folder(tmp_path / "a" / "run", run_settings(), overwrite=False) is None
+    return tmp_path / "a" / "run"
+
+
+def edit(path, change):
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+def test_a_folder_is_enough_to_build_the_model_and_read_data(folder):
+    settings = run_settings()
+    assert read_model_config(folder) == settings.model
+    form = read_batch_format(folder, settings.model)
+    assert form.tokenizer.vocabulary == settings.tokenizer.vocabulary
+    assert form.tokenizer.kind == "roformer"
+    np.testing.assert_array_equal(form.tags, toys.TAGS)
+    assert (form.max_text_length, form.max_frames, form.frame_embedding_size) == (toys.TEXT, toys.FRAMES, toys.DIM)
+
+
+def test_the_same_settings_go_on_and_a_finished_run_returns_its_summary(folder):
+    assert prepare_run_folder(folder, run_settings(), overwrite=False) is None
+    write_summary(folder, {"step": 6, "spearman": 0.5})
+    assert prepare_run_folder(folder, run_settings(), overwrite=False) == {"step": 6, "spearman": 0.5}
+    assert read_summary(folder) == {"step": 6, "spearman": 0.5}
+
+
+def test_overwrite_removes_what_is_there(folder):
+    write_summary(folder, {"step": 6})
+    (folder / "left-over").touch()
+    assert prepare_run_folder(folder, run_settings(training=toys.stage(seed=7)), overwrite=True) is None
+    assert not (folder / "left-over").exists()
+    assert read_config(folder)["training"]["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (run_settings(training=toys.stage(seed=7)), "1: training.seed: 42 there, 7 asked for"),
+        (run_settings(training=toys.stage(batch_size=8)), "training.batch_size: 4 there, 8 asked for"),
+        (run_settings(pairs=4), "data.pairs: 3 there, 4 asked for"),
+        (run_settings("uniter"), "model.encoder.kind: roformer there, bert asked for"),
+    ],
+)
+def test_other_settings_are_refused_with_their_names(folder, settings, words):
+    before = (folder / CONFIG).read_bytes()
+    with pytest.raises(UserError, match="holds a run with other settings.*--overwrite") as caught:
+        prepare_run_folder(folder, settings, overwrite=False)
+    assert words in str(caught.value)
+    assert (folder / CONFIG).read_bytes() == before
+
+
+def test_another_vocabulary_is_refused(folder):
+    vocabulary = folder / TOKENIZER / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text().replace("天", "夭"))
+    with pytest.raises(UserError, match="tokenizer: another vocabulary than the model was trained with"):
+        read_batch_format(folder, read_model_config(folder))
+
+
+def test_another_tag_list_is_refused(folder):
+    with open(folder / TAGS, "a") as file:
+        file.write("9\n")
+    with pytest.raises(UserError, match="tag_list.txt: 6 tags, the model has 5"):
+        read_batch_format(folder, read_model_config(folder))
+
+
+@pytest.mark.xfail(strict=True, reason="config.json holds the number of tags, not their sha256")
+def test_a_tag_that_was_exchanged_is_refused(folder):
+    (folder / TAGS).write_text((folder / TAGS).read_text().replace("700", "701"))
+    with pytest.raises(UserError, match="tag_list.txt"):
+        read_batch_format(folder, read_model_config(folder))
+
+
+def test_a_folder_without_a_run(tmp_path):
+    assert read_summary(tmp_path) is None
+    with pytest.raises(UserError, match=r"config.json does not exist: .* is no folder of a training run"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"step": 1', "\xff"])
+def test_damaged_json_is_named(folder, text):
+    (folder / CONFIG).write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match="config.json: not valid JSON"):
+        read_config(folder)
+
+
+def test_a_config_of_another_version_names_its_keys(folder):
+    edit(folder / CONFIG, lambda values: values["model"].update(colour=1) or values["model"].pop("pooling"))
+    with pytest.raises(UserError, match=r"unknown keys \['colour'\], missing keys \['pooling'\]"):
+        read_model_config(folder)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--output_dir: .* cannot be written"):
+        prepare_run_folder(tmp_path / "file" / "run", run_settings(), overwrite=False)
