@@ -23,7 +23,9 @@ def bce_from_logits(logits, labels):
         `[batch]`.
     """
     labels = ops.cast(labels, logits.dtype)
-    return ops.sum(ops.maximum(logits, 0.0) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits))), axis=-1)
+    positive = logits >= 0  # not maximum and abs: their gradients do not add up to sigmoid(0) - y where z is exactly 0
+    negative_size = ops.where(positive, -logits, logits)
+    return ops.sum(ops.where(positive, logits, 0.0) - logits * labels + ops.log1p(ops.exp(negative_size)), axis=-1)
 
 
 def bce_from_probabilities(probabilities, labels):

@@ -46,7 +46,7 @@ ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=Tru
 
 def new_trainer(name) -> Trainer:
     model, objective, pretraining = CASES[name]
-    return make_trainer(toys.model_config(model), STAGE, objective, pretraining)
+    return make_trainer(toys.model_config(model), STAGE, objective, tf.distribute.get_strategy(), pretraining)
 
 
 def weight_score(trainer):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
+from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 
 LAST, BEST = "last", "best"
@@ -106,16 +107,17 @@ class TrainingState:
         self._whole.restore(newest).assert_consumed()  # `read` would miss the count of saves in a new process
         return True
 
-    def save_last(self, folder: Path) -> str:
+    def save_last(self, folder: Path):
         """Saves the whole state as `last/ckpt-<step>`."""
-        return self._save(folder, LAST)
+        self._save(folder, LAST)
 
-    def save_best(self, folder: Path) -> str:
+    def save_best(self, folder: Path):
         """Saves the weights alone as `best/ckpt-<step>`."""
-        return self._save(folder, BEST)
+        self._save(folder, BEST)
 
-    def _save(self, folder: Path, kind: str) -> str:
-        return self._manager(folder, kind).save(checkpoint_number=int(self.step))
+    def _save(self, folder: Path, kind: str):
+        if is_chief():
+            self._manager(folder, kind).save(checkpoint_number=int(self.step))
 
     def _manager(self, folder: Path, kind: str) -> tf.train.CheckpointManager:
         checkpoint = self._whole if kind == LAST else self._weights_only

@@ -25,6 +25,7 @@ from vsim_tf.training.run_folder import (
     read_summary,
     write_summary,
 )
+from vsim_tf.training.strategy import make_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +61,7 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
     Raises:
         UserError: the pre-training run is missing, not complete, or of another model.
     """
+    strategy = make_strategy()
     config = read_model_config(pretrained)
     if config.name != model:
         raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
@@ -79,9 +81,9 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
             announce_finished(label, summary, run.folder)
             continue
         if trainer is None:
-            trainer = make_trainer(config, training, PairObjective(training.kl_weight), pretraining=False)
+            trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
             embedder = Embedder(trainer.model)
-            announce(f"fine-tune {model}", settings, trainer.strategy, {"runs": len(runs)})
+            announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
         _train(trainer, embedder, run, settings, form, checkpoint, label)
 
 

@@ -10,9 +10,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
+from vsim_tf.data.files import replacing
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.checkpoints import TrainingState
+from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.strategy import distribute
 
@@ -148,11 +150,11 @@ class RunLog:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
         self.kept = [json.loads(line) for line in kept]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self.path)
-        self.events = tf.summary.create_file_writer(str(folder / "events"))
         self.started, self.first_step = time.perf_counter(), step
+        if is_chief():
+            with replacing(self.path) as file:
+                file.write("".join(kept).encode())
+            self.events = tf.summary.create_file_writer(str(folder / "events"))
 
     def validation(self, step: int) -> dict[str, float]:
         """Metrics of the evaluation at a step before this process; none where there was none."""
@@ -161,6 +163,8 @@ class RunLog:
 
     def write(self, step: int, values: dict[str, float]):
         """Appends one line and one point of every curve."""
+        if not is_chief():
+            return
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step} | values) + "\n")
         with self.events.as_default(step):

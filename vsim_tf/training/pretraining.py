@@ -1,5 +1,7 @@
 """The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,6 +25,7 @@ from vsim_tf.training.strategy import make_strategy
 
 def pretrain(options: PretrainOptions):
     """Pre-trains one model, or says that it is done already."""
+    strategy = make_strategy()
     spec = registry.model_spec(options.model)
     train_files, val_files = expand_pattern(options.train_records), expand_pattern(options.val_records)
     pairs, tags = read_labels(options.label_file), read_tag_list(options.tag_file)
@@ -36,12 +39,12 @@ def pretrain(options: PretrainOptions):
     if summary := prepare_run_folder(options.folder, settings, options.overwrite):
         announce_finished(label, summary, options.folder)
         return
-    _train(options, settings, train_files, val_files, pairs, label)
+    _train(options, settings, strategy, train_files, val_files, pairs, label)
 
 
-def _train(options, settings: RunSettings, train_files, val_files, pairs, label: str):
+def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str):
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
-    trainer = make_trainer(settings.model, training, PretrainObjective(), pretraining=True)
+    trainer = make_trainer(settings.model, training, PretrainObjective(), strategy, pretraining=True)
     mask_words = "mlm" in settings.model.pretrain_losses
     data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
@@ -60,11 +63,12 @@ def _train(options, settings: RunSettings, train_files, val_files, pairs, label:
     announce_finished(label, summary, options.folder)
 
 
-def make_trainer(config: ModelConfig, training: StageConfig, objective, pretraining: bool) -> Trainer:
-    """A model with seeded first weights and its trainer, under the strategy that the machine allows."""
+def make_trainer(
+    config: ModelConfig, training: StageConfig, objective: Callable, strategy: tf.distribute.Strategy, pretraining: bool
+) -> Trainer:
+    """A model with seeded first weights, and its trainer."""
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(training.precision)
-    strategy = make_strategy()
     with strategy.scope():
         model: VideoModel = build_model(config, pretraining=pretraining)
     return Trainer(model, objective, training, strategy)

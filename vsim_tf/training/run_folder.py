@@ -21,6 +21,7 @@ from vsim_tf.data.pipeline import BatchFormat
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, load_tokenizer
 from vsim_tf.errors import UserError
+from vsim_tf.training.cluster import is_chief
 
 CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
 
@@ -61,6 +62,8 @@ def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> 
     Raises:
         UserError: the folder cannot be written, or holds a run with other settings.
     """
+    if not is_chief():
+        return None if overwrite else read_summary(folder)
     if overwrite and folder.exists():
         shutil.rmtree(folder)
     try:
@@ -108,7 +111,8 @@ def write_json(path: Path, values: dict[str, Any]):
 
 def write_summary(folder: Path, summary: dict[str, Any]):
     """Marks a run as complete."""
-    write_json(folder / SUMMARY, summary)
+    if is_chief():
+        write_json(folder / SUMMARY, summary)
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

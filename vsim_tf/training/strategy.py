@@ -1,16 +1,17 @@
 """Where replicas live, and how a global batch is dealt out to them."""
 
-import json
-import os
-
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
+from vsim_tf.training.cluster import workers
 
 
 def make_strategy() -> tf.distribute.Strategy:
-    """Several machines if TF_CONFIG names workers, all GPUs of this machine if it has several, else one device."""
-    if json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker"):
+    """Several machines if TF_CONFIG names workers, all GPUs of this machine if it has several, else one device.
+
+    Several machines must be joined before TensorFlow does anything else.
+    """
+    if workers():
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
