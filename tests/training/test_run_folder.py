@@ -91,11 +91,10 @@ def test_another_vocabulary_is_refused(folder):
 def test_another_tag_list_is_refused(folder):
     with open(folder / TAGS, "a") as file:
         file.write("9\n")
-    with pytest.raises(UserError, match="tag_list.txt: 6 tags, the model has 5"):
+    with pytest.raises(UserError, match="tag_list.txt: other tags than the model was trained with"):
         read_batch_format(folder, read_model_config(folder))
 
 
-@pytest.mark.xfail(strict=True, reason="config.json holds the number of tags, not their sha256")
 def test_a_tag_that_was_exchanged_is_refused(folder):
     (folder / TAGS).write_text((folder / TAGS).read_text().replace("700", "701"))
     with pytest.raises(UserError, match="tag_list.txt"):

@@ -8,6 +8,7 @@ last/  best/     checkpoints                           summary.json  written whe
 """
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -51,7 +52,7 @@ class RunSettings:
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),
             "tokenizer": {"kind": self.tokenizer.kind, "sha256": self.tokenizer.fingerprint},
-            "num_tags": len(self.tags),
+            "tags": {"count": len(self.tags), "sha256": hashlib.sha256(_tag_lines(self.tags)).hexdigest()},
             "data": self.data,
         }
 
@@ -77,11 +78,15 @@ def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> 
     return read_summary(folder)
 
 
+def _tag_lines(tags: np.ndarray) -> bytes:
+    return "".join(f"{tag}\n" for tag in tags).encode()
+
+
 def _write_inputs(folder: Path, settings: RunSettings):
     (folder / TOKENIZER).mkdir(exist_ok=True)
     settings.tokenizer.save(folder / TOKENIZER)
     with replacing(folder / TAGS) as file:
-        file.write("".join(f"{tag}\n" for tag in settings.tags).encode())
+        file.write(_tag_lines(settings.tags))
     write_json(folder / CONFIG, settings.to_dict())
 
 
@@ -154,8 +159,8 @@ def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
     if tokenizer.fingerprint != config["tokenizer"]["sha256"]:
         raise UserError(f"{folder / TOKENIZER}: another vocabulary than the model was trained with ({folder / CONFIG})")
     tags = read_tag_list(folder / TAGS)
-    if len(tags) != model.num_tags:
-        raise UserError(f"{folder / TAGS}: {len(tags)} tags, the model has {model.num_tags}")
+    if hashlib.sha256(_tag_lines(tags)).hexdigest() != config["tags"]["sha256"]:
+        raise UserError(f"{folder / TAGS}: other tags than the model was trained with ({folder / CONFIG})")
     return batch_format(model, tokenizer, tags)
 
 
