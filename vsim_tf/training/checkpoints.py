@@ -117,7 +117,7 @@ class TrainingState:
 
     def _save(self, folder: Path, kind: str):
         if is_chief():
-            self._manager(folder, kind).save(checkpoint_number=int(self.step))
+            self._manager(folder, kind).save(checkpoint_number=int(self.step.numpy()))
 
     def _manager(self, folder: Path, kind: str) -> tf.train.CheckpointManager:
         checkpoint = self._whole if kind == LAST else self._weights_only

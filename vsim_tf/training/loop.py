@@ -79,11 +79,11 @@ class Trainer:
         restored = self.state.restore_last(folder)
         if not restored:
             start_from()
-        log = RunLog(folder, int(self.state.step) if restored else -1)
+        log = RunLog(folder, int(self.state.step.numpy()) if restored else -1)
         return self._loop(folder, batches, evaluate, log, label)
 
     def _loop(self, folder, batches, evaluate, log, label):
-        start, total = int(self.state.step), self.stage.total_steps
+        start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self._batches(batches, start)
         metrics, logs = log.validation(start), {}
         with tqdm(total=total, initial=start, desc=label, unit="step", mininterval=1) as bar:
@@ -104,7 +104,7 @@ class Trainer:
                 )
                 bar.update()
         return metrics | {
-            "step": total, "best_spearman": float(self.state.best_value), "best_step": int(self.state.best_step)
+            "step": total, "best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())
         }  # fmt: skip
 
     def _batches(self, batches: Callable[[int], tf.data.Dataset], start: int) -> Iterator:
@@ -115,7 +115,7 @@ class Trainer:
             raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
         metrics = evaluate()
         log.write(step, {f"validation/{name}": value for name, value in metrics.items()})
-        if metrics["spearman"] > float(self.state.best_value):  # never true for nan
+        if metrics["spearman"] > float(self.state.best_value.numpy()):  # never true for nan
             self.state.best_value.assign(metrics["spearman"])
             self.state.best_step.assign(step)
             self.state.save_best(folder)

@@ -1,0 +1,101 @@
+"""Embedding videos by one checkpoint or several, and scoring them."""
+
+import numpy as np
+import pytest
+import toys
+
+from vsim_tf import embedding
+from vsim_tf.data.labels import Pair
+from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.embedding import Embedder, chunks
+from vsim_tf.metrics import cosine_similarity, spearman
+from vsim_tf.models import build_model
+from vsim_tf.training.checkpoints import TrainingState, model_weights, restore_weights
+from vsim_tf.training.optimizers import GroupAdam
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return Embedder(build_model(toys.model_config("uniter")))
+
+
+def batches(tmp_path, records, size=4, kind="videos"):
+    return evaluation_batches([toys.write_records(tmp_path / "records", records)], kind, toys.batch_format(), size)
+
+
+@pytest.fixture
+def checkpoints(embedder, tmp_path):
+    """Two checkpoints with different weights."""
+    state = TrainingState(embedder.model, GroupAdam({}, {}))
+    paths = []
+    for number in (1, 2):
+        for weight in model_weights(embedder.model).values():
+            weight.assign(weight + 0.05 * number)
+        state.step.assign(number)
+        paths.append(state.save_last(tmp_path))
+    return paths
+
+
+def test_embeddings_stand_in_the_order_of_the_records(embedder, tmp_path):
+    result = embedder.embed(batches(tmp_path, toys.random_videos(11)))
+    assert result.ids == [f"v{i}" for i in range(11)]
+    assert result.values.shape == (11, 8)
+    assert result.values.dtype == np.float32
+    assert np.isfinite(result.values).all()
+
+
+@pytest.mark.parametrize("in_memory", [1, 5, 4096])
+def test_one_pass_for_many_checkpoints(embedder, checkpoints, tmp_path, monkeypatch, in_memory):
+    monkeypatch.setattr(embedding, "VIDEOS_IN_MEMORY", in_memory)
+    data = batches(tmp_path, toys.random_videos(11))
+    together = embedder.embed_by_checkpoints(data, checkpoints)
+    for checkpoint, result in zip(checkpoints, together, strict=True):
+        restore_weights(embedder.model, checkpoint)
+        expected = embedder.embed(data)
+        assert result.ids == expected.ids
+        np.testing.assert_array_equal(result.values, expected.values)
+    assert not np.allclose(together[0].values, together[1].values)
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(1, [4, 4, 3]), (5, [8, 3]), (8, [8, 3]), (11, [11]), (99, [11])])
+def test_chunks_hold_every_batch_once(tmp_path, limit, sizes):
+    found = list(chunks(batches(tmp_path, toys.random_videos(11)), limit))
+    assert [sum(len(batch.ids) for batch in chunk) for chunk in found] == sizes
+    ids = [int(i[1:]) for chunk in found for batch in chunk for i in batch.ids.numpy()]
+    assert ids == list(range(11))
+
+
+def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
+    pairs = batches(tmp_path, toys.random_pairs(9), kind="pairs")
+    scores = embedder.evaluate_pairs(pairs)
+    sides = [
+        np.concatenate([embedder.videos(side) for side in part])
+        for part in zip(*((batch.first, batch.second) for batch in pairs), strict=True)
+    ]
+    predicted, target = cosine_similarity(*sides), np.concatenate([batch.similarity for batch in pairs])
+    assert scores["spearman"] == pytest.approx(spearman(predicted, target), abs=1e-6)
+    assert scores["mse"] == pytest.approx(np.mean((predicted - target) ** 2), rel=1e-4)
+
+
+def test_videos_are_scored_by_labelled_pairs_and_by_their_tags(embedder, tmp_path):
+    videos = batches(tmp_path, toys.random_videos(11))
+    pairs = [Pair(f"v{i}", f"v{(i * 5 + 1) % 11}", (i % 7) / 10) for i in range(11)]
+    scores = embedder.evaluate_videos(videos, pairs)
+    rows = embedder.embed(videos).values
+    predicted = cosine_similarity(rows, rows[[(i * 5 + 1) % 11 for i in range(11)]])
+    assert scores["spearman"] == pytest.approx(spearman(predicted, [p.similarity for p in pairs]))
+    logits = np.concatenate([embedder.model.classifier(embedder.videos(batch)) for batch in videos])
+    tags = np.concatenate([batch.tags for batch in videos])
+    hits = ((logits > 0) & (tags == 1)).sum()
+    assert scores["precision"] == pytest.approx(hits / max((logits > 0).sum(), 1))
+    assert scores["recall"] == pytest.approx(hits / tags.sum())
+
+
+def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
+    data = batches(tmp_path, toys.random_videos(8))
+    embedder.embed(data)
+    count = embedder.videos.experimental_get_tracing_count()
+    for checkpoint in checkpoints:
+        restore_weights(embedder.model, checkpoint)
+        embedder.embed(data)
+    assert embedder.videos.experimental_get_tracing_count() == count

@@ -1,0 +1,135 @@
+"""Run folders to embeddings on disk: what is refused, skipped or made again. The results themselves: test_e2e.py."""
+
+import json
+import os
+
+import pytest
+import toys
+
+from vsim_tf import inference
+from vsim_tf.errors import RecordError, UserError
+from vsim_tf.inference import embed_folds, embed_to_zip
+from vsim_tf.models import build_model
+from vsim_tf.submission import read_embeddings
+from vsim_tf.training.checkpoints import TrainingState
+from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.training.run_folder import RunSettings, prepare_run_folder, write_summary
+
+
+def make_run(folder, name="uniter", best=True):
+    """A run folder with a finished run of an untrained model."""
+    config = toys.model_config(name)
+    settings = RunSettings("pair", config, toys.stage(), toys.TOKENIZERS[config.encoder.kind], toys.TAGS, {})
+    prepare_run_folder(folder, settings, overwrite=False)
+    model = build_model(config)
+    state = TrainingState(model, GroupAdam(model.optimizer_groups(), {}))
+    state.save_last(folder)
+    if best:
+        state.save_best(folder)
+    write_summary(folder, {"step": 0})
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [make_run(tmp_path / f"fold-0{i}") for i in range(2)]
+
+
+@pytest.fixture
+def test_file(tmp_path):  # no test: a fixture
+    return toys.write_records(tmp_path / "test_x.tfrecords", toys.random_videos(5))
+
+
+def embed(runs, test_file, kind="last"):
+    embed_folds("uniter", runs, [test_file], kind, 4, "float32")
+
+
+def written(runs):
+    return [run / "embeddings" / "test_x.npz" for run in runs]
+
+
+def test_each_fold_gets_a_file_and_says_where_it_is_from(runs, test_file):
+    embed(runs, test_file)
+    for path in written(runs):
+        assert list(read_embeddings(path).ids) == [f"v{i}" for i in range(5)]
+        source = json.loads(path.with_suffix(".json").read_text())
+        assert source["checkpoint"] == "last/ckpt-0"
+        assert source["test_file"]["name"] == "test_x.tfrecords"
+
+
+def test_nothing_is_done_twice(runs, test_file, monkeypatch):
+    embed(runs, test_file)
+    monkeypatch.setattr(inference, "load_embedder", lambda *_: pytest.fail("not needed"))
+    embed(runs, test_file)
+
+
+@pytest.mark.parametrize("change", ["missing", "source", "checkpoint", "file"])
+def test_what_is_missing_or_from_elsewhere_is_made_again_alone(runs, test_file, change):
+    embed(runs, test_file)
+    first, second = written(runs)
+    times = [os.stat(path).st_mtime_ns for path in (first, second)]
+    if change == "missing":
+        first.unlink()
+    elif change == "source":
+        first.with_suffix(".json").unlink()
+    elif change == "checkpoint":
+        os.utime(first)
+        for path in (runs[0] / "last").iterdir():
+            path.unlink()
+        model = build_model(toys.model_config("uniter"))
+        TrainingState(model, GroupAdam(model.optimizer_groups(), {})).save_last(runs[0])
+        times[0] = os.stat(first).st_mtime_ns
+    else:
+        toys.write_records(test_file, toys.random_videos(6))
+    embed(runs, test_file)
+    assert os.stat(first).st_mtime_ns != times[0]
+    assert (os.stat(second).st_mtime_ns != times[1]) == (change == "file")
+    assert len(read_embeddings(first).ids) == (6 if change == "file" else 5)
+
+
+def test_the_best_checkpoint(runs, test_file):
+    embed(runs, test_file, "best")
+    assert json.loads(written(runs)[0].with_suffix(".json").read_text())["checkpoint"] == "best/ckpt-0"
+
+
+def test_a_run_without_a_best_checkpoint(tmp_path, test_file):
+    run = make_run(tmp_path / "fold-00", best=False)
+    with pytest.raises(UserError, match="fold-00/best holds no checkpoint"):
+        embed([run], test_file, "best")
+
+
+def test_an_unfinished_run(runs, test_file):
+    (runs[1] / "summary.json").unlink()
+    with pytest.raises(UserError, match="fold-01: training is not complete"):
+        embed(runs, test_file)
+    assert not written(runs)[0].exists()
+
+
+def test_folds_of_different_models(tmp_path, runs, test_file):
+    runs.append(make_run(tmp_path / "fold-02", "uniter_asl"))
+    with pytest.raises(UserError, match="fold-02 holds another model or vocabulary than .*fold-00"):
+        embed(runs, test_file)
+    assert not written(runs)[0].exists()
+
+
+def test_another_model_than_asked_for(tmp_path, test_file):
+    run = make_run(tmp_path / "fold-00", "uniter_asl")
+    with pytest.raises(UserError, match="fold-00 holds model uniter_asl, --model=uniter was asked for"):
+        embed([run], test_file)
+
+
+def test_a_bad_record_leaves_nothing_behind(runs, test_file):
+    toys.write_records(test_file, [*toys.random_videos(5), b"\xff\xff"])
+    with pytest.raises(RecordError, match=f"{test_file}, record 5: not a tf.train.Example"):
+        embed(runs, test_file)
+    assert not [path for path in written(runs) if path.exists()]
+
+
+def test_a_checkpoint_outside_a_run_folder(tmp_path, runs, test_file):
+    (tmp_path / "elsewhere").mkdir()
+    checkpoint = tmp_path / "elsewhere" / "ckpt-0"
+    for path in (runs[0] / "last").glob("ckpt-0.*"):
+        path.rename(checkpoint.with_suffix(path.suffix))
+    with pytest.raises(UserError, match="config.json does not exist"):
+        embed_to_zip(str(checkpoint), [test_file], str(tmp_path / "a.zip"), 4, "float32")
+    assert not (tmp_path / "a.zip").exists()
