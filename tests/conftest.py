@@ -1,4 +1,4 @@
-"""Settings that hold for all tests: two threads, two logical CPUs for replicas, and a fresh global state of Keras for each test."""
+"""Settings that hold for all tests: two threads, two logical CPUs for replicas, and Keras' global state anew for each."""
 
 import os
 
@@ -24,5 +24,5 @@ def same_start():
 
 @pytest.fixture(scope="session")
 def two_replicas():
-    """One strategy for all tests: a second one of a process numbers its collective operations as the first did, and they clash."""
+    """One strategy for all tests: a second one in a process numbers its collective operations as the first, and they clash."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

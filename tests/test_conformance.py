@@ -22,9 +22,14 @@ from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.strategy import distribute
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
-CASES = [(name, "pretrain") for name in MODELS]
-CASES += [(name, "pair") for name, make in MODELS.items() if make().tag_loss == "bce" and not make().size]
-"""Models and stages that are trained; two names that differ in the tag loss alone are fine-tuned alike."""
+STAGES = ("pretrain", "pair")
+ARCHITECTURES = ("mix_nextvlad", "mix_nextvlad_roformer", "uniter", "uniter_roformer")
+"""The others differ from these in a loss or a name: what takes long is done with them among the slow tests."""
+
+
+def quick_or_slow(name, *more):
+    marks = () if name in ARCHITECTURES else pytest.mark.slow
+    return pytest.param((name, *more) if more else name, marks=marks, id="-".join((name, *more)))
 
 
 def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8) -> Trainer:
@@ -138,7 +143,7 @@ def quick_traces():
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
+@pytest.fixture(scope="module", params=[quick_or_slow(name, stage) for stage in STAGES for name in MODELS])
 def case(request):
     """Name, stage and trainer without dropout."""
     return *request.param, make_trainer(*request.param)
@@ -176,7 +181,7 @@ def test_one_batch_can_be_overfitted(case, quick_traces):
     assert max(factors.values()) < 0.5, factors
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", [quick_or_slow(name) for name in MODELS])
 def test_mixed_precision_stays_finite_and_near(name, quick_traces):
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = make_trainer(name, "pretrain", dropout=0.1)

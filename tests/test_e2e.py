@@ -198,7 +198,7 @@ def test_other_settings_are_refused(root):
     folder = root / "output/uniter/pretrain"
     with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for.*--overwrite"):
         pretrain(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
-    with pytest.raises(UserError, match="other settings .1: data.pairs"):
+    with pytest.raises(UserError, match=r"other settings .1: data.pairs"):
         labels = root / "fewer.tsv"
         labels.write_text("".join((root / "data/pairwise/label.tsv").read_text().splitlines(keepends=True)[:-1]))
         pretrain(pretrain_options(root, "uniter", label_file=str(labels)))
@@ -219,11 +219,11 @@ def test_unfinished_stages_are_refused(root, tmp_path):
     folder = tmp_path / "pretrain"
     shutil.copytree(root / "output/uniter/pretrain", folder)
     (folder / "summary.json").unlink()
-    with pytest.raises(UserError, match="pre-training is not complete; run train_pretrain.py --model=uniter first"):
+    with pytest.raises(UserError, match=r"pre-training is not complete; run train_pretrain.py --model=uniter first"):
         finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
-    with pytest.raises(UserError, match="fold 3 is not in .*; its folds are 0 to 2"):
+    with pytest.raises(UserError, match=r"fold 3 is not in .*; its folds are 0 to 2"):
         runs(root, "uniter", [3])
-    with pytest.raises(UserError, match="training is not complete; run train_pair.py for this fold first"):
+    with pytest.raises(UserError, match=r"training is not complete; run train_pair.py for this fold first"):
         embed_folds("uniter", [root / "output/uniter/fold-01"], [], "last", 8, "float32")
     with pytest.raises(UserError, match="fold-01"):
         ensemble(root, folds=(0, 1))
@@ -235,7 +235,9 @@ def test_files_of_pairs_by_pattern(root, tmp_path):
     train = f"{folds}/fold-01*,{folds}/fold-02*,{folds}/always-train.tfrecord"
     run = pattern_run(tmp_path, "pair", train, f"{folds}/fold-00*")
     finetune("uniter", root / "output/uniter/pretrain", [run], FINETUNING)
-    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
+    summaries = [
+        json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")
+    ]
     assert summaries[0].keys() == summaries[1].keys()
     data = [read_config(folder)["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
     assert data[0]["validation"] == data[1]["validation"]

@@ -10,7 +10,7 @@ from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.embedding import Embedder, chunks
 from vsim_tf.metrics import cosine_similarity, spearman
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import TrainingState, model_weights, restore_weights
+from vsim_tf.training.checkpoints import TrainingState, model_weights, newest_checkpoint, restore_weights
 from vsim_tf.training.optimizers import GroupAdam
 
 
@@ -32,7 +32,8 @@ def checkpoints(embedder, tmp_path):
         for weight in model_weights(embedder.model).values():
             weight.assign(weight + 0.05 * number)
         state.step.assign(number)
-        paths.append(state.save_last(tmp_path))
+        state.save_last(tmp_path)
+        paths.append(newest_checkpoint(tmp_path, "last"))
     return paths
 
 

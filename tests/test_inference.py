@@ -107,7 +107,7 @@ def test_an_unfinished_run(runs, test_file):
 
 def test_folds_of_different_models(tmp_path, runs, test_file):
     runs.append(make_run(tmp_path / "fold-02", "uniter_asl"))
-    with pytest.raises(UserError, match="fold-02 holds another model or vocabulary than .*fold-00"):
+    with pytest.raises(UserError, match=r"fold-02 holds another model or vocabulary than .*fold-00"):
         embed(runs, test_file)
     assert not written(runs)[0].exists()
 
@@ -130,6 +130,6 @@ def test_a_checkpoint_outside_a_run_folder(tmp_path, runs, test_file):
     checkpoint = tmp_path / "elsewhere" / "ckpt-0"
     for path in (runs[0] / "last").glob("ckpt-0.*"):
         path.rename(checkpoint.with_suffix(path.suffix))
-    with pytest.raises(UserError, match="config.json does not exist"):
+    with pytest.raises(UserError, match=r"config.json does not exist"):
         embed_to_zip(str(checkpoint), [test_file], str(tmp_path / "a.zip"), 4, "float32")
     assert not (tmp_path / "a.zip").exists()

@@ -68,7 +68,7 @@ def test_a_model_registers_under_its_own_name(name):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="--model=bert: not a registered model; accepted: mix_nextvlad, .*testing"):
+    with pytest.raises(UserError, match=r"--model=bert: not a registered model; accepted: mix_nextvlad, .*testing"):
         registry.model_spec("bert")
 
 
@@ -124,7 +124,5 @@ def test_fields_of_a_hub_folder_win():
 
 
 def test_a_vocabulary_of_another_size_than_the_hub_folder_says_is_refused():
-    with pytest.raises(UserError, match="vocab.txt has 100 entries, config.json beside it says 7"):
+    with pytest.raises(UserError, match=r"vocab.txt has 100 entries, config.json beside it says 7"):
         registry.encoder_config(registry.model_spec("uniter"), "base", 100, {"vocab_size": 7})
-
-

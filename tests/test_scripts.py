@@ -100,9 +100,7 @@ MISSING = {  # what is taken away: scripts that say so, with more words of the m
 }
 
 
-@pytest.mark.parametrize(
-    ("file", "script", "words"), [(file, *case) for file, cases in MISSING.items() for case in cases]
-)
+@pytest.mark.parametrize(("file", "script", "words"), [(file, *case) for file, cases in MISSING.items() for case in cases])
 def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
     (data_dir / file).unlink()
     named = file if file.endswith(("tsv", "txt")) else str(Path(file).parent.parent / Path(file).parts[0].replace("_a", "_*"))

@@ -19,12 +19,7 @@ from vsim_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
-LOADING_NOTES = (
-    b"before absl::InitializeLog()",
-    b"oneDNN custom operations are on",
-    b"cuda_dso_loader",
-    b"computation_placer",
-)
+LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cudart_stub", b"failed call to cuInit")
 """What TensorFlow says on stderr while it is loaded, and nobody needs."""
 
 
@@ -59,6 +54,8 @@ def quiet_imports() -> Iterator[None]:
         os.dup2(buffer.fileno(), 2)
         try:
             yield
+            if "tensorflow" in sys.modules:  # looks for GPUs now, and says here that there is none
+                sys.modules["tensorflow"].config.list_physical_devices("GPU")
         finally:
             os.dup2(kept, 2)
             os.close(kept)

@@ -96,7 +96,7 @@ def test_ids_titles_and_tags_of_a_batch(tmp_path):
     tokenizer = toys.TOKENIZERS["bert"]
     titles = ["天地", "", toys.CHARACTERS]
     tags = [[5000, 3, 3], [], None]
-    batch = one_batch(tmp_path, [video(f"00{i}", title, tags=t) for i, (title, t) in enumerate(zip(titles, tags))])
+    batch = one_batch(tmp_path, [video(f"00{i}", title, tags=t) for i, (title, t) in enumerate(zip(titles, tags, strict=True))])
     assert batch.ids.numpy().tolist() == [b"000", b"001", b"002"]
     input_ids, mask = tokenizer.encode_batch(titles, toys.TEXT)
     np.testing.assert_array_equal(batch.input_ids, input_ids)
@@ -178,7 +178,7 @@ def test_a_damaged_file_is_a_user_error(tmp_path, damage):
         content[40] ^= 1
     file.write_bytes(content if damage == "data" else content[:-5])
     errors = readable_errors([file], "videos", toys.batch_format())
-    with pytest.raises(UserError, match="damaged|truncated"), errors:
+    with pytest.raises(UserError, match=r"damaged|truncated"), errors:
         list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
 
 
@@ -240,13 +240,13 @@ def test_another_seed_gives_another_order_and_other_masks(files):
     first, second = (take(training_data(files, seed=seed), 5) for seed in (3, 4))
     assert [b.ids.numpy().tolist() for b in first] != [b.ids.numpy().tolist() for b in second]
     whole = [take(training_data(files, seed=seed, batch_size=23), 1)[0] for seed in (3, 4)]
-    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy())} for b in whole]
+    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy(), strict=True)} for b in whole]
     assert masked[0] != masked[1]
 
 
 def test_masks_differ_from_epoch_to_epoch(files):
     first, second = take(training_data(files, batch_size=23), 2)
-    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy())} for b in (first, second)]
+    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy(), strict=True)} for b in (first, second)]
     assert masked[0] != masked[1]
 
 

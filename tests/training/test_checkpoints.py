@@ -86,7 +86,7 @@ def test_weights_of_another_shape_are_named(saved):
 
 def test_a_checkpoint_that_is_not_there(tmp_path):
     model, _ = make_state()
-    with pytest.raises(UserError, match="no checkpoint .*ckpt-3 .there is no file .*ckpt-3.index"):
+    with pytest.raises(UserError, match=r"no checkpoint .*ckpt-3 .there is no file .*ckpt-3.index"):
         restore_weights(model, tmp_path / "ckpt-3")
     with pytest.raises(UserError, match="last holds no checkpoint: train this model first"):
         newest_checkpoint(tmp_path, LAST)

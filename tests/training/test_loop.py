@@ -124,7 +124,11 @@ def test_a_run_moves_every_weight_that_has_a_gradient(case):
     assert len(still) <= 1, still  # the classifier's bias has a gradient, the key's bias has one of rounding
 
 
-@pytest.mark.parametrize("where", ["step", "first evaluation", "after first save", "evaluation", "save", "summary"])
+STOPS = [(name, where) for name in CASES for where in ("step", "save")]
+STOPS += [("uniter pre-training", where) for where in ("first evaluation", "after first save", "evaluation", "summary")]
+
+
+@pytest.mark.parametrize(("case", "where"), STOPS, indirect=["case"])
 def test_a_stopped_run_ends_as_if_it_had_not_been(case, other_trainer, where, tmp_path, monkeypatch):
     def stop_at_call(number, function):
         calls = iter(range(number))
@@ -182,9 +186,8 @@ def scripted(*values):
 @pytest.mark.parametrize(("values", "best"), [
     ((0.1, 0.5, 0.3, 0.2), (0.5, 3)),
     ((math.nan, 0.2, math.nan, 0.1), (0.2, 3)),
-    ((-0.5, -0.4, math.nan, math.nan), (-0.4, 3)),
+    ((-0.4, -0.4, math.nan, -0.3), (-0.3, 8)),
     ((0.4, 0.4, 0.4, 0.4), (0.4, 0)),
-    ((0.1, math.nan, 0.0, 0.3), (0.3, 8)),
 ])  # fmt: skip
 def test_best_is_the_first_highest_spearman_and_never_nan(case, tmp_path, values, best):
     summary = run(case.trainer, case.data, tmp_path / "run", scripted(*values))
@@ -215,7 +218,7 @@ def spoiled(data, first_bad_step):
 
 
 @ONE_CASE
-@pytest.mark.parametrize(("first_bad_step", "kept", "noticed"), [(4, 3, 6), (5, 3, 6), (6, 6, 8), (1, 0, 2), (2, 0, 3)])
+@pytest.mark.parametrize(("first_bad_step", "kept", "noticed"), [(4, 3, 6), (6, 6, 8), (2, 0, 3)])
 def test_nan_stops_the_run_and_keeps_the_last_good_state(case, tmp_path, first_bad_step, kept, noticed):
     with pytest.raises(UserError, match=rf"'(tag|mlm|mse|kl|loss)' is nan at step {noticed};.*--lr") as caught:
         run(case.trainer, case.data, tmp_path / "run", batches=spoiled(case.data, first_bad_step))

@@ -105,9 +105,7 @@ def test_pair_loss_by_hand(name, kl_weight):
 def test_frameless_and_textless_videos_have_finite_gradients(name):
     model = build_model(toys.model_config(name))
     batch = toys.random_pair_batch(model.config)
-    empty = batch.first._replace(
-        num_frames=tf.zeros_like(batch.first.num_frames), frames=tf.zeros_like(batch.first.frames)
-    )
+    empty = batch.first._replace(num_frames=tf.zeros_like(batch.first.num_frames), frames=tf.zeros_like(batch.first.frames))
     with tf.GradientTape() as tape:
         total, _ = PairObjective(0.5)(model, batch._replace(first=empty, second=empty))
     gradients = tape.gradient(total, [v.value for v in model.trainable_variables])

@@ -15,7 +15,9 @@ def rate_of(schedule, step):
     return float(learning_rate(schedule, tf.constant(step, tf.int64)))
 
 
-@pytest.mark.parametrize(("step", "rate"), [(0, 0.0), (1, 0.1), (5, 0.5), (10, 1.0), (11, 0.975), (30, 0.5), (50, 0.0), (60, 0.0)])
+@pytest.mark.parametrize(
+    ("step", "rate"), [(0, 0.0), (1, 0.1), (5, 0.5), (10, 1.0), (11, 0.975), (30, 0.5), (50, 0.0), (60, 0.0)]
+)
 def test_learning_rate(step, rate):
     assert rate_of(Schedule(peak=1.0, warmup=10, horizon=50), step) == pytest.approx(rate, abs=1e-6)
 

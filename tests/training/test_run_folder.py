@@ -75,7 +75,7 @@ def test_overwrite_removes_what_is_there(folder):
 )
 def test_other_settings_are_refused_with_their_names(folder, settings, words):
     before = (folder / CONFIG).read_bytes()
-    with pytest.raises(UserError, match="holds a run with other settings.*--overwrite") as caught:
+    with pytest.raises(UserError, match=r"holds a run with other settings.*--overwrite") as caught:
         prepare_run_folder(folder, settings, overwrite=False)
     assert words in str(caught.value)
     assert (folder / CONFIG).read_bytes() == before
@@ -91,13 +91,13 @@ def test_another_vocabulary_is_refused(folder):
 def test_another_tag_list_is_refused(folder):
     with open(folder / TAGS, "a") as file:
         file.write("9\n")
-    with pytest.raises(UserError, match="tag_list.txt: other tags than the model was trained with"):
+    with pytest.raises(UserError, match=r"tag_list.txt: other tags than the model was trained with"):
         read_batch_format(folder, read_model_config(folder))
 
 
 def test_a_tag_that_was_exchanged_is_refused(folder):
     (folder / TAGS).write_text((folder / TAGS).read_text().replace("700", "701"))
-    with pytest.raises(UserError, match="tag_list.txt"):
+    with pytest.raises(UserError, match=r"tag_list.txt"):
         read_batch_format(folder, read_model_config(folder))
 
 
@@ -110,7 +110,7 @@ def test_a_folder_without_a_run(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", '{"step": 1', "\xff"])
 def test_damaged_json_is_named(folder, text):
     (folder / CONFIG).write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match="config.json: not valid JSON"):
+    with pytest.raises(UserError, match=r"config.json: not valid JSON"):
         read_config(folder)
 
 
@@ -122,5 +122,5 @@ def test_a_config_of_another_version_names_its_keys(folder):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="--output_dir: .* cannot be written"):
+    with pytest.raises(UserError, match=r"--output_dir: .* cannot be written"):
         prepare_run_folder(tmp_path / "file" / "run", run_settings(), overwrite=False)

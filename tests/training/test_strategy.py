@@ -45,7 +45,8 @@ def test_replicas_see_together_what_one_would_see(two_replicas, tmp_path):
     dealt = iter(distribute(two_replicas, data.batches(1), 4))
     for batch in expected:
         parts = tf.nest.map_structure(two_replicas.experimental_local_results, next(dealt))
-        for whole, (first, second) in zip(tf.nest.flatten(batch), zip(*[iter(tf.nest.flatten(parts))] * 2), strict=True):
+        flat = tf.nest.flatten(parts)
+        for whole, first, second in zip(tf.nest.flatten(batch), flat[::2], flat[1::2], strict=True):
             np.testing.assert_array_equal(whole, tf.concat([first, second], axis=0))
             assert first.shape[0] == second.shape[0] == 2
 

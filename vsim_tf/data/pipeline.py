@@ -66,7 +66,8 @@ def readable_errors(files: Sequence[str], kind: str, batch_format: BatchFormat) 
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.UnknownError):
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError, tf.errors.UnknownError, UnicodeDecodeError):
+        # the last is TensorFlow's own failure to decode its message, which quotes the bytes of what is no Example
         for file in files:
             check_records(file, kind, batch_format.frame_embedding_size)
         raise
