@@ -55,10 +55,10 @@ command="sh run.sh$(for argument in "$@"; do printf " '%s'" "$argument"; done)"
 if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few thousand videos
     data_dir=data/demo
     output_dir=${output_dir:-output/demo} size=${size:-tiny} frame_embedding_size=${frame_embedding_size:-128}
-    pretrain_flags="--bert_seq_length=16 --max_frames=12 --batch_size=64 --val_batch_size=256 --print_freq=25 --eval_freq=250
-        --total_steps=250 --lr=4e-3 --warmup_steps=10 --bert_total_steps=250 --bert_lr=1e-3 --bert_warmup_steps=80 $pretrain_flags"
-    finetune_flags="--batch_size=32 --val_batch_size=256 --print_freq=10 --eval_freq=40
-        --total_steps=40 --lr=2e-3 --warmup_steps=5 --bert_total_steps=40 --bert_lr=1e-3 --bert_warmup_steps=5 $finetune_flags"
+    pretrain_flags="--bert_seq_length=16 --max_frames=12 --batch_size=64 --val_batch_size=256 --print_freq=25 --eval_freq=240
+        --total_steps=240 --lr=4e-3 --warmup_steps=10 --bert_total_steps=240 --bert_lr=1e-3 --bert_warmup_steps=80 $pretrain_flags"
+    finetune_flags="--batch_size=32 --val_batch_size=256 --print_freq=10 --eval_freq=32
+        --total_steps=32 --lr=1e-3 --warmup_steps=4 --bert_total_steps=32 --bert_lr=5e-4 --bert_warmup_steps=4 $finetune_flags"
     demo=yes
 fi
 output_dir=${output_dir:-output} size=${size:-base} frame_embedding_size=${frame_embedding_size:-1536}

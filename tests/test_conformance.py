@@ -55,14 +55,14 @@ def losses_of(trainer, batches) -> list[dict[str, float]]:
 
 RESTORE = """
 import sys, numpy as np, toys
-from vsim_tf.embedding import Embedder
+from pathlib import Path
 from vsim_tf.models import build_model
 from vsim_tf.training.checkpoints import newest_checkpoint, restore_weights
-from pathlib import Path
+from vsim_tf.training.objectives import call_model
 for name in sys.argv[2:]:
     model = build_model(toys.model_config(name))
     restore_weights(model, newest_checkpoint(Path(sys.argv[1], name), "last"))
-    np.save(Path(sys.argv[1], name, "restored.npy"), Embedder(model).videos(toys.random_batch(model.config, 5)).numpy())
+    np.save(Path(sys.argv[1], name, "restored.npy"), call_model(model, toys.random_batch(model.config, 5), False).embedding)
 """
 
 
@@ -76,7 +76,7 @@ def restored(tmp_path_factory):
         for weight in model_weights(model).values():  # BatchNorm statistics are not 0 and 1 any more
             weight.assign(weight + 0.1 * tf.random.uniform(weight.shape))
         TrainingState(model, GroupAdam(model.optimizer_groups(), {})).save_last(folder / name)
-        np.save(folder / name / "saved.npy", Embedder(model).videos(toys.random_batch(model.config, 5)).numpy())
+        np.save(folder / name / "saved.npy", call_model(model, toys.random_batch(model.config, 5), False).embedding)
     root = Path(__file__).parents[1]
     subprocess.run(
         [sys.executable, "-c", RESTORE, str(folder), *MODELS],

@@ -124,40 +124,55 @@ def test_a_run_moves_every_weight_that_has_a_gradient(case):
     assert len(still) <= 1, still  # the classifier's bias has a gradient, the key's bias has one of rounding
 
 
-STOPS = [(name, where) for name in CASES for where in ("step", "save")]
-STOPS += [("uniter pre-training", where) for where in ("first evaluation", "after first save", "evaluation", "summary")]
+def stop_at_call(number, function):
+    """The function, interrupted when it is called once more than that."""
+    calls = iter(range(number))
+
+    def call(*args):
+        if next(calls, None) is None:
+            raise Interrupted
+        return function(*args)
+
+    return call
 
 
-@pytest.mark.parametrize(("case", "where"), STOPS, indirect=["case"])
-def test_a_stopped_run_ends_as_if_it_had_not_been(case, other_trainer, where, tmp_path, monkeypatch):
-    def stop_at_call(number, function):
-        calls = iter(range(number))
+def assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, folder, evaluate=None):
+    """Runs until the interruption that the caller has set up, and again by a trainer of its own."""
+    with pytest.raises(Interrupted):
+        run(case.trainer, case.data, folder, evaluate)
+    assert run(other_trainer, case.data, folder) == case.summary
+    assert_same_run(folder, case.folder)
 
-        def call(*args):
-            if next(calls, None) is None:
-                raise Interrupted
-            return function(*args)
 
-        return call
+def test_a_run_stopped_in_a_step(case, other_trainer, tmp_path, monkeypatch):
+    """After the log line of step 4, which belongs to no saved state."""
+    monkeypatch.setattr(case.trainer, "train_step", stop_at_call(5, case.trainer.train_step))
+    assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, tmp_path / "run")
 
-    trainer, evaluate = case.trainer, weight_score(case.trainer)
-    if where == "first evaluation":
-        evaluate = stop_at_call(0, evaluate)
-    elif where == "after first save":
-        monkeypatch.setattr(trainer, "train_step", stop_at_call(1, trainer.train_step))
-    elif where == "step":  # after the log line of step 4, which belongs to no saved state
-        monkeypatch.setattr(trainer, "train_step", stop_at_call(5, trainer.train_step))
-    elif where == "evaluation":
-        evaluate = stop_at_call(2, evaluate)
-    elif where == "save":  # `best` and the log are ahead of `last`
-        monkeypatch.setattr(trainer.state, "save_last", stop_at_call(2, trainer.state.save_last))
-    if where == "summary":  # all is done except what the caller writes
-        shutil.copytree(case.folder, tmp_path / "run")
-    else:
-        with pytest.raises(Interrupted):
-            run(trainer, case.data, tmp_path / "run", evaluate)
-    monkeypatch.undo()
-    assert run(other_trainer, case.data, tmp_path / "run") == case.summary
+
+def test_a_run_stopped_while_it_saves(case, other_trainer, tmp_path, monkeypatch):
+    """`best` and the log are ahead of `last`."""
+    monkeypatch.setattr(case.trainer.state, "save_last", stop_at_call(2, case.trainer.state.save_last))
+    assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, tmp_path / "run")
+
+
+@ONE_CASE
+@pytest.mark.parametrize("evaluations", [0, 2])
+def test_a_run_stopped_in_an_evaluation(case, other_trainer, evaluations, tmp_path):
+    evaluate = stop_at_call(evaluations, weight_score(case.trainer))
+    assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, tmp_path / "run", evaluate)
+
+
+@ONE_CASE
+def test_a_run_stopped_in_its_second_step(case, other_trainer, tmp_path, monkeypatch):
+    """The evaluation before the first step is not repeated."""
+    monkeypatch.setattr(case.trainer, "train_step", stop_at_call(1, case.trainer.train_step))
+    assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, tmp_path / "run")
+
+
+def test_a_run_that_is_complete_but_for_its_summary(case, other_trainer, tmp_path):
+    shutil.copytree(case.folder, tmp_path / "run")
+    assert run(other_trainer, case.data, tmp_path / "run", evaluate=pytest.fail) == case.summary
     assert_same_run(tmp_path / "run", case.folder)
 
 
