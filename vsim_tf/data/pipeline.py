@@ -5,8 +5,9 @@ The order of training batches is a function of the seed and the epoch alone, so 
 
 import contextlib
 import dataclasses
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -36,9 +37,9 @@ whose neighbours are alike would otherwise make batches of alike videos."""
 FILES_READ_AT_ONCE = 16
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class BatchFormat:
-    """How records become batches.
+    """How records become batches; two are equal if they are the same object.
 
     Attributes:
         tokenizer: turns titles into token ids.
@@ -195,6 +196,14 @@ def _parse_pairs(batch_format: BatchFormat):
 
 
 PARSERS = {"videos": _parse_videos, "pairs": _parse_pairs}
+
+
+@functools.cache
+def batch_parser(kind: str, batch_format: BatchFormat) -> Callable[[tf.Tensor], VideoBatch | PairBatch]:
+    """The function from serialised examples to a batch, traced once however many data sets use it."""
+    return tf.function(PARSERS[kind](batch_format), input_signature=[tf.TensorSpec([None], tf.string)])
+
+
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 
 
@@ -203,8 +212,7 @@ def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, b
     if not sum(count_records(file) for file in files):
         raise UserError(f"{', '.join(files)}: no records")
     records = tf.data.TFRecordDataset(list(files))
-    parse = PARSERS[kind](batch_format)
-    return records.batch(batch_size).map(parse, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return records.batch(batch_size).map(batch_parser(kind, batch_format), num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 class TrainingData:
@@ -245,7 +253,7 @@ class TrainingData:
         """Batches from a step on, without end."""
         epoch, skipped = divmod(start_step, self.steps_per_epoch)
         epochs = tf.data.Dataset.counter(epoch).flat_map(self._epoch).skip(skipped)
-        batches = epochs.map(PARSERS[self.kind](self.format), num_parallel_calls=2, deterministic=True)
+        batches = epochs.map(batch_parser(self.kind, self.format), num_parallel_calls=2, deterministic=True)
         if self.mask_words:
             batches = batches.enumerate(start_step).map(self._mask, num_parallel_calls=2, deterministic=True)
         return batches.prefetch(2)
