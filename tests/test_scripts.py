@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,23 @@ def assert_refused(result, *words):
     assert not [word for word in words if word not in line], line
 
 
+HELP = """
+import runpy, sys
+sys.argv = [sys.argv[1], "--help"]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert "tensorflow" not in sys.modules
+    sys.exit(end.code)
+"""
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_is_quick_and_lists_the_flags(script):
-    started = time.perf_counter()
-    result = start(script, "--help")
-    assert time.perf_counter() - started < 3  # TensorFlow alone takes longer
+def test_help_lists_the_flags_without_loading_tensorflow(script):
+    command = [sys.executable, "-c", HELP, script]
+    result = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
-    assert f"python {script}" in result.stdout or script in result.stdout
+    assert script in result.stdout
     assert "--output" in result.stdout
 
 
