@@ -1,5 +1,6 @@
 """Settings that hold for all tests: two threads, two logical CPUs for replicas, and Keras' global state anew for each."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is loaded
@@ -13,6 +14,13 @@ tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes a minute; the tests need 4 GB without it
+
+
+def pytest_unconfigure():
+    """Nothing is taken apart at the end either."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

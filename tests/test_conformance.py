@@ -15,7 +15,7 @@ from vsim_tf.embedding import Embedder
 from vsim_tf.losses import cosine
 from vsim_tf.models import build_model
 from vsim_tf.registry import MODELS
-from vsim_tf.training.checkpoints import TrainingState, model_weights, newest_checkpoint, restore_weights
+from vsim_tf.training.checkpoints import TrainingState, model_weights
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
 from vsim_tf.training.optimizers import GroupAdam
@@ -23,8 +23,8 @@ from vsim_tf.training.strategy import distribute
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 STAGES = ("pretrain", "pair")
-ARCHITECTURES = ("mix_nextvlad", "mix_nextvlad_roformer", "uniter", "uniter_roformer")
-"""The others differ from these in a loss or a name: what takes long is done with them among the slow tests."""
+ARCHITECTURES = ("mix_nextvlad", "uniter")
+"""The others differ from these in a loss or the text encoder: what takes long is done with them among the slow tests."""
 
 
 def quick_or_slow(name, *more):
@@ -93,18 +93,6 @@ def test_a_fresh_process_restores_the_same_embeddings(name, restored):
     assert saved.any(axis=1).all()  # a check of zeros would prove nothing
 
 
-@EVERY_MODEL
-def test_restoring_undoes_any_change_of_weights(name, tmp_path):
-    trainer = make_trainer(name, "pretrain")
-    before = {key: value.numpy() for key, value in model_weights(trainer.model).items()}
-    trainer.state.save_last(tmp_path)
-    for value in model_weights(trainer.model).values():
-        value.assign(value + 1)
-    restore_weights(trainer.model, newest_checkpoint(tmp_path, "last"))
-    for key, value in model_weights(trainer.model).items():
-        np.testing.assert_array_equal(value, before[key], err_msg=key)
-
-
 # --- inference --------------------------------------------------------------------------------------------------------
 
 
@@ -113,23 +101,17 @@ def close(actual, expected, tolerance):
 
 
 @EVERY_MODEL
-def test_eager_equals_compiled(name):
-    model = build_model(toys.model_config(name))
-    batch = toys.random_batch(model.config)
-    close(Embedder(model).videos(batch), call_model(model, batch, training=False).embedding, 1e-6)
-
-
-@EVERY_MODEL
-def test_batch_size_and_order_do_not_change_an_embedding(name):
-    model = build_model(toys.model_config(name))
+def test_embeddings_do_not_depend_on_how_they_are_computed(name):
+    """Compiled or not, in batches of another size, in another order."""
+    model = toys.model(name)
     embedder, batch = Embedder(model), toys.random_batch(model.config, 7)
     together = embedder.videos(batch).numpy()
+    assert np.ptp(together, axis=0).max() > 1e-3  # videos differ at all
+    close(together, call_model(model, batch, training=False).embedding, 1e-6)
     backwards = embedder.videos(tf.nest.map_structure(lambda x: x[::-1], batch)).numpy()[::-1]
     parts = [tf.nest.map_structure(lambda x, i=i: x[i : i + 3], batch) for i in range(0, 7, 3)]
-    alone = np.concatenate([embedder.videos(part) for part in parts])
     close(backwards, together, 1e-5)
-    close(alone, together, 1e-5)
-    assert np.ptp(together, axis=0).max() > 1e-3  # videos differ at all
+    close(np.concatenate([embedder.videos(part) for part in parts]), together, 1e-5)
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

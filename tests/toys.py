@@ -1,5 +1,7 @@
 """The smallest models, records and batches that still have everything in them."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +12,7 @@ from vsim_tf.data.records import RecordWriter
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.data.text import SPECIAL_TOKENS, Tokenizer, WordTokenizer
 from vsim_tf.data.videos import pair_record, video_record
+from vsim_tf.models import VideoModel, build_model
 
 DIM, TEXT, FRAMES = 6, 8, 4
 TAGS = np.array([3, 10, 11, 700, 5000])
@@ -27,6 +30,12 @@ def model_config(name: str, dropout: float | None = None, **overrides) -> ModelC
         overrides["dropout"] = dropout
     sizes = {"frame_embedding_size": DIM, "max_frames": FRAMES, "max_text_length": TEXT, "num_experts": 2}
     return registry.model_config(spec, "testing", encoder, len(TAGS), **sizes | overrides)
+
+
+@functools.cache
+def model(name: str, pretraining: bool = False) -> VideoModel:
+    """A model for tests that only read its weights."""
+    return build_model(model_config(name), pretraining=pretraining)
 
 
 def batch_format(kind: str = "bert") -> BatchFormat:

@@ -22,7 +22,7 @@ def embed(model, batch):
 @EVERY_MODEL
 def test_shapes(name):
     config = toys.model_config(name)
-    output = call_model(build_model(config), toys.random_batch(config, 3), training=False)
+    output = call_model(toys.model(name), toys.random_batch(config, 3), training=False)
     assert output.embedding.shape == (3, 8)
     assert output.tag_logits.shape == (3, len(toys.TAGS))
     if config.architecture == "uniter":
@@ -36,7 +36,7 @@ def test_shapes(name):
 
 @EVERY_MODEL
 def test_text_and_frames_are_both_read(name):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     batch = toys.random_batch(model.config, 3, seed=2)
     embedding = embed(model, batch)
     other_text = embed(model, batch._replace(input_ids=tf.where(batch.input_ids > 4, 6, batch.input_ids)))
@@ -47,7 +47,7 @@ def test_text_and_frames_are_both_read(name):
 
 @MIXTURES
 def test_the_mixture_is_the_gated_sum_of_its_experts(name):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     output = call_model(model, toys.random_batch(model.config), training=False)
     gate = output.gate.numpy()
     np.testing.assert_allclose(gate.sum(axis=1), 1, rtol=1e-6)
@@ -64,7 +64,7 @@ def test_mixture_by_hand():
 
 @MIXTURES
 def test_a_video_without_frames_has_no_frame_vector(name):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     output = call_model(model, toys.random_batch(model.config), training=False)
     for vector in output.expert_vectors:
         assert not vector.numpy()[0].any()
@@ -74,7 +74,7 @@ def test_a_video_without_frames_has_no_frame_vector(name):
 
 def test_masked_text_is_not_read_by_the_pooler_but_by_the_maximum():
     for name, read in (("mix_nextvlad", False), ("mix_nextvlad_roformer", True)):
-        model = build_model(toys.model_config(name))
+        model = toys.model(name)
         batch = toys.random_batch(model.config)
         changed = batch._replace(input_ids=tf.where(batch.attention_mask == 1, batch.input_ids, 7))
         texts = [call_model(model, b, training=False).text_vector for b in (batch, changed)]
@@ -105,7 +105,7 @@ def test_the_embedding_of_uniter_is_pooled_from_its_states(pooling):
 @pytest.mark.parametrize("pretraining", [True, False])
 def test_every_trainable_weight_is_in_one_group(name, pretraining):
     """But for the embedding block where words are predicted: it is in both."""
-    model = build_model(toys.model_config(name), pretraining=pretraining)
+    model = toys.model(name, pretraining)
     encoder, head = (list(group) for group in model.optimizer_groups().values())
     assert list(model.optimizer_groups()) == ["encoder", "head"]
     twice = {v.path for v in encoder} & {v.path for v in head}
@@ -121,14 +121,14 @@ def test_every_trainable_weight_is_in_one_group(name, pretraining):
 
 @EVERY_MODEL
 def test_the_word_head_exists_in_pretraining_of_uniter_alone(name):
-    heads = [getattr(build_model(toys.model_config(name), pretraining=p), "mlm", None) for p in (True, False)]
+    heads = [getattr(toys.model(name, p), "mlm", None) for p in (True, False)]
     assert (heads[0] is not None) == (toys.model_config(name).architecture == "uniter")
     assert heads[1] is None
 
 
 @EVERY_MODEL
 def test_every_trained_weight_gets_a_gradient(name):
-    model = build_model(toys.model_config(name), pretraining=True)
+    model = toys.model(name, True)
     with tf.GradientTape() as tape:
         total, _ = PretrainObjective()(model, toys.random_batch(model.config, 6))
     variables = model.trainable_variables
@@ -138,7 +138,7 @@ def test_every_trained_weight_gets_a_gradient(name):
 
 @EVERY_MODEL
 def test_names_of_head_weights_are_unique_and_complete(name):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     names = model.head_weights()
     assert len(names) == len([v for v in model.weights if "seed" not in v.path]) - len(
         [v for v in model.encoder.weights if "seed" not in v.path]

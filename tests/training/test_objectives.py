@@ -7,7 +7,6 @@ import toys
 
 from vsim_tf import losses
 from vsim_tf.data.schema import IGNORED_TOKEN
-from vsim_tf.models import build_model
 from vsim_tf.registry import ENSEMBLE_MODELS
 from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
 
@@ -25,7 +24,7 @@ def total_and_logs(objective, model, batch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
-    model = build_model(toys.model_config(name), pretraining=True)
+    model = toys.model(name, True)
     total, logs = total_and_logs(PretrainObjective(), model, toys.random_batch(model.config, 6))
     assert logs.keys() == {"loss", *model.config.pretrain_losses}
     assert total == pytest.approx(6 * logs["loss"], rel=1e-5)
@@ -33,14 +32,14 @@ def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_of_pretraining_terms(name):
+def test_weights_of_pretraining_terms(name, monkeypatch):
     """Against a model whose terms all weigh 1."""
-    model = build_model(toys.model_config(name), pretraining=True)
+    model = toys.model(name, True)
     weights = model.config.pretrain_losses
     batch = toys.random_batch(model.config, 6)
     output = call_model(model, batch, training=False)
     _, weighted = total_and_logs(PretrainObjective(), model, batch)
-    model.config = model.config.replace(pretrain_losses=dict.fromkeys(weights, 1.0))
+    monkeypatch.setattr(model, "config", model.config.replace(pretrain_losses=dict.fromkeys(weights, 1.0)))
     plain = values(PretrainObjective.from_output(model, output, batch)[1])
     for term, weight in weights.items():
         assert weighted[term] == pytest.approx(weight * plain[term], rel=1e-5), term
@@ -55,7 +54,7 @@ def test_weights_are_those_of_2021():
 
 
 def test_masked_words_are_averaged_over_all_of_the_batch():
-    model = build_model(toys.model_config("uniter"), pretraining=True)
+    model = toys.model("uniter", True)
     batch = toys.random_batch(model.config, 6)
     output = call_model(model, batch, training=False)
     logits = model.mlm_logits(output.token_states[:, : toys.TEXT]).numpy().astype(np.float64)
@@ -69,7 +68,7 @@ def test_masked_words_are_averaged_over_all_of_the_batch():
 
 
 def test_a_batch_without_masked_words_has_no_word_loss_and_finite_gradients():
-    model = build_model(toys.model_config("uniter"), pretraining=True)
+    model = toys.model("uniter", True)
     batch = toys.random_batch(model.config)
     batch = batch._replace(mlm_labels=tf.fill(batch.mlm_labels.shape, IGNORED_TOKEN))
     with tf.GradientTape() as tape:
@@ -82,7 +81,7 @@ def test_a_batch_without_masked_words_has_no_word_loss_and_finite_gradients():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kl_weight", [0.5, 0.0])
 def test_pair_loss_by_hand(name, kl_weight):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     batch = toys.random_pair_batch(model.config, 5)
     total, logs = total_and_logs(PairObjective(kl_weight), model, batch)
     outputs = [call_model(model, side, training=False) for side in (batch.first, batch.second)]
@@ -103,7 +102,7 @@ def test_pair_loss_by_hand(name, kl_weight):
 
 @pytest.mark.parametrize("name", ["mix_nextvlad", "uniter_roformer"])
 def test_frameless_and_textless_videos_have_finite_gradients(name):
-    model = build_model(toys.model_config(name))
+    model = toys.model(name)
     batch = toys.random_pair_batch(model.config)
     empty = batch.first._replace(num_frames=tf.zeros_like(batch.first.num_frames), frames=tf.zeros_like(batch.first.frames))
     with tf.GradientTape() as tape:
