@@ -19,13 +19,14 @@ usage: sh run.sh [--name=value ...]
   --frame_embedding_size           numbers per frame (default: 1536)
   --models         space-separated, default: the six
   --folds          default: 0-10
+  --jobs           models at a time; default: 1, for the demo without a GPU one per CPU core
   --pretrain_flags, --finetune_flags, --inference_flags
                    more flags for a stage, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
 TEXT
 }
 
 [ -f vsim_tf/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
-data_dir='' output_dir='' size='' models='' folds=0-10 frame_embedding_size=''
+data_dir='' output_dir='' size='' models='' folds=0-10 jobs='' frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
 pretrain_flags='' finetune_flags='' inference_flags=''
 for argument in "$@"; do
@@ -36,6 +37,7 @@ for argument in "$@"; do
         --size=*) size=$value ;;
         --models=*) models=$value ;;
         --folds=*) folds=$value ;;
+        --jobs=*) jobs=$value ;;
         --frame_embedding_size=*) frame_embedding_size=$value ;;
         --pretrain_flags=*) pretrain_flags=$value ;;
         --finetune_flags=*) finetune_flags=$value ;;
@@ -51,21 +53,25 @@ done
 command="sh run.sh$(for argument in "$@"; do printf " '%s'" "$argument"; done)"
 
 . ./setup.sh # sets $PYTHON
+cores=$(getconf _NPROCESSORS_ONLN)
 
 if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few thousand videos
     data_dir=data/demo
     output_dir=${output_dir:-output/demo} size=${size:-tiny} frame_embedding_size=${frame_embedding_size:-128}
-    pretrain_flags="--bert_seq_length=16 --max_frames=12 --batch_size=64 --val_batch_size=256 --print_freq=25 --eval_freq=240
-        --total_steps=240 --lr=4e-3 --warmup_steps=10 --bert_total_steps=240 --bert_lr=1e-3 --bert_warmup_steps=80 $pretrain_flags"
-    finetune_flags="--batch_size=32 --val_batch_size=256 --print_freq=10 --eval_freq=32
-        --total_steps=32 --lr=1e-3 --warmup_steps=4 --bert_total_steps=32 --bert_lr=5e-4 --bert_warmup_steps=4 $finetune_flags"
+    pretrain_flags="--bert_seq_length=16 --max_frames=8 --batch_size=64 --val_batch_size=256 --print_freq=40 --eval_freq=320
+        --total_steps=320 --lr=4e-3 --warmup_steps=10 --bert_total_steps=320 --bert_lr=1e-3 --bert_warmup_steps=80 $pretrain_flags"
+    finetune_flags="--batch_size=32 --val_batch_size=256 --print_freq=12 --eval_freq=48
+        --total_steps=48 --lr=1e-3 --warmup_steps=4 --bert_total_steps=48 --bert_lr=5e-4 --bert_warmup_steps=4 $finetune_flags"
     demo=yes
+    nvidia-smi >/dev/null 2>&1 || jobs=${jobs:-$((cores < 6 ? cores : 6))}
 fi
+jobs=${jobs:-1}
+case $jobs in *[!0-9]* | 0) echo "error: --jobs=$jobs: a number of models is accepted" >&2; exit 2 ;; esac
 output_dir=${output_dir:-output} size=${size:-base} frame_embedding_size=${frame_embedding_size:-1536}
 models=${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer}
 mkdir -p "$output_dir"
 
-stage() { # stage 'NAME DETAIL' COMMAND...: runs a stage, adds its time to NAME's, stops at a failure
+stage() { # stage NAME COMMAND...: runs a stage, adds its time to timings.tsv, stops at a failure
     name=$1 started=$(date +%s)
     shift
     printf '\n== %s\n' "$name"
@@ -74,25 +80,38 @@ stage() { # stage 'NAME DETAIL' COMMAND...: runs a stage, adds its time to NAME'
         echo "error: stage '$name' failed; when that is mended, run the same command again: finished stages are skipped" >&2
         exit "$code"
     }
-    printf '%s\t%s\n' "${name%% *}" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
+    printf '%s\t%s\n' "$name" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
+}
+
+each_model() { # each_model COMMAND...: COMMAND --model=MODEL for all models, as many at a time as --jobs says
+    if [ "$jobs" -eq 1 ]; then
+        for model in $models; do "$@" --model="$model" || return; done
+        return
+    fi
+    failed=$output_dir/.failed
+    rm -f "$failed"
+    { # progress bars become lines: side by side they would overwrite each other
+        printf '%s\n' $models | TQDM_MININTERVAL=5 TF_NUM_INTRAOP_THREADS=$((cores / jobs)) \
+            xargs -P "$jobs" -I '{}' "$@" --model='{}' 2>&1 || touch "$failed"
+    } | "$PYTHON" -uc 'import sys; sys.stdout.writelines(line for line in open(0) if line.strip())'
+    [ ! -e "$failed" ]
 }
 
 [ -z "${demo:-}" ] || stage demo-data "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
     --frame_embedding_size="$frame_embedding_size"
 stage folds "$PYTHON" write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
     --frame_embedding_size="$frame_embedding_size"
-for model in $models; do # the flag variables hold several flags each and are split on purpose
-    stage "pre-training $model" "$PYTHON" train_pretrain.py --model="$model" --size="$size" --data_dir="$data_dir" \
-        --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
-        ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
-        ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} $pretrain_flags
-done
-for model in $models; do
-    stage "fine-tuning $model" "$PYTHON" train_pair.py --model="$model" --folds="$folds" --output_dir="$output_dir" $finetune_flags
-done
-for model in $models; do
-    stage "embedding $model" "$PYTHON" inference_pair.py --model="$model" --folds="$folds" --data_dir="$data_dir" \
-        --output_dir="$output_dir" $inference_flags
-done
+# the flag variables hold several flags each and are split on purpose
+stage pre-training each_model "$PYTHON" train_pretrain.py --size="$size" --data_dir="$data_dir" --output_dir="$output_dir" \
+    --frame_embedding_size="$frame_embedding_size" \
+    ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
+    ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} $pretrain_flags
+stage fine-tuning each_model "$PYTHON" train_pair.py --folds="$folds" --output_dir="$output_dir" $finetune_flags
+stage embedding each_model "$PYTHON" inference_pair.py --folds="$folds" --data_dir="$data_dir" --output_dir="$output_dir" \
+    $inference_flags
 stage ensemble "$PYTHON" ensemble_final.py --models="$(echo $models | tr ' ' ,)" --folds="$folds" --data_dir="$data_dir" \
     --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command"
+
+printf '\nwhere the time went, in seconds over all runs into %s:\n' "$output_dir"
+awk -F '\t' '{ stages[$1] += $2; all += $2 } END { for (s in stages) print stages[s] "\t" s; print all "\tall" }' \
+    "$output_dir/timings.tsv" | sort -n

@@ -9,4 +9,4 @@ if [ "${1:-}" = --slow ]; then
     shift
     marks=slow
 fi
-exec "$PYTHON" -m pytest -m "$marks" "$@"
+exec "$PYTHON" -m pytest -m "$marks" -n 2 --dist loadfile "$@"

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsim_tf.data.labels import Pair
-from vsim_tf.ensemble import (check_weights, ensemble_run, find_members, fold_mean, load_member, svd_ensemble,
-                              weighted_sum)
+from vsim_tf.ensemble import check_weights, ensemble_run, find_members, fold_mean, load_member, svd_ensemble, weighted_sum
 from vsim_tf.errors import UserError
 from vsim_tf.metrics import l2_normalize, pair_spearman
 from vsim_tf.submission import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
@@ -46,7 +45,7 @@ def test_fold_means_and_weighted_sum_of_2021():
     config, arrays = golden("ensemble_mean")
     ids = [str(video) for video in arrays["in/video_id"]]
     means = []
-    for model, folds in zip(config["models"], arrays["in/fold_embeddings"]):
+    for model, folds in zip(config["models"], arrays["in/fold_embeddings"], strict=True):
         used = FOLDS_OF_2021 if model == "mix_asl" else range(len(folds))
         means.append(fold_mean(Embeddings(ids, folds[fold]) for fold in used))
         np.testing.assert_allclose(means[-1].values, arrays[f"out/fold_mean/{model}"], rtol=0, atol=1e-12)
@@ -74,9 +73,9 @@ def test_svd_with_all_columns_keeps_the_weighted_cosines():
     members, values = random_members(3, videos=20)
     weights = [0.5, 0.2, 0.3]
     result = svd_ensemble(members, weights, 12)
-    expected = sum(weight * cosines(value) for weight, value in zip(weights, values))
+    expected = sum(weight * cosines(value) for weight, value in zip(weights, values, strict=True))
     np.testing.assert_allclose(result.values @ result.values.T, expected, atol=1e-12)
-    x = np.concatenate([math.sqrt(weight) * l2_normalize(value) for weight, value in zip(weights, values)], axis=1)
+    x = np.concatenate([math.sqrt(weight) * l2_normalize(value) for weight, value in zip(weights, values, strict=True)], axis=1)
     basis = np.linalg.lstsq(x, result.values)[0]
     assert (basis.max(axis=0) >= -basis.min(axis=0) - 1e-9).all(), "signs not by the largest entry"
     shorter = svd_ensemble([members[0], members[1]._replace(values=members[1].values[:, :2])], [1, 1], 6)
@@ -108,7 +107,7 @@ def test_members_are_not_changed():
     before = [member.values.copy() for member in members]
     for result in (fold_mean(members), fold_mean(members[:1]), weighted_sum(members, [0.5, 0.5], normalize=True)):
         result.values[:] = 0
-    for member, values in zip(members, before):
+    for member, values in zip(members, before, strict=True):
         np.testing.assert_array_equal(member.values, values)
 
 

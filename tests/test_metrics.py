@@ -21,7 +21,7 @@ def mean_ranks(values):
 def test_cosine_against_the_definition():
     rng = np.random.default_rng(3)
     a, b = rng.normal(size=(2, 20, 7))
-    expected = [x @ y / (np.linalg.norm(x) * np.linalg.norm(y)) for x, y in zip(a, b)]
+    expected = [x @ y / (np.linalg.norm(x) * np.linalg.norm(y)) for x, y in zip(a, b, strict=True)]
     np.testing.assert_allclose(cosine_similarity(a, b), expected, atol=1e-15)
     assert cosine_similarity(a[0], b[0]) == pytest.approx(expected[0])
 

@@ -6,8 +6,19 @@ import pytest
 from rich.console import Console
 
 from vsim_tf.errors import UserError
-from vsim_tf.report import (ModelScores, Report, SetScores, console_table, format_seconds, markdown_report,
-                            read_timings, scores_plot, scores_table, verdict, write_report)
+from vsim_tf.report import (
+    ModelScores,
+    Report,
+    SetScores,
+    console_table,
+    format_seconds,
+    markdown_report,
+    read_timings,
+    scores_plot,
+    scores_table,
+    verdict,
+    write_report,
+)
 
 MODELS = [ModelScores("uniter", 0.4, [0.70, 0.72], 0.75), ModelScores("mix|x", 0.6, [0.60, 0.65], math.nan)]
 SCORES = SetScores("test_a", MODELS, 0.79, {"mean frame cosine": 0.6081, "character TF-IDF cosine": 0.795}, 760, 1500)

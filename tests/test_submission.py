@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.submission import (Embeddings, check_embeddings, read_embeddings, read_submission,
-                                write_embeddings, write_submission)
+from vsim_tf.submission import Embeddings, check_embeddings, read_embeddings, read_submission, write_embeddings, write_submission
 
 SHAPE = hnp.array_shapes(min_dims=2, max_dims=2, max_side=6)
 FLOAT16_BITS = hnp.arrays(np.uint16, SHAPE, elements=st.integers(0, 65535))

@@ -12,6 +12,7 @@ from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import FRAME_FEATURE, TITLE
 from vsim_tf.data.text import decode_titles
 from vsim_tf.errors import UserError
+from vsim_tf.flags import quiet_imports
 from vsim_tf.metrics import cosine_similarity, pair_rows, spearman
 from vsim_tf.submission import PathLike
 
@@ -83,9 +84,10 @@ def read_raw_videos(test_file: PathLike, frame_embedding_size: int) -> RawVideos
     """
     if not Path(test_file).is_file():
         raise UserError(f"{test_file}: no such file; a TFRecord file of videos is needed for the baselines")
-    import tensorflow as tf
+    with quiet_imports():
+        import tensorflow as tf
 
-    from vsim_tf.data.videos import check_video
+        from vsim_tf.data.videos import check_video
 
     ids, titles, means = [], [], []
     for number, (_, record) in enumerate(read_records(test_file)):

@@ -44,9 +44,10 @@ CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and 
 ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=True)
 
 
-def new_trainer(name) -> Trainer:
+def new_trainer(name, strategy=None, dropout=None) -> Trainer:
     model, objective, pretraining = CASES[name]
-    return make_trainer(toys.model_config(model), STAGE, objective, tf.distribute.get_strategy(), pretraining)
+    strategy = strategy or tf.distribute.get_strategy()
+    return make_trainer(toys.model_config(model, dropout=dropout), STAGE, objective, strategy, pretraining)
 
 
 def weight_score(trainer):
@@ -114,6 +115,24 @@ def test_what_a_run_leaves_behind(case):
     assert sorted(p.name for p in (case.folder / "last").glob("*.index")) == ["ckpt-6.index", "ckpt-8.index"]
     assert [p.name for p in (case.folder / "best").glob("*.index")] == [f"ckpt-{best}.index"]
     assert list((case.folder / "events").iterdir())
+
+
+def test_replicas_run_as_one(two_replicas, tmp_path):
+    """Without dropout, whose random numbers belong to a replica; what two have written one can read."""
+    file = toys.write_records(tmp_path / "records", toys.random_videos(23))
+    data = TrainingData([file], "videos", toys.batch_format(), STAGE.batch_size, STAGE.seed, mask_words=True)
+    one = new_trainer("uniter pre-training", dropout=0.0)
+    two = new_trainer("uniter pre-training", two_replicas, dropout=0.0)
+    run(one, data, tmp_path / "one", evaluate=lambda: {"spearman": 0.5})
+    summary = run(two, data, tmp_path / "two", evaluate=lambda: {"spearman": 0.5})
+    assert summary == {"step": STEPS, "spearman": 0.5, "best_spearman": 0.5, "best_step": 0}
+    for ours, theirs in zip(lines(tmp_path / "two"), lines(tmp_path / "one"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    trained = {name: weight.numpy() for name, weight in two.state.weights.items()}
+    one.state.reset()
+    assert one.state.restore_last(tmp_path / "two")
+    for name, weight in one.state.weights.items():
+        np.testing.assert_array_equal(weight, trained[name], err_msg=name)
 
 
 def test_a_run_moves_every_weight_that_has_a_gradient(case):

@@ -20,7 +20,7 @@ from vsim_tf.data.demo_world import World
 from vsim_tf.data.files import sync_folder
 from vsim_tf.data.records import RecordWriter
 from vsim_tf.errors import UserError
-from vsim_tf.flags import run
+from vsim_tf.flags import quiet_imports, run
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
     24692,
@@ -51,7 +51,7 @@ _SIMILARITY_NOISE = 0.1
 _CONFUSABLE_SHARE = 0.5  # of pairs without a common node: those that share words or looks
 _POINTWISE_FILES = 3
 _PARAMETERS_FILE = "demo.json"
-_VERSION = 1
+_VERSION = 2
 
 
 class _VideoSet(NamedTuple):
@@ -176,7 +176,8 @@ def _write_videos(
     is_test: bool = False,
     with_extremes: bool = False,
 ) -> None:
-    from vsim_tf.data.videos import video_record  # imports TensorFlow: only behind the checks that do not need it
+    with quiet_imports():  # TensorFlow: only behind the checks that do not need it
+        from vsim_tf.data.videos import video_record
 
     path.parent.mkdir(exist_ok=True)
     with open(path, "wb") as file:

@@ -3,7 +3,7 @@
 Every video belongs to a leaf of a tree: 6 categories, 3 subcategories each, 3 topics each, 3 facets each. Tags name the
 nodes on the way to the leaf. What a model sees besides:
 
-* The title draws from the words of the facet, four synonyms each, of its topic and subcategory, between filler words.
+* The title draws from the words of the facet, four synonyms each, of its topic and subcategory, before filler words.
   Two titles of one facet often share no word, so counting characters is mediocre; tags tell which words belong
   together.
 * Frames are a direction of the leaf, plus what is particular to the video, plus a few directions of light, camera and
@@ -110,15 +110,16 @@ def _units(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
 
 
 def title(world: World, leaf: int, rng: np.random.Generator) -> str:
-    """7 to 30 characters: two to four words of the facet, perhaps others of its topic and subcategory, and fillers."""
+    """7 to 30 characters: two to four words of the facet, perhaps others of its topic and subcategory, then fillers."""
     words = [_word(world, leaf, rng) for _ in range(rng.integers(2, 5))]
     words += [_word(world, _relative(world, leaf, 2, rng), rng) for _ in range(rng.integers(0, 3))]
     words += [_word(world, _relative(world, leaf, 1, rng), rng) for _ in range(rng.integers(0, 2))]
+    words = list(rng.permutation(words))
     length = 7 + round(23 * rng.beta(2, 2.5))
     while 2 * len(words) < length:
         start = 2 * rng.integers(len(_FILLERS) // 2)
         words.append(_FILLERS[start : start + 2])
-    return "".join(rng.permutation(words))[:length]
+    return "".join(words)[:length]
 
 
 def asr_text(world: World, leaf: int, rng: np.random.Generator) -> str:

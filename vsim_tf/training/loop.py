@@ -86,7 +86,7 @@ class Trainer:
         start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self._batches(batches, start)
         metrics, logs = log.validation(start), {}
-        with tqdm(total=total, initial=start, desc=label, unit="step", mininterval=1) as bar:
+        with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
             for step in range(start, total + 1):
                 due = step == total or step % self.stage.eval_every == 0
                 if due and (step > start or not metrics):
