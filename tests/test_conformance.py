@@ -1,5 +1,6 @@
 """What every registered model must do, one test each, at the smallest size."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,17 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.config import Schedule
+from vsim_tf.data.pipeline import batch_parser, numbered_batches
+from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.embedding import Embedder
 from vsim_tf.losses import cosine
 from vsim_tf.models import build_model
-from vsim_tf.registry import MODELS
+from vsim_tf.registry import ENSEMBLE_MODELS, MODELS
 from vsim_tf.training.checkpoints import TrainingState, model_weights
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
 from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.training.run_folder import batch_format
 from vsim_tf.training.strategy import distribute
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
@@ -112,6 +116,43 @@ def test_embeddings_do_not_depend_on_how_they_are_computed(name):
     parts = [tf.nest.map_structure(lambda x, i=i: x[i : i + 3], batch) for i in range(0, 7, 3)]
     close(backwards, together, 1e-5)
     close(np.concatenate([embedder.videos(part) for part in parts]), together, 1e-5)
+
+
+VARIANTS = [(make.__name__, {"ignore_padding": ignore}) for make in ENSEMBLE_MODELS for ignore in (False, True)]
+VARIANTS += [(name, {"pooling": pooling}) for name in ("uniter", "uniter_roformer") for pooling in ("cls", "max")]
+
+
+@pytest.mark.parametrize(("name", "overrides"), VARIANTS, ids=str)
+def test_trimmed_batches_give_the_same(name, overrides, tmp_path, quick_traces):
+    """Embeddings, loss and gradients, of videos sorted by length and of all lengths from none to more than fit."""
+    config = toys.model_config(name, dropout=0.0, **overrides)
+    trimmed = batch_format(config, toys.TOKENIZERS[config.encoder.kind], toys.TAGS)
+    padded = dataclasses.replace(trimmed, trim_text=False, trim_frames=False)
+    file = toys.write_records(tmp_path / "records", toys.random_videos(40))
+    embedder = Embedder(build_model(config))
+    expected, actual = (embedder.embed(numbered_batches([file], "videos", form, 4)) for form in (padded, trimmed))
+    assert actual.ids == expected.ids
+    close(actual.values, expected.values, 1e-5)
+    assert embedder.videos.experimental_get_tracing_count() == 1
+    shortest = sorted(toys.random_videos(40), key=len)[:4]
+    batches = [parse_videos(shortest, form) for form in (padded, trimmed)]
+    assert batches[1].frames.shape[1] < toys.FRAMES or not trimmed.trim_frames
+    for one, other in zip(*(loss_and_gradients(config, batch) for batch in batches), strict=True):
+        close(other, one, 1e-5)
+
+
+def parse_videos(records, form):
+    """A batch of records, every word of which is to be predicted."""
+    batch = batch_parser("videos", form)(tf.constant(records))
+    return batch._replace(mlm_labels=tf.where(batch.attention_mask == 1, batch.input_ids, IGNORED_TOKEN))
+
+
+def loss_and_gradients(config, batch) -> list:
+    keras.utils.set_random_seed(5)
+    model = build_model(config, pretraining=True)
+    with tf.GradientTape() as tape:
+        total, _ = PretrainObjective()(model, batch)
+    return [total, *map(tf.convert_to_tensor, tape.gradient(total, model.trainable_variables))]
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import toys
 
 from vsim_tf import embedding
 from vsim_tf.data.labels import Pair
-from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder, chunks
 from vsim_tf.metrics import cosine_similarity, spearman
 from vsim_tf.models import build_model
@@ -20,7 +20,11 @@ def embedder():
 
 
 def batches(tmp_path, records, size=4, kind="videos"):
-    return evaluation_batches([toys.write_records(tmp_path / "records", records)], kind, toys.batch_format(), size)
+    return numbered_batches([toys.write_records(tmp_path / "records", records)], kind, toys.batch_format(), size)
+
+
+def unnumbered(data):
+    return data.map(lambda _, batch: batch)
 
 
 @pytest.fixture
@@ -61,13 +65,13 @@ def test_one_pass_for_many_checkpoints(embedder, checkpoints, tmp_path, monkeypa
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [4, 4, 3]), (5, [8, 3]), (8, [8, 3]), (11, [11]), (99, [11])])
 def test_chunks_hold_every_batch_once(tmp_path, limit, sizes):
     found = list(chunks(batches(tmp_path, toys.random_videos(11)), limit))
-    assert [sum(len(batch.ids) for batch in chunk) for chunk in found] == sizes
-    ids = [int(i[1:]) for chunk in found for batch in chunk for i in batch.ids.numpy()]
+    assert [sum(len(batch.ids) for _, batch in chunk) for chunk in found] == sizes
+    ids = [int(i[1:]) for chunk in found for _, batch in chunk for i in batch.ids.numpy()]
     assert ids == list(range(11))
 
 
 def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
-    pairs = batches(tmp_path, toys.random_pairs(9), kind="pairs")
+    pairs = unnumbered(batches(tmp_path, toys.random_pairs(9), kind="pairs"))
     scores = embedder.evaluate_pairs(pairs)
     sides = [
         np.concatenate([embedder.videos(side) for side in part])
@@ -81,12 +85,12 @@ def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
 def test_videos_are_scored_by_labelled_pairs_and_by_their_tags(embedder, tmp_path):
     videos = batches(tmp_path, toys.random_videos(11))
     pairs = [Pair(f"v{i}", f"v{(i * 5 + 1) % 11}", (i % 7) / 10) for i in range(11)]
-    scores = embedder.evaluate_videos(videos, pairs)
+    scores = embedder.evaluate_videos(unnumbered(videos), pairs)
     rows = embedder.embed(videos).values
     predicted = cosine_similarity(rows, rows[[(i * 5 + 1) % 11 for i in range(11)]])
     assert scores["spearman"] == pytest.approx(spearman(predicted, [p.similarity for p in pairs]))
-    logits = np.concatenate([embedder.model.classifier(embedder.videos(batch)) for batch in videos])
-    tags = np.concatenate([batch.tags for batch in videos])
+    logits = np.concatenate([embedder.model.classifier(embedder.videos(batch)) for _, batch in videos])
+    tags = np.concatenate([batch.tags for _, batch in videos])
     hits = ((logits > 0) & (tags == 1)).sum()
     assert scores["precision"] == pytest.approx(hits / max((logits > 0).sum(), 1))
     assert scores["recall"] == pytest.approx(hits / tags.sum())

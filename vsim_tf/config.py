@@ -100,6 +100,7 @@ class ModelConfig(_Config):
             Uniter: how positions become the embedding, "mean", "cls" or "max".
         tag_loss: "bce" or "asl".
         pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.training.objectives`.
+        ignore_padding: padding takes part nowhere, neither in pooling nor in NeXtVLAD and its gate; in 2021 it does.
         embedding_size: numbers per video, at most 256.
         num_experts, vlad_*: MixNextVLAD alone; `vlad_hidden_size` is also the width of the mapped text.
     """
@@ -111,6 +112,7 @@ class ModelConfig(_Config):
     pooling: str
     tag_loss: str
     pretrain_losses: dict[str, float]
+    ignore_padding: bool = False
     frame_embedding_size: int = 1536
     max_frames: int = 32
     max_text_length: int = 32
@@ -136,6 +138,19 @@ class ModelConfig(_Config):
         _require(self.embedding_size <= 256, f"embedding_size={self.embedding_size}: at most 256 numbers per video")
         self._check_lengths()
         self._check_architecture()
+
+    @property
+    def trims_text(self) -> bool:
+        """Whether batches may be cut to their longest title with the same result: nothing reads what stands behind it."""
+        unread = {"mix_nextvlad": ("pooler",), "uniter": ("cls", "max")}[self.architecture]
+        return self.ignore_padding or self.pooling in unread
+
+    @property
+    def trims_frames(self) -> bool:
+        """Whether batches may be cut to their longest video with the same result, or one that the mean can make up for."""
+        if self.architecture == "mix_nextvlad" or self.ignore_padding:
+            return self.ignore_padding
+        return self.pooling in ("cls", "max") or self.encoder.kind == "bert"
 
     def _check_lengths(self):
         frames = self.max_frames if self.architecture == "uniter" and self.encoder.kind == "roformer" else 0

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsim_tf import losses
+from vsim_tf.config import ModelConfig
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.metrics import pair_spearman, spearman, tag_counts, tag_metrics
@@ -18,14 +19,30 @@ VIDEOS_IN_MEMORY = 4096
 """With several checkpoints, this many decoded videos are kept while each checkpoint embeds them."""
 
 
+def video_spec(config: ModelConfig) -> VideoBatch:
+    """Shapes and types of a model's batches of any size and length."""
+    tokens = tf.TensorSpec([None, None], tf.int32)
+    return VideoBatch(
+        ids=tf.TensorSpec([None], tf.string),
+        input_ids=tokens,
+        attention_mask=tokens,
+        frames=tf.TensorSpec([None, None, config.frame_embedding_size], tf.float16),
+        num_frames=tf.TensorSpec([None], tf.int32),
+        tags=tf.TensorSpec([None, config.num_tags], tf.int8),
+        mlm_labels=tokens,
+    )
+
+
 class Embedder:
-    """A model compiled for inference; weights may change between calls without a new trace."""
+    """A model compiled for inference, once for all lengths of batches and all weights."""
 
     def __init__(self, model: VideoModel):
         self.model = model
-        self.videos = tf.function(self._videos, reduce_retracing=True)
-        self.pairs = tf.function(self._pairs, reduce_retracing=True)
-        self.videos_and_tags = tf.function(self._videos_and_tags, reduce_retracing=True)
+        videos = video_spec(model.config)
+        pairs = PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
+        self.videos = tf.function(self._videos, input_signature=[videos])
+        self.pairs = tf.function(self._pairs, input_signature=[pairs])
+        self.videos_and_tags = tf.function(self._videos_and_tags, input_signature=[videos])
 
     def _videos(self, batch: VideoBatch):
         """`[batch, dim]` float32 embeddings, not normalised."""
@@ -40,22 +57,22 @@ class Embedder:
         """`[batch]` cosines."""
         return losses.cosine(self._videos(batch.first), self._videos(batch.second))
 
-    def embed(self, batches: Iterable[VideoBatch]) -> Embeddings:
-        """Float32 embeddings of all videos, in order."""
-        ids, values = [], []
-        for batch in batches:
-            ids.extend(video_id.decode() for video_id in batch.ids.numpy())
-            values.append(self.videos(batch).numpy())
-        return Embeddings(ids, np.concatenate(values))
+    def embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Embeddings:
+        """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""
+        return _in_order(self._embed(batches))
 
     def embed_by_checkpoints(self, batches: tf.data.Dataset, checkpoints: Sequence[str]) -> list[Embeddings]:
-        """Embeddings by each checkpoint; records are read and decoded once."""
+        """The same by each checkpoint; records are read and decoded once."""
         parts = [[] for _ in checkpoints]
         for chunk in chunks(batches, VIDEOS_IN_MEMORY):
             for part, checkpoint in zip(parts, checkpoints, strict=True):
                 restore_weights(self.model, checkpoint)
-                part.append(self.embed(chunk))
-        return [Embeddings([i for e in part for i in e.ids], np.concatenate([e.values for e in part])) for part in parts]
+                part += self._embed(chunk)
+        return [_in_order(part) for part in parts]
+
+    def _embed(self, batches) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Numbers, ids and embeddings of each batch."""
+        return [(numbers.numpy(), batch.ids.numpy(), self.videos(batch).numpy()) for numbers, batch in batches]
 
     def evaluate_pairs(self, batches: Iterable[PairBatch]) -> dict[str, float]:
         """Spearman and mean squared error of the predicted similarity of pairs."""
@@ -77,11 +94,17 @@ class Embedder:
         return {"spearman": pair_spearman(Embeddings(ids, np.concatenate(values)), pairs)} | tag_metrics(counts)
 
 
-def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[VideoBatch]]:
-    """Lists of consecutive batches with about that many videos together."""
+def _in_order(parts) -> Embeddings:
+    numbers, ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(numbers)
+    return Embeddings([video_id.decode() for video_id in ids[order]], values[order])
+
+
+def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[tuple[tf.Tensor, VideoBatch]]]:
+    """Lists of consecutive numbered batches with about that many videos together."""
     chunk, held = [], 0
-    for batch in batches:
-        chunk.append(batch)
+    for numbers, batch in batches:
+        chunk.append((numbers, batch))
         held += batch.ids.shape[0]
         if held >= videos:
             yield chunk

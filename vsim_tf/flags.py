@@ -193,6 +193,7 @@ def _define_model_overrides():
     flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
     flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
     flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
+    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or with what improves it.")
     flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
 
 
@@ -288,7 +289,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
         "vlad_groups": FLAGS.vlad_groups,
         "se_ratio": FLAGS.se_ratio,
     }
-    return {name: value for name, value in values.items() if value is not None}
+    return registry.RECIPES[FLAGS.recipe] | {name: value for name, value in values.items() if value is not None}
 
 
 def require_existing(*paths: str | None):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from vsim_tf.data.pipeline import BatchFormat, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import BatchFormat, numbered_batches, readable_errors
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
 from vsim_tf.models import build_model
@@ -89,7 +89,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
 
 def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
     with readable_errors(test_files, "videos", form):
-        return embedder.embed_by_checkpoints(evaluation_batches(list(test_files), "videos", form, batch_size), checkpoints)
+        return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
 
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:

@@ -146,6 +146,9 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
 }
 """What each size changes of the 2021 sizes: `base` nothing; `tiny` trains from scratch on a CPU; `testing` proves shapes."""
 
+RECIPES: dict[str, dict[str, bool]] = {"2021": {}, "plus": {"ignore_padding": True}}
+"""What each recipe changes of a model's configuration (docs/recipes.md)."""
+
 
 def model_spec(name: str) -> ModelSpec:
     """The registered model of a name; `UserError` with the known names otherwise."""

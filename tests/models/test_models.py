@@ -87,7 +87,9 @@ def test_poolings_by_hand():
     expected = {"mean": [[13 / 3, 7]], "cls": [[1, 8]], "max": [[3, 8]]}
     assert POOLINGS.keys() == expected.keys()
     for name, pool in POOLINGS.items():
-        np.testing.assert_allclose(pool(tf.constant(states), tf.constant(mask)), expected[name], rtol=1e-6)
+        np.testing.assert_allclose(pool(tf.constant(states), tf.constant(mask), 0), expected[name], rtol=1e-6)
+    np.testing.assert_allclose(POOLINGS["mean"](states, mask, 2), [[(13 + 2 * 9) / 5, (21 + 2 * 9) / 5]], rtol=1e-6)
+    np.testing.assert_allclose(POOLINGS["mean"](states, mask, None), [[2, 6]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -97,7 +99,7 @@ def test_the_embedding_of_uniter_is_pooled_from_its_states(pooling):
     output = call_model(model, batch, training=False)
     frame_mask = np.arange(toys.FRAMES) < batch.num_frames.numpy()[:, None]
     mask = np.concatenate([batch.attention_mask.numpy() == 1, frame_mask], axis=1)
-    np.testing.assert_allclose(output.embedding, POOLINGS[pooling](output.token_states, mask), rtol=1e-5)
+    np.testing.assert_allclose(output.embedding, POOLINGS[pooling](output.token_states, mask, 0), rtol=1e-5)
     np.testing.assert_allclose(output.tag_logits, model.classifier(output.embedding), rtol=1e-5)
 
 

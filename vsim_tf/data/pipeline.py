@@ -35,6 +35,8 @@ SHUFFLE_BYTES = 256 * 2**20
 """The shuffle buffer holds this many batches (2021: 8 for videos, 10 for pairs), or more where they fit into so many bytes: files
 whose neighbours are alike would otherwise make batches of alike videos."""
 FILES_READ_AT_ONCE = 16
+WINDOW_BATCHES = 16
+"""Where batches are trimmed, records are sorted by length within so many batches before they are dealt into batches."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,6 +49,7 @@ class BatchFormat:
         max_text_length: tokens per title, [CLS] and [SEP] included.
         max_frames: frames per video.
         frame_embedding_size: numbers per frame.
+        trim_text, trim_frames: cut a batch to its longest title, to its longest video.
     """
 
     tokenizer: Tokenizer
@@ -54,6 +57,13 @@ class BatchFormat:
     max_text_length: int
     max_frames: int
     frame_embedding_size: int
+    trim_text: bool = False
+    trim_frames: bool = False
+
+    @property
+    def sorts(self) -> bool:
+        """Whether videos of similar length share a batch: only if that saves something."""
+        return self.trim_text or self.trim_frames
 
 
 @contextlib.contextmanager
@@ -106,18 +116,22 @@ def frame_indices(num_frames: tf.Tensor, max_frames: int) -> tf.Tensor:
 def decode_frames(features: tf.RaggedTensor, batch_format: BatchFormat) -> tuple[tf.Tensor, tf.Tensor]:
     """Byte strings of each video's frames to `[batch, frames, dim]` float16 and the number sampled, `[batch]` int32.
 
-    Positions of a video without frames are zero.
+    Positions of a video without frames are zero; one position is left where no video has any.
     """
     width = batch_format.frame_embedding_size
     counts = features.row_lengths()
+    num_frames = tf.cast(tf.minimum(counts, batch_format.max_frames), tf.int32)
     zero_frame = tf.constant([b"\0" * (width * BYTES_PER_FRAME_VALUE)])
     flat = tf.concat([features.flat_values, zero_frame], axis=0)
     chosen = frame_indices(counts, batch_format.max_frames)
+    if batch_format.trim_frames:
+        chosen = chosen[:, : tf.maximum(tf.reduce_max(num_frames), 1)]
     index = tf.where(chosen < 0, tf.size(flat, tf.int64) - 1, features.row_starts()[:, None] + chosen)
     # decode_raw has no float16 kernel for fixed lengths, and a plain one is slower than reading 16-bit integers
     values = tf.io.decode_raw(tf.gather(flat, tf.reshape(index, [-1])), tf.uint16)
-    frames = tf.bitcast(tf.reshape(values, [-1, batch_format.max_frames, width]), tf.float16)
-    return frames, tf.cast(tf.minimum(counts, batch_format.max_frames), tf.int32)
+    frames = tf.bitcast(tf.reshape(values, tf.concat([tf.shape(chosen), [width]], axis=0)), tf.float16)
+    positions = None if batch_format.trim_frames else batch_format.max_frames
+    return tf.ensure_shape(frames, [None, positions, width]), num_frames
 
 
 def multi_hot(tags: tf.RaggedTensor, known: np.ndarray) -> tf.Tensor:
@@ -154,7 +168,8 @@ class VideoParser:
             [tf.string, tf.int32, tf.int32],
         )  # fmt: skip
         ids = tf.ensure_shape(ids, [None])
-        input_ids, mask = (tf.ensure_shape(x, [None, self.format.max_text_length]) for x in (input_ids, mask))
+        positions = None if self.format.trim_text else self.format.max_text_length
+        input_ids, mask = (tf.ensure_shape(x, [None, positions]) for x in (input_ids, mask))
         with tf.control_dependencies([ids]):  # bad byte lengths are reported before they are decoded
             frames = tf.identity(frames)
         decoded, num_frames = decode_frames(frames, self.format)
@@ -171,7 +186,9 @@ class VideoParser:
             raise ValueError("a record of this batch is unusable")
         for video_id in ids:
             video_id.decode("utf-8")  # raises a ValueError too
-        return ids, *self.format.tokenizer.encode_batch(decode_titles(titles), self.format.max_text_length)
+        tokens, mask = self.format.tokenizer.encode_batch(decode_titles(titles), self.format.max_text_length)
+        longest = mask.sum(axis=1).max() if self.format.trim_text else None
+        return ids, tokens[:, :longest], mask[:, :longest]
 
 
 def _parse_videos(batch_format: BatchFormat):
@@ -207,12 +224,48 @@ def batch_parser(kind: str, batch_format: BatchFormat) -> Callable[[tf.Tensor], 
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 
 
-def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
-    """All records of the files in order, the last batch may be smaller; `kind` is "videos" or "pairs"."""
+def record_lengths(examples: tf.Tensor, kind: str, batch_format: BatchFormat) -> tf.Tensor:
+    """How much of a batch each serialised example needs, `[records]` int64: characters that are trimmed, plus frames.
+
+    Frames are counted from the size of the record, of which they are nearly all.
+    """
+    lengths = tf.zeros(tf.shape(examples), tf.int64)
+    sides = SUFFIXES[kind]
+    if batch_format.trim_text:
+        feature = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
+        titles = tf.io.parse_example(examples, {TITLE + suffix: feature for suffix in sides})
+        for title in titles.values():
+            characters = tf.reduce_sum(tf.strings.length(title, unit="UTF8_CHAR"), axis=1)
+            lengths += tf.cast(tf.minimum(characters, batch_format.max_text_length), tf.int64)
+    if batch_format.trim_frames:
+        frames = tf.strings.length(examples) // (batch_format.frame_embedding_size * BYTES_PER_FRAME_VALUE)
+        lengths += tf.cast(tf.minimum(frames, batch_format.max_frames * len(sides)), tf.int64)
+    return lengths
+
+
+def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
+    """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
+
+    In the order of the files, or sorted by length within windows where batches are trimmed. `kind` is "videos" or "pairs".
+    """
     if not sum(count_records(file) for file in files):
         raise UserError(f"{', '.join(files)}: no records")
-    records = tf.data.TFRecordDataset(list(files))
-    return records.batch(batch_size).map(batch_parser(kind, batch_format), num_parallel_calls=2, deterministic=True).prefetch(2)
+    records = tf.data.TFRecordDataset(list(files)).enumerate()
+    if batch_format.sorts:
+
+        def by_length(numbers, examples):
+            order = tf.argsort(record_lengths(examples, kind, batch_format), stable=True)
+            return tf.data.Dataset.from_tensor_slices((tf.gather(numbers, order), tf.gather(examples, order)))
+
+        records = records.batch(WINDOW_BATCHES * batch_size).flat_map(by_length)
+    parse = batch_parser(kind, batch_format)
+    batches = records.batch(batch_size)
+    return batches.map(lambda n, examples: (n, parse(examples)), num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
+    """The batches of `numbered_batches` without the numbers."""
+    return numbered_batches(files, kind, batch_format, batch_size).map(lambda _, batch: batch)
 
 
 class TrainingData:
@@ -270,7 +323,17 @@ class TrainingData:
             seed=tf.cast(seeds[1, 0], tf.int64),
             reshuffle_each_iteration=False,
         )
-        return shuffled.batch(self.batch_size, drop_remainder=True)
+        if not self.format.sorts:
+            return shuffled.batch(self.batch_size, drop_remainder=True)
+        windows = shuffled.batch(WINDOW_BATCHES * self.batch_size)
+        return windows.enumerate().flat_map(lambda window, examples: self._by_length(examples, seeds[0] + tf.cast(window, tf.int32)))
+
+    def _by_length(self, examples: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+        """Batches of examples of similar length, in random order; what does not fill a batch is dropped."""
+        examples = examples[: tf.size(examples) // self.batch_size * self.batch_size]
+        order = tf.argsort(record_lengths(examples, self.kind, self.format), stable=True)
+        batches = tf.reshape(tf.gather(examples, order), [-1, self.batch_size])
+        return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(batches, seed=seed))
 
     def _mask(self, step: tf.Tensor, batch: VideoBatch) -> VideoBatch:
         tokenizer = self.format.tokenizer

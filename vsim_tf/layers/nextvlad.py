@@ -33,7 +33,8 @@ class NeXtVLAD(keras.layers.Layer):
     a[m,g,k] = softmax_k(BN(u_m W_c))[g,k] · sigmoid(u_m W_a + b_a)[g];
     V[d,k] = Σ_{m,g} a[m,g,k]·(u[m,g,d] − c[d,k]), L2-normalised over d, flattened as d·K + k, dropout, Dense.
 
-    Masked frames are zeroed before the expansion, so they become its bias and still take part (quirk 13).
+    Masked frames are zeroed before the expansion, so they become its bias and still take part (quirk 13), unless
+    `ignore_padding`.
 
     Args:
         clusters: K.
@@ -41,10 +42,21 @@ class NeXtVLAD(keras.layers.Layer):
         expansion: factor of the frame width.
         output_size: width of the result.
         dropout: rate before the last Dense.
+        ignore_padding: masked frames take part neither in the sums nor in batch statistics.
     """
 
-    def __init__(self, clusters: int, groups: int, expansion: int, output_size: int, dropout: float, **kwargs):
+    def __init__(
+        self,
+        clusters: int,
+        groups: int,
+        expansion: int,
+        output_size: int,
+        dropout: float,
+        ignore_padding: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        self.ignore_padding = ignore_padding
         self.clusters, self.groups, self.expansion = clusters, groups, expansion
         self.group_attention = keras.layers.Dense(groups, activation="sigmoid", name="group_attention")
         self.cluster_logits = keras.layers.Dense(groups * clusters, use_bias=False, name="cluster_logits")
@@ -68,9 +80,14 @@ class NeXtVLAD(keras.layers.Layer):
         """The normalised, flattened VLAD vector `[batch, D·K]` of frames `[batch, frames, dim]`, mask `[batch, frames]`."""
         batch, length = ops.shape(frames)[0], ops.shape(frames)[1]
         rows = length * self.groups
-        u = self.expand(frames * ops.cast(mask, frames.dtype)[:, :, None])
-        attention = ops.reshape(self.group_attention(u), (batch, rows, 1))
-        logits = self.cluster_norm(self.cluster_logits(u), training=training)
+        weights = ops.cast(mask, frames.dtype)[:, :, None]
+        u = self.expand(frames * weights)
+        attention = self.group_attention(u)
+        counted = None
+        if self.ignore_padding:
+            attention, counted = attention * weights, mask
+        attention = ops.reshape(attention, (batch, rows, 1))
+        logits = self.cluster_norm(self.cluster_logits(u), training=training, mask=counted)
         assignment = ops.softmax(ops.reshape(logits, (batch, rows, self.clusters))) * attention
         residual_weight = ops.sum(assignment, axis=1, keepdims=True)
         grouped = ops.reshape(u, (batch, rows, self.group_width))

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.packing import packed_positions, take_positions
 
 MASKED_SCORE = -10000.0
 """Added to the attention scores of masked keys (2021 solution, transformers 4.9)."""
@@ -69,7 +70,7 @@ def rotate(x, sinusoid):
 
     Args:
         x: `[batch, heads, positions, width]`.
-        sinusoid: `[positions, width]`, sines then cosines.
+        sinusoid: sines then cosines of the positions, `[positions, width]` or of each video `[batch, 1, positions, width]`.
     """
     sine, cosine = ops.split(ops.cast(sinusoid, x.dtype), 2, axis=-1)
     sine, cosine = ops.repeat(sine, 2, axis=-1), ops.repeat(cosine, 2, axis=-1)
@@ -93,8 +94,15 @@ class SelfAttention(keras.layers.Layer):
         self.qkv.build(shape)
         self.output_dense.build(shape)
 
-    def call(self, x, score_bias, sinusoid=None, training=None):
-        """`x` `[batch, positions, hidden]`, `score_bias` `[batch, 1, 1, positions]`, `sinusoid` `[positions, head]` or None."""
+    def call(self, x, score_bias, sinusoid=None, first_only=False, training=None):
+        """Attended states, `[batch, positions, hidden]`.
+
+        Args:
+            x: `[batch, positions, hidden]`.
+            score_bias: added to the scores of each key, `[batch, 1, 1, positions]`.
+            sinusoid: see `rotate`, or None.
+            first_only: only the first position asks; the result is `[batch, 1, hidden]`.
+        """
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         heads, width = self.config.num_heads, self.config.hidden_size // self.config.num_heads
         qkv = ops.reshape(self.qkv(x), (batch, length, 3, heads, width))
@@ -102,10 +110,11 @@ class SelfAttention(keras.layers.Layer):
         if sinusoid is not None:
             query, key = rotate(query, sinusoid), rotate(key, sinusoid)
             value = rotate(value, sinusoid) if self.config.rotary_value else value
+        query = query[:, :, :1] if first_only else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * (width**-0.5) + score_bias
         attention = self.dropout(ops.softmax(scores), training=training)
         context = ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3))
-        return self.output_dense(ops.reshape(context, (batch, length, heads * width)))
+        return self.output_dense(ops.reshape(context, (batch, 1 if first_only else length, heads * width)))
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -131,8 +140,9 @@ class TransformerBlock(keras.layers.Layer):
         self.output_dense.build((*shape[:-1], self.intermediate.units))
         self.output_norm.build(shape)
 
-    def call(self, x, score_bias, sinusoid=None, training=None):
-        attended = self.attention(x, score_bias, sinusoid, training=training)
+    def call(self, x, score_bias, sinusoid=None, first_only=False, training=None):
+        attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
+        x = x[:, :1] if first_only else x
         x = self.attention_norm(x + self.attention_dropout(attended, training=training))
         return self.output_norm(x + self.output_dropout(self.output_dense(self.intermediate(x)), training=training))
 
@@ -236,27 +246,54 @@ class TransformerEncoder(keras.layers.Layer):
                 name="sinusoid", shape=table.shape, initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype)
             )
 
-    def call(self, input_ids, attention_mask, frame_vectors=None, frame_mask=None, training=None):
+    def call(
+        self,
+        input_ids,
+        attention_mask,
+        frame_vectors=None,
+        frame_mask=None,
+        text_positions=None,
+        pack=False,
+        first_only=False,
+        training=None,
+    ):
         """States of all positions.
 
         Args:
             input_ids, attention_mask: `[batch, text]` integers.
             frame_vectors: `[batch, frames, hidden]`, or None for text alone.
             frame_mask: `[batch, frames]`, 1 at real frames; masked frames are no attention keys.
+            text_positions: rotary position of the first frame, so that it does not depend on how much padding was
+                trimmed; by default it follows the text as given.
+            pack: leave padding out (`packing.packed_positions`).
+            first_only: return the state of the first position alone, `[batch, 1, hidden]`; the last block computes no
+                other.
 
         Returns:
-            `[batch, text + frames, hidden]`.
+            `[batch, text + frames, hidden]`, or fewer positions if packed.
         """
         x = self.embedding(input_ids, training=training)
-        mask = ops.cast(attention_mask, x.dtype)
+        mask, frames = ops.cast(attention_mask, x.dtype), 0
         if frame_vectors is not None:
+            frames = ops.shape(frame_vectors)[1]
             x = ops.concatenate([x, ops.cast(frame_vectors, x.dtype)], axis=1)
             mask = ops.concatenate([mask, ops.cast(frame_mask, x.dtype)], axis=1)
+        sinusoid = self._sinusoid(ops.shape(input_ids)[1], frames, text_positions)
+        if pack:
+            order = packed_positions(mask)
+            x, mask = take_positions(x, order), ops.take_along_axis(mask, order, axis=1)
+            sinusoid = None if sinusoid is None else ops.take(sinusoid, order, axis=0)[:, None]
         score_bias = ((1.0 - mask) * MASKED_SCORE)[:, None, None, :]
-        sinusoid = None if self.sinusoid is None else self.sinusoid[: ops.shape(x)[1]]
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x, score_bias, sinusoid, training=training)
-        return x
+        return self.blocks[-1](x, score_bias, sinusoid, first_only=first_only, training=training)
+
+    def _sinusoid(self, text, frames, text_positions):
+        """Rotary angles of `text` positions and of `frames` from `text_positions` on; None in BERT."""
+        if self.sinusoid is None:
+            return None
+        start = text if text_positions is None else text_positions
+        return ops.concatenate([self.sinusoid[:text], self.sinusoid[start : start + frames]], axis=0)
 
     def pool(self, states):
         """BERT's pooler: `[batch, positions, hidden]` to `[batch, hidden]`."""

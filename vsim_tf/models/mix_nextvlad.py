@@ -22,7 +22,7 @@ class MixNextVLAD(VideoModel):
         self.nextvlads = [
             NeXtVLAD(
                 config.vlad_clusters, config.vlad_groups, config.vlad_expansion, config.vlad_hidden_size, config.dropout,
-                name=f"nextvlad_{k}",
+                config.ignore_padding, name=f"nextvlad_{k}",
             )
             for k in numbers
         ]  # fmt: skip
@@ -39,7 +39,7 @@ class MixNextVLAD(VideoModel):
         vectors = [nextvlad(frames, mask, training=training) * has_frames for nextvlad in self.nextvlads]
         experts = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors, strict=True)]
         logits = [classify(expert) for classify, expert in zip(self.classifiers, experts, strict=True)]
-        gate = self.gate_weights(frames, text, training=training)
+        gate = self.gate_weights(frames, mask, text, training=training)
         return VideoOutput(
             embedding=mixture(gate, [ops.cast(expert, "float32") for expert in experts]),
             tag_logits=mixture(gate, logits),
@@ -51,13 +51,22 @@ class MixNextVLAD(VideoModel):
         )
 
     def text_vector(self, input_ids, attention_mask, training=None):
-        """`[batch, hidden]`: BERT's pooler, or the maximum over all positions, padding included (quirk 11)."""
+        """`[batch, hidden]`: BERT's pooler, or the maximum over all positions, padding included (quirk 11) or ignored."""
+        if self.config.pooling == "pooler":
+            return self.encoder.pool(self.encoder(input_ids, attention_mask, first_only=True, training=training))
         states = self.encoder(input_ids, attention_mask, training=training)
-        return self.encoder.pool(states) if self.config.pooling == "pooler" else ops.max(states, axis=1)
+        if self.config.ignore_padding:
+            states = ops.where(attention_mask[:, :, None] == 1, states, -1000.0)
+        return ops.max(states, axis=1)
 
-    def gate_weights(self, frames, text, training=None):
-        """`[batch, experts]` from the mean over all frame positions, the repeated last frame included, and text (quirk 12)."""
-        features = ops.concatenate([ops.mean(frames, axis=1), text], axis=-1)
+    def gate_weights(self, frames, mask, text, training=None):
+        """`[batch, experts]` from text and the mean over frame positions, the repeated last frame included (quirk 12) or not."""
+        if self.config.ignore_padding:
+            weights = ops.cast(mask, frames.dtype)[:, :, None]
+            mean = ops.sum(frames * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+        else:
+            mean = ops.mean(frames, axis=1)
+        features = ops.concatenate([mean, text], axis=-1)
         return self.gate(self.gate_norm(features, training=training))
 
 

@@ -1,4 +1,4 @@
-"""Uniter: text and frames in one encoder, mean over all positions (2021 solution, facts 3.4 and 3.5)."""
+"""Uniter: text and frames in one encoder, pooled over positions (2021 solution, facts 3.4 and 3.5)."""
 
 import keras
 from keras import ops
@@ -9,20 +9,28 @@ from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.models.video_model import VideoModel
 
 
-def mean_pooling(states, mask):
-    """Mean over all positions, padding included (quirk 10)."""
-    del mask
-    return ops.mean(states, axis=1)
+def mean_pooling(states, mask, trimmed):
+    """Mean over all positions, padding included (quirk 10), or over unmasked ones where padding is ignored.
+
+    Trimmed positions count as the last one: frames have no position in BERT, so those that repeat the last frame have its
+    state (apart from dropout's noise).
+    """
+    if trimmed is None:
+        weights = ops.cast(mask, states.dtype)[:, :, None]
+        return ops.sum(states * weights, axis=1) / ops.sum(weights, axis=1)
+    total = ops.sum(states, axis=1) + ops.cast(trimmed, states.dtype) * states[:, -1]
+    return total / ops.cast(ops.shape(states)[1] + trimmed, states.dtype)
 
 
-def cls_pooling(states, mask):
+def cls_pooling(states, mask, trimmed):
     """State of the first position."""
-    del mask
+    del mask, trimmed
     return states[:, 0]
 
 
-def max_pooling(states, mask):
+def max_pooling(states, mask, trimmed):
     """Maximum over unmasked positions: masked ones are lowered by 1000."""
+    del trimmed
     return ops.max(states - 1000.0 * (1.0 - ops.cast(mask, states.dtype))[:, :, None], axis=1)
 
 
@@ -42,10 +50,17 @@ class Uniter(VideoModel):
     def call(self, input_ids, attention_mask, frames, num_frames, training=None):
         frames = ops.cast(frames, self.compute_dtype)
         frame_mask = self.frame_mask(frames, num_frames)
-        states = self.encoder(input_ids, attention_mask, self.frame_map(frames), frame_mask, training=training)
+        config = self.config
+        states = self.encoder(
+            input_ids, attention_mask, self.frame_map(frames), frame_mask,
+            text_positions=config.max_text_length, pack=config.ignore_padding, training=training,
+        )  # fmt: skip
         token_states = self.fc(states)
         mask = ops.concatenate([ops.cast(attention_mask, "bool"), frame_mask], axis=1)
-        embedding = ops.cast(POOLINGS[self.config.pooling](token_states, mask), "float32")
+        if config.ignore_padding:
+            mask = ops.arange(ops.shape(states)[1]) < ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+        trimmed = None if config.ignore_padding else config.max_frames - ops.shape(frames)[1]
+        embedding = ops.cast(POOLINGS[config.pooling](token_states, mask, trimmed), "float32")
         if self.mlm and not self.mlm.built:
             self.mlm.build((None, self.config.embedding_size))
         return VideoOutput(embedding, self.classifier(embedding), token_states)

@@ -37,10 +37,13 @@ class Trainer:
         with strategy.scope():
             self.optimizer = GroupAdam(model.optimizer_groups(), schedules)
             self.state = TrainingState(model, self.optimizer)
-        self.train_step = tf.function(self._train_step, reduce_retracing=True)
+        self.compiled_step = tf.function(self._train_step, reduce_retracing=True)
+
+    def train_step(self, batch) -> dict[str, tf.Tensor]:
+        """One update on a global batch; returns the logged means."""
+        return self.compiled_step(batch)
 
     def _train_step(self, batch):
-        """One update on a global batch; returns the logged means."""
         logs = self.strategy.run(self._replica_step, args=(batch,))
         self.state.step.assign_add(1)
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
@@ -108,7 +111,9 @@ class Trainer:
         }  # fmt: skip
 
     def _batches(self, batches: Callable[[int], tf.data.Dataset], start: int) -> Iterator:
-        return iter(distribute(self.strategy, batches(start), self.stage.batch_size))
+        data = distribute(self.strategy, batches(start), self.stage.batch_size)
+        self.compiled_step.get_concrete_function(data.element_spec)  # one trace for all lengths, not one for the first
+        return iter(data)
 
     def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int) -> dict[str, float]:
         if broken := self.state.broken_weights():

@@ -166,7 +166,9 @@ def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
 
 def batch_format(model: ModelConfig, tokenizer: Tokenizer, tags: np.ndarray) -> BatchFormat:
     """How records become batches for a model."""
-    return BatchFormat(tokenizer, tags, model.max_text_length, model.max_frames, model.frame_embedding_size)
+    return BatchFormat(
+        tokenizer, tags, model.max_text_length, model.max_frames, model.frame_embedding_size, model.trims_text, model.trims_frames
+    )
 
 
 def data_files(files: list[str]) -> list[dict[str, Any]]:
