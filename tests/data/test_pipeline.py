@@ -1,5 +1,7 @@
 """Records to batches: what is sampled and decoded, which records are refused, and the order of training batches."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsim_tf.data import pipeline
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, frame_indices, multi_hot, readable_errors
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, frame_indices, multi_hot, numbered_batches, readable_errors
 from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.data.videos import video_record
@@ -192,20 +194,26 @@ def files(tmp_path_factory):
     return [toys.write_records(folder / f"{i}", videos[start:end]) for i, (start, end) in enumerate([(0, 9), (9, 12), (12, 23)])]
 
 
-def training_data(files, seed=3, batch_size=4, **changes):
-    return TrainingData(files, "videos", toys.batch_format(), batch_size, seed, **{"mask_words": True} | changes)
+PADDED = toys.batch_format()
+TRIMMED = dataclasses.replace(PADDED, trim_text=True, trim_frames=True)
+FORMS = pytest.mark.parametrize("form", [PADDED, TRIMMED], ids=["padded", "trimmed"])
+
+
+def training_data(files, seed=3, batch_size=4, form=PADDED, **changes):
+    return TrainingData(files, "videos", form, batch_size, seed, **{"mask_words": True} | changes)
 
 
 def take(data, count, start=0):
     return list(data.batches(start).take(count))
 
 
-def test_batches_from_a_step_on_are_those_that_follow(files):
-    data = training_data(files)
+@FORMS
+def test_batches_from_a_step_on_are_those_that_follow(files, form):
+    data = training_data(files, form=form)
     assert data.steps_per_epoch == 5  # of 23 records, 3 are dropped in each epoch
     whole = take(data, 13)
     for start in (0, 1, 4, 5, 6, 10):  # inside, at and behind the end of an epoch
-        continued = take(training_data(files), 13 - start, start)
+        continued = take(training_data(files, form=form), 13 - start, start)
         assert all(same(a, b) for a, b in zip(whole[start:], continued, strict=True)), start
 
 
@@ -222,18 +230,40 @@ def test_the_order_does_not_depend_on_the_seed_of_the_process(files):
     assert same(before, tf.random.uniform((3,)))  # nor does it change that seed
 
 
+@FORMS
 @pytest.mark.parametrize("buffer", ["all in memory", "small"])
-def test_an_epoch_holds_no_video_twice_and_each_has_its_own_order(files, buffer, monkeypatch):
+def test_an_epoch_holds_no_video_twice_and_each_has_its_own_order(files, buffer, form, monkeypatch):
+    monkeypatch.setattr(pipeline, "WINDOW_BATCHES", 2)
     if buffer == "small":
         monkeypatch.setattr(pipeline, "SHUFFLE_BYTES", 0)
         monkeypatch.setattr(pipeline, "SHUFFLE_BATCHES", 2)
-    batches = take(training_data(files), 15)
+    batches = take(training_data(files, form=form), 15)
     epochs = [[video_id for batch in batches[start : start + 5] for video_id in batch.ids.numpy()] for start in (0, 5, 10)]
     assert [len(set(epoch)) for epoch in epochs] == [20, 20, 20]
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
     in_file_order = sorted(epochs[0], key=lambda video_id: int(video_id[1:]))
     assert epochs[0] != in_file_order
     assert len(set().union(*epochs)) > 20  # the dropped ones are others each time
+
+
+def test_videos_of_similar_length_share_a_batch(tmp_path, monkeypatch):
+    """In windows of two batches, no video of the one is longer than any of the other."""
+    monkeypatch.setattr(pipeline, "WINDOW_BATCHES", 2)
+    frames = np.random.default_rng(0).standard_normal((9, 100)).astype("float16")
+    lengths = [3, 1, 4, 1, 0, 9, 2, 6, 3, 5, 3]
+    records = [video_record(f"v{i}", "天" * (i % 5), frames[:count]) for i, count in enumerate(lengths)]
+    files = [toys.write_records(tmp_path / "records", records)]
+    form = dataclasses.replace(PADDED, frame_embedding_size=100, max_frames=8, trim_frames=True)
+    first, second = take(training_data(files, form=form), 2)
+    short, long = sorted((first.num_frames.numpy(), second.num_frames.numpy()), key=max)
+    assert short.max() <= long.min()
+    for batch in (first, second):
+        assert batch.frames.shape[1] == max(batch.num_frames.numpy().max(), 1)
+        assert batch.input_ids.shape[1] == toys.TEXT
+    numbered = list(numbered_batches(files, "videos", form, 4))
+    numbers = np.concatenate([numbers for numbers, _ in numbered])
+    assert [lengths[n] for n in numbers] == [*sorted(lengths[:8]), *sorted(lengths[8:])]
+    assert [f"v{n}".encode() for n in numbers] == [i for _, batch in numbered for i in batch.ids.numpy()]
 
 
 def test_another_seed_gives_another_order_and_other_masks(files):

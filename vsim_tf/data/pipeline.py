@@ -326,7 +326,7 @@ class TrainingData:
         if not self.format.sorts:
             return shuffled.batch(self.batch_size, drop_remainder=True)
         windows = shuffled.batch(WINDOW_BATCHES * self.batch_size)
-        return windows.enumerate().flat_map(lambda window, examples: self._by_length(examples, seeds[0] + tf.cast(window, tf.int32)))
+        return windows.enumerate().flat_map(lambda n, window: self._by_length(window, seeds[0] + tf.cast(n, tf.int32)))
 
     def _by_length(self, examples: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
         """Batches of examples of similar length, in random order; what does not fill a batch is dropped."""
