@@ -86,16 +86,20 @@ stage() { # stage NAME COMMAND...: runs a stage, adds its time to timings.tsv, s
 each_model() { # each_model COMMAND...: COMMAND --model=MODEL for all models, as many at a time as --jobs says
     if [ "$jobs" -eq 1 ]; then
         for model in $models; do "$@" --model="$model" || return; done
-        return
+    else
+        printf '%s\n' $models | PYTHONUNBUFFERED=1 TQDM_MININTERVAL=5 TF_NUM_INTRAOP_THREADS=$((cores / jobs)) \
+            xargs -P "$jobs" -I '{}' "$PYTHON" -c "$by_lines" "$@" --model='{}'
     fi
-    failed=$output_dir/.failed
-    rm -f "$failed"
-    { # progress bars become lines: side by side they would overwrite each other
-        printf '%s\n' $models | TQDM_MININTERVAL=5 TF_NUM_INTRAOP_THREADS=$((cores / jobs)) \
-            xargs -P "$jobs" -I '{}' "$@" --model='{}' 2>&1 || touch "$failed"
-    } | "$PYTHON" -uc 'import sys; sys.stdout.writelines(line for line in open(0) if line.strip())'
-    [ ! -e "$failed" ]
 }
+
+by_lines='# runs a command and passes its output on by lines: progress bars side by side would overwrite each other
+import signal, subprocess, sys
+job = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which says what it does
+for line in job.stdout:
+    if line.strip():
+        print(line, end="", flush=True)
+sys.exit(job.wait())'
 
 [ -z "${demo:-}" ] || stage demo-data "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
     --frame_embedding_size="$frame_embedding_size"

@@ -1,0 +1,13 @@
+"""Runs every benchmark, each in a process of its own, and prints one table: python -m benchmarks"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.measure import HEADER
+
+if __name__ == "__main__":
+    print(HEADER, flush=True)
+    for script in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        if script.stem != "measure":
+            subprocess.run([sys.executable, "-m", f"benchmarks.{script.stem}"], check=True)

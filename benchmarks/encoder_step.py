@@ -1,0 +1,77 @@
+"""A training step of the base encoder at 64 positions, batch 32, beside the rate of matrix products and PyTorch's BertModel."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.measure import base_config, encoder_gflop, gemm_rate, medians, row
+from vsim_tf.config import Schedule
+from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.training.optimizers import GroupAdam
+
+BATCH, POSITIONS = 32, 64
+
+
+def our_step(precision: str):
+    """One update by the sum of squared states."""
+    keras.config.set_dtype_policy(precision)
+    encoder = TransformerEncoder(base_config("uniter").encoder)
+    encoder.build((None, None))
+    optimizer = GroupAdam({"encoder": list(encoder.trainable_variables)}, {"encoder": Schedule(3e-5, 10, 100)})
+    ids, mask = tf.constant(np.random.default_rng(0).integers(1000, 20000, (BATCH, POSITIONS))), tf.ones((BATCH, POSITIONS))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(tf.cast(encoder(ids, mask, training=True), tf.float32)))
+        optimizer.apply(tape.gradient(loss, optimizer.variables), tf.constant(5))
+        return loss
+
+    return lambda: float(step())
+
+
+def torch_step(precision: str):
+    """The same with PyTorch and transformers."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    model = BertModel(BertConfig(attn_implementation="sdpa"), add_pooling_layer=False).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-6, fused=True)
+    ids = torch.randint(1000, 20000, (BATCH, POSITIONS))
+
+    def step():
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "mixed_bfloat16"):
+            loss = model(ids).last_hidden_state.float().square().mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def main():
+    gflop = 3 * encoder_gflop(base_config("uniter"), BATCH, POSITIONS)
+    for precision in ("float32", "mixed_bfloat16"):
+        steps = {"ours": our_step(precision)}
+        if importlib.util.find_spec("torch"):
+            steps["torch"] = torch_step(precision)
+        for step in steps.values():
+            step()
+        rate = gemm_rate(precision)
+        times = medians(steps, 5)
+        name = f"encoder training step, {precision}"
+        row(
+            name,
+            f"{times['ours']:.2f} s, {gflop / times['ours']:.0f} GFLOP/s",
+            f"GEMM {rate:.0f} GFLOP/s",
+            gflop / times["ours"] / rate,
+        )
+        if "torch" in times:
+            row(name, f"{times['ours']:.2f} s", f"PyTorch BertModel {times['torch']:.2f} s", times["torch"] / times["ours"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Reading records of contest-like videos, 1536 numbers a frame: decoding and tokens included."""
+
+import resource
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import contest_records, row, seconds
+from vsim_tf import registry
+from vsim_tf.data.fold_writer import write_folds
+from vsim_tf.data.manifest import fold_files
+from vsim_tf.data.pipeline import TrainingData
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import Tokenizer, build_vocab
+from vsim_tf.training.pretraining import read_titles
+from vsim_tf.training.run_folder import batch_format
+
+VIDEOS, BATCH, EPOCHS = 2400, 32, 4
+NEEDED = {"videos": 10_000, "pairs": 5_000}
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        data = contest_records(Path(folder) / "data", VIDEOS)
+        write_folds(str(data / "pairwise" / "*.tfrecords"), str(data / "pairwise" / "label.tsv"), f"{folder}/folds")
+        videos = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
+        spec = registry.model_spec("uniter")
+        tokenizer = Tokenizer(build_vocab(read_titles(videos), "bert"))
+        tags = read_tag_list(data / "tag_list.txt")
+        config = registry.model_config(spec, "base", registry.encoder_config(spec, "base", tokenizer.vocab_size), len(tags))
+        form = batch_format(config, tokenizer, tags)
+        pairs, _ = fold_files(Path(folder) / "folds", 0)
+        for kind, files in (("videos", videos), ("pairs", pairs)):
+            measure(kind, TrainingData(files, kind, form, BATCH, seed=1, mask_words=kind == "videos"))
+
+
+def measure(kind: str, data: TrainingData):
+    batches = iter(data.batches())
+    for _ in range(data.steps_per_epoch):  # files into the page cache, buffers full
+        next(batches)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    steps = EPOCHS * data.steps_per_epoch
+    spent = seconds(lambda: [next(batches) for _ in range(steps)])
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    rate = steps * BATCH / spent
+    row(
+        f"reading {kind} for training, tokens included",
+        f"{rate:,.0f} a second",
+        f"wanted {NEEDED[kind]:,}; memory grew {grown:.0f} MiB",
+        rate / NEEDED[kind],
+    )
+
+
+if __name__ == "__main__":
+    main()

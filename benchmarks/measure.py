@@ -1,0 +1,131 @@
+"""What the benchmarks share: models and batches like the contest's, rates, medians of runs taken in turn, rows of the table."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf import registry
+from vsim_tf.config import ModelConfig
+from vsim_tf.data.pipeline import WINDOW_BATCHES
+from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
+
+VOCABULARY, TAGS = 21128, 10_000
+DTYPES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
+WINDOW_PLACES = (2, 7, 12)
+"""Batches of a sorted window that stand for its 16: their mean length is that of the window, to a token."""
+
+HEADER = "| work | measured | beside | ratio |\n|---|---:|---:|---:|"
+
+
+def row(work: str, measured: str, beside: str, ratio: float):
+    """Prints one row of the table."""
+    print(f"| {work} | {measured} | {beside} | {ratio:.2f} |", flush=True)
+
+
+def seconds(work: Callable) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def medians(works: dict[str, Callable], repeats: int) -> dict[str, float]:
+    """Median seconds of each piece of work, run in turn so that the noise of the machine meets all alike."""
+    times = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            times[name].append(seconds(work))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def gemm_rate(precision: str) -> float:
+    """GFLOP/s of matrix products at the shapes of a base encoder with 2048 positions, forward and backward."""
+    dtype = DTYPES[precision]
+    total, spent = 0.0, 0.0
+    for m, k, n in ((2048, 768, 2304), (2048, 768, 3072), (2048, 3072, 768), (768, 2048, 3072)):
+        a, b = tf.cast(tf.random.normal((m, k)), dtype), tf.cast(tf.random.normal((k, n)), dtype)
+        product = tf.function(tf.matmul)
+        product(a, b)
+        spent += statistics.median(seconds(lambda a=a, b=b, product=product: product(a, b).numpy()) for _ in range(15))
+        total += 2e-9 * m * k * n
+    return total / spent
+
+
+def encoder_gflop(config: ModelConfig, videos: int, positions: float) -> float:
+    """Matrix products of the encoder's forward pass."""
+    encoder = config.encoder
+    dense = 2 * encoder.hidden_size * (4 * encoder.hidden_size + 2 * encoder.intermediate_size)
+    attention = 4 * positions * encoder.hidden_size
+    return 1e-9 * encoder.num_layers * videos * positions * (dense + attention)
+
+
+def base_config(model: str, **overrides) -> ModelConfig:
+    """A registered model at the 2021 size with 10,000 tags."""
+    spec = registry.model_spec(model)
+    return registry.model_config(spec, "base", registry.encoder_config(spec, "base", VOCABULARY), TAGS, **overrides)
+
+
+def contest_lengths(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of titles (7 to 30 characters) and frames of videos (5 to 32, 16.6 on average), `[count]` each."""
+    rng = np.random.default_rng(seed)
+    return 9 + np.round(23 * rng.beta(2, 2.5, count)).astype(int), 5 + np.round(27 * rng.beta(2.1, 2.8, count)).astype(int)
+
+
+def window(config: ModelConfig, size: int, sides: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """Tokens and frames of the sides of each chosen batch of a window, sorted by the sum of what the model can trim."""
+    lengths = [contest_lengths(WINDOW_BATCHES * size, side) for side in range(sides)]
+    needed = sum(tokens * config.trims_text + frames * config.trims_frames for tokens, frames in lengths)
+    order = np.argsort(needed, kind="stable")
+    parts = [order[place * size : (place + 1) * size] for place in WINDOW_PLACES]
+    return [[(tokens[part], frames[part]) for tokens, frames in lengths] for part in parts]
+
+
+def contest_batches(config: ModelConfig, size: int, trimmed: bool) -> list[VideoBatch]:
+    """Batches of a window of videos; the same videos whether trimmed or not."""
+    return [video_batch(config, *video, trimmed) for (video,) in window(config, size, 1)]
+
+
+def pair_batches(config: ModelConfig, size: int, trimmed: bool) -> list[PairBatch]:
+    """The same of pairs."""
+    return [
+        PairBatch(*(video_batch(config, *side, trimmed) for side in sides), tf.fill([size], 0.5))
+        for sides in window(config, size, 2)
+    ]
+
+
+def video_batch(config: ModelConfig, tokens: np.ndarray, frames: np.ndarray, trimmed: bool) -> VideoBatch:
+    """Random videos of such lengths, 15 % of the words to be predicted."""
+    rng = np.random.default_rng(0)
+    text = max(tokens) if trimmed and config.trims_text else config.max_text_length
+    length = max(frames) if trimmed and config.trims_frames else config.max_frames
+    tokens = np.minimum(tokens, config.max_text_length)
+    real = np.arange(config.max_text_length) < tokens[:, None]
+    ids = np.where(real, rng.integers(1000, VOCABULARY, real.shape), 0).astype("int32")
+    chosen = real & (rng.random(real.shape) < 0.15)
+    values = rng.standard_normal((len(tokens), config.max_frames, config.frame_embedding_size)).astype("float16")
+    place = np.minimum(np.arange(config.max_frames), frames[:, None] - 1)
+    values = np.take_along_axis(values, place[:, :, None], axis=1)
+    tags = rng.random((len(tokens), config.num_tags)) < 5 / config.num_tags
+    return VideoBatch(
+        ids=tf.constant([str(i) for i in range(len(tokens))]),
+        input_ids=tf.constant(ids[:, :text]),
+        attention_mask=tf.constant(real[:, :text].astype("int32")),
+        frames=tf.constant(values[:, :length]),
+        num_frames=tf.constant(np.minimum(frames, config.max_frames), tf.int32),
+        tags=tf.constant(tags.astype("int8")),
+        mlm_labels=tf.constant(np.where(chosen, ids, IGNORED_TOKEN).astype("int32")[:, :text]),
+    )
+
+
+def contest_records(folder: Path, count: int, frame_embedding_size: int = 1536, seed: int = 0) -> Path:
+    """A demo data set in the contest's format with so many videos for pre-training and half as many pairs."""
+    from vsim_tf.data.demo import write_demo_data
+
+    write_demo_data(
+        str(folder), num_pointwise=count, num_pairwise_videos=count // 2, num_pairs=count // 2, num_test_videos=64,
+        num_test_pairs=64, frame_embedding_size=frame_embedding_size, seed=seed,
+    )  # fmt: skip
+    return folder
