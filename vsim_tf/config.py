@@ -205,6 +205,7 @@ class StageConfig(_Config):
         total_steps: number of updates.
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
+        bucket_by_length: where batches are trimmed, videos of similar length share one.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
 
@@ -218,6 +219,7 @@ class StageConfig(_Config):
     log_every: int = 100
     seed: int = 42
     precision: str = "float32"
+    bucket_by_length: bool = True
 
     def __post_init__(self):
         for name in ("encoder_schedule", "head_schedule"):

@@ -99,6 +99,7 @@ def define_write_tfrecord():
     flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
     flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
     flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
 
 
@@ -209,6 +210,7 @@ def _define_training():
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
+    flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     _define_precision()
 
@@ -243,6 +245,7 @@ def training_config(stage: StageConfig) -> StageConfig:
         log_every=FLAGS.print_freq,
         seed=FLAGS.seed,
         precision=FLAGS.precision,
+        bucket_by_length=FLAGS.bucket_by_length,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
 

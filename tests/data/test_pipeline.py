@@ -80,7 +80,7 @@ def test_frames_are_decoded_as_they_were_written(tmp_path):
     video(num_frames=0),
     altered(lambda f: f["frame_feature"].Clear()),
     altered(lambda f: f["frame_feature"].bytes_list.Clear()),
-])  # fmt: skip
+], ids=["written without", "no list", "empty list"])  # fmt: skip
 def test_a_video_without_frames_is_all_zeros(tmp_path, record):
     batch = one_batch(tmp_path, [video("1"), record, video("3")])
     assert batch.num_frames.numpy().tolist() == [2, 0, 2]
@@ -264,6 +264,12 @@ def test_videos_of_similar_length_share_a_batch(tmp_path, monkeypatch):
     numbers = np.concatenate([numbers for numbers, _ in numbered])
     assert [lengths[n] for n in numbers] == [*sorted(lengths[:8]), *sorted(lengths[8:])]
     assert [f"v{n}".encode() for n in numbers] == [i for _, batch in numbered for i in batch.ids.numpy()]
+
+
+def test_without_buckets_trimmed_batches_have_the_order_of_padded_ones(files):
+    padded, trimmed = (take(training_data(files, form=form, bucket=False), 5) for form in (PADDED, TRIMMED))
+    assert [b.ids.numpy().tolist() for b in trimmed] == [b.ids.numpy().tolist() for b in padded]
+    assert any(b.frames.shape[1] < toys.FRAMES or b.input_ids.shape[1] < toys.TEXT for b in trimmed)
 
 
 def test_another_seed_gives_another_order_and_other_masks(files):

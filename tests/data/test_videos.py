@@ -34,7 +34,7 @@ def write(path, videos):
     make_video(), make_video(title=""), make_video(num_frames=0), make_video(tags=None, category=None),
     make_video(tags=[]),
     altered(lambda f: f[schema.FRAME_FEATURE].Clear()), altered(lambda f: f.pop(schema.ASR_TEXT)),
-])
+], ids=lambda _: "")
 def test_legal_videos(video):
     assert check_video(video, DIM, "here") == "7"
 
@@ -50,7 +50,7 @@ def test_legal_videos(video):
     (altered(lambda f: f[schema.ID].bytes_list.value.__setitem__(0, b"\xff")), "is not UTF-8"),
     (altered(lambda f: f[schema.TAG_ID].bytes_list.value.append(b"5")), "holds a bytes_list; expected a int64_list"),
     (altered(lambda f: f[schema.FRAME_FEATURE].bytes_list.value.append(b"1234567")), "frame 3 has 7 bytes; expected 8"),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_bad_videos(video, message):
     with pytest.raises(RecordError) as caught:
         check_video(video, DIM, "here")

@@ -61,8 +61,8 @@ class BatchFormat:
     trim_frames: bool = False
 
     @property
-    def sorts(self) -> bool:
-        """Whether videos of similar length share a batch: only if that saves something."""
+    def trims(self) -> bool:
+        """Whether sorting by length saves anything."""
         return self.trim_text or self.trim_frames
 
 
@@ -251,7 +251,7 @@ def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, bat
     if not sum(count_records(file) for file in files):
         raise UserError(f"{', '.join(files)}: no records")
     records = tf.data.TFRecordDataset(list(files)).enumerate()
-    if batch_format.sorts:
+    if batch_format.trims:
 
         def by_length(numbers, examples):
             order = tf.argsort(record_lengths(examples, kind, batch_format), stable=True)
@@ -278,6 +278,7 @@ class TrainingData:
         batch_size: global batch; the remainder of an epoch is dropped.
         seed: of the order and of word masking.
         mask_words: draw targets for the masked language model ("videos" only).
+        bucket: videos of similar length share a batch where batches are trimmed.
 
     Raises:
         UserError: fewer records than one batch.
@@ -292,9 +293,11 @@ class TrainingData:
         batch_size: int,
         seed: int,
         mask_words: bool = False,
+        bucket: bool = True,
     ):
         self.files, self.kind, self.format = list(files), kind, batch_format
         self.batch_size, self.seed, self.mask_words = batch_size, seed, mask_words
+        self.bucket = bucket and batch_format.trims
         self.num_records = sum(count_records(file) for file in self.files)
         self.steps_per_epoch = self.num_records // batch_size
         record_bytes = sum(os.path.getsize(file) for file in self.files) // max(self.num_records, 1) + 1
@@ -323,7 +326,7 @@ class TrainingData:
             seed=tf.cast(seeds[1, 0], tf.int64),
             reshuffle_each_iteration=False,
         )
-        if not self.format.sorts:
+        if not self.bucket:
             return shuffled.batch(self.batch_size, drop_remainder=True)
         windows = shuffled.batch(WINDOW_BATCHES * self.batch_size)
         return windows.enumerate().flat_map(lambda n, window: self._by_length(window, seeds[0] + tf.cast(n, tf.int32)))

@@ -89,7 +89,7 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
 
 def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint: str, label: str):
     training = settings.training
-    data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed)
+    data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed, bucket=training.bucket_by_length)
     validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
     with readable_errors([*run.train_files, *run.val_files], "pairs", form):
         summary = trainer.run(
