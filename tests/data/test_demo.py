@@ -159,4 +159,4 @@ def test_command_line_fails_in_one_line(tmp_path):
 
 
 def test_parameters_are_noted(folder):
-    assert json.loads((folder / "demo.json").read_text()) == {"version": 1, "seed": 2021, **SIZES}
+    assert json.loads((folder / "demo.json").read_text()) == {"version": 2, "seed": 2021, **SIZES}
