@@ -31,7 +31,7 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
         description: stands above the flags in `--help`.
         module: whose flags `--help` lists.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
     logging.set_verbosity(logging.WARNING)
 
     def guarded(_):
