@@ -17,7 +17,7 @@ from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.embedding import Embedder
 from vsim_tf.losses import cosine
 from vsim_tf.models import build_model
-from vsim_tf.registry import ENSEMBLE_MODELS, MODELS
+from vsim_tf.registry import ENSEMBLE_MODELS, MODELS, RECIPES
 from vsim_tf.training.checkpoints import TrainingState, model_weights
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
@@ -36,14 +36,15 @@ def quick_or_slow(name, *more):
     return pytest.param((name, *more) if more else name, marks=marks, id="-".join((name, *more)))
 
 
-def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8) -> Trainer:
+def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8, recipe="2021") -> Trainer:
     schedule = Schedule(peak=3e-3, warmup=0, horizon=100_000)
-    config = toys.stage(batch_size=batch_size, encoder_schedule=schedule, head_schedule=schedule)
+    training = toys.stage(batch_size=batch_size, encoder_schedule=schedule, head_schedule=schedule)
     strategy = strategy or tf.distribute.get_strategy()
     keras.utils.set_random_seed(5)
     with strategy.scope():
-        model = build_model(toys.model_config(name, dropout=dropout), pretraining=stage == "pretrain")
-    return Trainer(model, PretrainObjective() if stage == "pretrain" else PairObjective(0.5), config, strategy)
+        config = toys.model_config(name, dropout=dropout, **RECIPES[recipe])
+        model = build_model(config, pretraining=stage == "pretrain")
+    return Trainer(model, PretrainObjective() if stage == "pretrain" else PairObjective(0.5), training, strategy)
 
 
 def make_batch(name, stage, seed=0):
@@ -173,9 +174,17 @@ def case(request):
 
 
 def test_two_replicas_equal_one(case, two_replicas, quick_traces):
+    assert_two_replicas_equal_one(*case, two_replicas)
+
+
+@pytest.mark.parametrize("name", [quick_or_slow(name) for name in MODELS if name != "uniter"])
+def test_two_replicas_that_ignore_padding_equal_one(name, two_replicas, quick_traces):
+    assert_two_replicas_equal_one(name, "pretrain", make_trainer(name, "pretrain", recipe="plus"), two_replicas, "plus")
+
+
+def assert_two_replicas_equal_one(name, stage, one, two_replicas, recipe="2021"):
     """Losses and weights of three steps; synchronised BatchNorm computes the variance by another formula."""
-    name, stage, one = case
-    two = make_trainer(name, stage, two_replicas)
+    two = make_trainer(name, stage, two_replicas, recipe=recipe)
     batches = [make_batch(name, stage, seed) for seed in range(3)]
     dataset = tf.data.Dataset.from_generator(
         lambda: iter(batches), output_signature=tf.nest.map_structure(tf.type_spec_from_value, batches[0])

@@ -4,12 +4,27 @@ import keras
 from keras import ops
 
 
-def batch_normalization(name: str) -> keras.layers.BatchNormalization:
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' layer, whose masked statistics cover the global batch too when they are synchronised."""
+
+    def _moments(self, inputs, mask):
+        if mask is None or not self.synchronized:
+            return super()._moments(inputs, mask)
+        weights = ops.cast(mask, inputs.dtype)[..., None]
+        count, mean, square = (
+            ops.moments(x, axes=self._reduction_axes, synchronized=True)[0]
+            for x in (weights, inputs * weights, ops.square(inputs) * weights)
+        )
+        mean = mean / count
+        return mean, square / count - ops.square(mean)
+
+
+def batch_normalization(name: str) -> BatchNormalization:
     """Keras' defaults (momentum 0.99, eps 1e-3); statistics cover the global batch when there are several replicas.
 
     Not with one replica: synchronised variances are E[x²] − E[x]², which costs float32 a digit of the gate's gradient.
     """
-    return keras.layers.BatchNormalization(synchronized=_replicas_in_scope() > 1, name=name)
+    return BatchNormalization(synchronized=_replicas_in_scope() > 1, name=name)
 
 
 def _replicas_in_scope() -> int:
