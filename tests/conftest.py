@@ -8,12 +8,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is loade
 import keras
 import pytest
 import tensorflow as tf
+from hypothesis import settings
 
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes a minute; the tests need 4 GB without it
 

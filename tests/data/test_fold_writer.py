@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.data import fold_writer
+from vsim_tf.data.files import exclusive
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.folds import split_pairs
 from vsim_tf.data.labels import read_labels
@@ -180,6 +181,72 @@ def test_an_output_folder_that_cannot_be_written(source):
 
 def test_too_little_space(source, monkeypatch):
     monkeypatch.setattr(fold_writer.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10}))
-    with pytest.raises(UserError, match="GB are needed"):
+    with pytest.raises(UserError, match="MB are needed"):
         write(source)
     assert not (source / "folds").exists()
+
+
+def test_what_was_there_twice_is_reported(source, capsys):
+    with open(source / "videos.tfrecords", "rb") as file:
+        first = next(read_records(source / "videos.tfrecords"))[1]
+        content = file.read()
+    with open(source / "videos.tfrecords", "wb") as file:
+        file.write(content)
+        RecordWriter(file).write(first)
+    manifest = write(source)
+    assert (manifest.statistics.repeated_videos, manifest.statistics.conflicting_pairs) == (1, 1)
+    said = capsys.readouterr().out
+    assert "11 pairs of 9 videos" in said
+    assert "1 video records repeat an earlier one byte for byte" in said
+    assert "1 pairs repeat an earlier one, 1 in reversed order" in said
+    assert "different similarities, all of which are used: 1: 000 001 (0, 0.1)" in said
+
+
+def test_nothing_is_said_about_labels_without_repetition(source, capsys):
+    labels = source / "label.tsv"
+    labels.write_text("".join(labels.read_text().splitlines(keepends=True)[:8]))
+    write(source)
+    assert capsys.readouterr().out.splitlines() == [f"{source}/folds: 8 pairs of 9 videos"]
+
+
+def test_two_different_videos_of_one_id(source):
+    with open(source / "other.tfrecords", "wb") as file:
+        RecordWriter(file).write(video_record("004", "another title", np.zeros((1, DIM))))
+    with pytest.raises(UserError, match=r"videos.tfrecords, record 4, video '004': differs .* in .*other.tfrecords"):
+        write(source, pairwise_pattern=f"{source}/*.tfrecords")
+    assert not (source / "folds").exists()
+
+
+def test_a_second_writer_is_refused_and_the_first_one_not_disturbed(source):
+    (source / "folds/.unfinished").mkdir(parents=True)
+    (source / "folds/.unfinished/fold-00-of-03.tfrecord").write_bytes(b"of the first")
+    with exclusive(source / "folds"), pytest.raises(UserError, match="folds: another process is writing into it"):
+        write(source)
+    assert content(source / "folds") == {".unfinished/fold-00-of-03.tfrecord": b"of the first"}
+    write(source)
+
+
+def test_a_new_set_is_complete_before_the_old_one_is_touched(source, monkeypatch):
+    """All that is left then is renaming, which needs no space."""
+    write(source)
+    before = content(source / "folds")
+
+    def fail(unfinished, output_dir, manifest):
+        new = content(unfinished)
+        assert set(new) == {*manifest.files, "manifest.json"}
+        assert content(output_dir) == before | {f".unfinished/{name}": data for name, data in new.items()}
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(fold_writer, "_move_in_place", fail)
+    with pytest.raises(UserError, match="writing failed: Input/output error"):
+        write(source, seed=43, overwrite=True)
+    assert content(source / "folds") == before
+
+
+def test_needed_space_is_at_least_what_is_written(source, monkeypatch):
+    asked = []
+    monkeypatch.setattr(fold_writer, "_check_space", lambda folder, needed: asked.append(needed))
+    for number, layout in enumerate(("once", "expanded")):
+        write(source, layout=layout, output_dir=f"{source}/{number}")
+        written = sum(len(data) for path, data in content(source / str(number)).items() if path != "manifest.json")
+        assert written <= asked[number] <= 2 * written

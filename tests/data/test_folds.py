@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vsim_tf.data.folds import split_pairs
 from vsim_tf.data.labels import Pair, read_labels
@@ -90,3 +92,17 @@ def test_too_few(count, num_folds):
 def test_no_such_fold(fold):
     with pytest.raises(UserError, match="folds are 0 to 2"):
         split_pairs(make_pairs(9), 3).validation(fold)
+
+
+@given(num_folds=st.integers(2, 12), count=st.integers(0, 60), seed=st.integers(0, 9))
+def test_no_pair_is_trained_on_and_validated_on(num_folds, count, seed):
+    pairs = make_pairs(count)
+    if count < num_folds:
+        with pytest.raises(UserError, match=f"{count} pairs cannot fill {num_folds} folds"):
+            split_pairs(pairs, num_folds, seed)
+        return
+    folds = split_pairs(pairs, num_folds, seed)
+    for fold, order in enumerate(folds.training_orders()):
+        training, validation = set(order), set(folds.validation(fold))
+        assert not training & validation and training | validation == set(pairs)
+        assert training == set(folds.training(fold)) and len(order) == len(training) and validation

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsim_tf.data.labels import Pair, read_labels
+from vsim_tf.data.labels import Pair, find_repetitions, read_labels
 from vsim_tf.errors import UserError
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=20)
@@ -53,7 +53,7 @@ def test_any_bytes_give_valid_pairs_or_a_user_error(label_file, data):
     (b"\t4\t0.5", "the id ''"),
     (b"3\t4 \t0.5", "the id '4 '"),
     (b"3\t4\t0.5\r", "carriage return"),
-    (b"3\t\xff\t0.5", "0xff is not UTF-8"),
+    (b"3\t\xff\t0.5", "b'3\\t\\xff\\t0.5' has a byte 0xff that is not UTF-8"),
 ])
 def test_bad_line_is_named_with_its_number(label_file, line, message):
     label_file.write_bytes(b"1\t2\t0.5\n" + line + b"\n5\t6\t1\n")
@@ -64,7 +64,7 @@ def test_bad_line_is_named_with_its_number(label_file, line, message):
 
 @pytest.mark.parametrize(("data", "message"), [
     (b"", "empty"),
-    (b"\xef\xbb\xbf1\t2\t0.5\n", "byte order mark"),
+    (b"\xef\xbb\xbf1\t2\t0.5\n", r"line 1: .*1.t2.t0.5' starts with a byte order mark"),
     (b"1\t2\t0.5\r\n3\t4\t0.5\r\n", "CRLF"),
 ])
 def test_bad_file(label_file, data, message):
@@ -76,3 +76,11 @@ def test_bad_file(label_file, data, message):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_labels(tmp_path / "label.tsv")
+
+
+def test_repetitions_and_conflicts():
+    pairs = [Pair("a", "b", 0.5), Pair("c", "d", 1.0), Pair("a", "b", 0.5), Pair("d", "c", 1.0), Pair("e", "e", 0.0)]
+    assert find_repetitions(pairs) == (1, 1, {})
+    assert find_repetitions(pairs[:2]) == (0, 0, {})
+    more = [Pair("b", "a", 0.1), Pair("a", "b", 0.9), Pair("e", "e", 1.0)]
+    assert find_repetitions(pairs + more) == (3, 2, {("a", "b"): [0.1, 0.5, 0.9], ("e", "e"): [0.0, 1.0]})

@@ -30,7 +30,7 @@ def folder(tmp_path):
     write_manifest(tmp_path, Manifest(
         settings=Settings("once", 2, 42, 8, {"name": "label.tsv"}, []), files=files,
         folds=[FoldEntry([second], [first], 1), FoldEntry([first], [second], 1)],
-        statistics=Statistics(5, 0, 0, 4, 0, {"0.5": 5})))
+        statistics=Statistics(5, 0, 0, 0, 4, 0, {"0.5": 5})))
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_fold_files(folder):
 
 
 def test_no_manifest(tmp_path):
-    with pytest.raises(UserError, match=r"manifest.json: cannot be read.*write_tfrecord.py makes it"):
+    with pytest.raises(UserError, match=r"manifest.json does not exist; write_tfrecord.py makes it"):
         read_manifest(tmp_path)
 
 
@@ -76,12 +76,14 @@ def test_a_file_cut_at_a_record_boundary(folder):
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    (lambda c: c.update(schema_version=0), "schema version 0; expected 1"),
+    (lambda c: c.update(schema_version=0), "schema version 0; expected 2"),
     (lambda c: c.pop("folds"), "not as write_tfrecord.py writes it"),
     (lambda c: c["settings"].update(colour="red"), "colour"),
     (lambda c: c.update(files=[]), "not as write_tfrecord.py writes it"),
-    (lambda c: c["files"].update({"../other": c["files"]["fold-00-of-02.tfrecord"]}), "'../other', which is outside"),
-    (lambda c: c["files"].update({"/etc/other": c["files"]["fold-00-of-02.tfrecord"]}), "outside its folder"),
+    (lambda c: c["files"]["fold-00-of-02.tfrecord"].update(records="3"), "has '3' records"),
+    (lambda c: c["folds"][0].update(train=["../secret"]), "a fold has {'../secret'}, which is not among the files"),
+    (lambda c: c["files"].update({"../other": c["files"]["fold-00-of-02.tfrecord"]}), "'../other' is outside the folder"),
+    (lambda c: c["files"].update({"/etc/other": c["files"]["fold-00-of-02.tfrecord"]}), "'/etc/other' is outside the folder"),
 ])
 def test_a_manifest_of_another_kind(folder, change, message):
     edit(folder, change)

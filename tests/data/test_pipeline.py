@@ -30,7 +30,7 @@ def video(video_id="7", title="天地", num_frames=2, tags=(3,)):
 def altered(change, record=None):
     example = tf.train.Example.FromString(record or video())
     change(example.features.feature)
-    return example.SerializeToString()
+    return example.SerializeToString(deterministic=True)  # names the test
 
 
 def same(a, b) -> bool:
@@ -108,6 +108,36 @@ def test_ids_titles_and_tags_of_a_batch(tmp_path):
     assert (batch.mlm_labels.numpy() == IGNORED_TOKEN).all()
 
 
+@pytest.mark.parametrize("count", [0, 1, 32, 33, 500])
+def test_32_positions_of_any_number_of_frames(tmp_path, count):
+    form = dataclasses.replace(toys.batch_format(), max_frames=32)
+    frames = np.random.default_rng(count).standard_normal((count, toys.DIM)).astype(np.float16)
+    batch = one_batch(tmp_path, [video("1"), video_record("2", "", frames), video("3")], form)
+    assert batch.num_frames.numpy().tolist() == [2, min(count, 32), 2]
+    expected = frames[sampled_in_2021(count, 32)] if count else np.zeros((32, toys.DIM))
+    np.testing.assert_array_equal(batch.frames[1], expected)
+
+
+TITLES = {
+    "empty": "", "blanks": " \t\u3000 ", "long": "天地" * 5000, "one long word": "a" * 10_000,
+    "emoji": "😀👍🏽❤️", "extension B": "𠀀𪚥𠮷", "zero bytes": "a\0b\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bert", "roformer"])
+def test_every_title_becomes_a_row(tmp_path, kind):
+    broken = altered(lambda f: f["title"].bytes_list.value.__setitem__(0, b"\xff\xe5\xa4" + "天".encode() + b"\x80"))
+    records = [video(name, title) for name, title in TITLES.items()]
+    batch = one_batch(tmp_path, [*records, broken, video("plain", "天")], toys.batch_format(kind))
+    tokens, mask = batch.input_ids.numpy(), batch.attention_mask.numpy()
+    assert (mask.sum(axis=1) >= 2).all() and (mask[list(TITLES).index("long")] == 1).all()
+    special = toys.TOKENIZERS[kind]
+    assert mask[:2].sum(axis=1).tolist() == [2, 2]  # nothing but [CLS] and [SEP]
+    unknown = list(TITLES).index("one long word")
+    assert tokens[unknown, :3].tolist() == [special.cls_id, special.unk_id, special.sep_id]
+    np.testing.assert_array_equal(tokens[-2], tokens[-1])  # bytes that are not UTF-8 are dropped
+
+
 def test_both_sides_of_a_pair(tmp_path):
     records = toys.random_pairs(5)
     batch = one_batch(tmp_path, records, kind="pairs")
@@ -136,6 +166,14 @@ BAD_VIDEOS = {
     "short frame": (
         altered(lambda f: f["frame_feature"].bytes_list.value.append(b"1234567")),
         "video '7': frame 2 has 7 bytes; expected 12",
+    ),
+    "not a number": (
+        video_record("7", "", np.array([[0.0] * toys.DIM, [0, 0, np.nan, 0, 0, 0]])),
+        "video '7': frame 1 holds nan at position 2; only finite numbers are accepted",
+    ),
+    "infinity": (
+        video_record("7", "", np.array([[-np.inf] * toys.DIM])),
+        "video '7': frame 0 holds -inf at position 0; only finite numbers are accepted",
     ),
 }
 

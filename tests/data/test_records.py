@@ -82,7 +82,7 @@ def test_a_text_file_is_no_record_file(folder):
 def test_expand_pattern(folder, monkeypatch):
     (folder / "many").mkdir()
     for name in ("b.tfrecords", "a.tfrecords", "c[1].tfrecords"):
-        (folder / "many" / name).touch()
+        (folder / "many" / name).write_bytes(b"x")
     monkeypatch.chdir(folder / "many")
     assert records.expand_pattern("*.tfrecords") == ["a.tfrecords", "b.tfrecords", "c[1].tfrecords"]
     assert records.expand_pattern("b.tfrecords,a.*,*.tfrecords") == ["a.tfrecords", "b.tfrecords", "c[1].tfrecords"]
@@ -91,10 +91,11 @@ def test_expand_pattern(folder, monkeypatch):
 
 @pytest.mark.parametrize(("pattern", "message"), [
     ("missing.tfrecords", "matches no file"), ("a*,missing*", "'missing.*matches no file"), ("", "matches no file"),
-    (".", "is a folder.*tfrecords'"),
+    (".", "is a folder.*tfrecords'"), ("a.tfrecords,empty", "'empty' is empty"),
 ])
 def test_expand_pattern_errors(folder, monkeypatch, pattern, message):
-    (folder / "a.tfrecords").touch()
+    (folder / "a.tfrecords").write_bytes(b"x")
+    (folder / "empty").touch()
     monkeypatch.chdir(folder)
     with pytest.raises(UserError, match=message):
         records.expand_pattern(pattern)

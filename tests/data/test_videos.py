@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from vsim_tf.data import schema
 from vsim_tf.data.records import RecordWriter
-from vsim_tf.data.videos import VideoIndex, check_video, pair_record, video_record
+from vsim_tf.data.videos import VideoIndex, check_video, pair_record, read_ids, video_record
 from vsim_tf.errors import RecordError
 
 DIM = 4
@@ -19,7 +19,7 @@ def altered(change):
     """A valid video whose features `change` has altered."""
     example = tf.train.Example.FromString(make_video())
     change(example.features.feature)
-    return example.SerializeToString()
+    return example.SerializeToString(deterministic=True)  # names the test
 
 
 def write(path, videos):
@@ -89,3 +89,34 @@ def test_index_names_the_bad_record(tmp_path):
     file = write(tmp_path / "a", [make_video("1"), make_video("2"), make_video("3")])
     with pytest.raises(RecordError, match=f"{file}, record 0, video '1': frame 0 has 8 bytes; expected 10"):
         VideoIndex([file], DIM + 1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (2, 3)])
+def test_a_frame_with_a_number_that_is_not_finite(value, place):
+    frames = np.full((3, DIM), 65504, np.float16)
+    assert check_video(video_record("7", "", frames), DIM, "here") == "7"
+    frames[place] = value
+    with pytest.raises(RecordError, match=f"here, video '7': frame {place[0]} holds {value} at position {place[1]}; only finite"):
+        check_video(video_record("7", "", frames), DIM, "here")
+
+
+@pytest.mark.parametrize("count", [0, 1, 32, 33, 500])
+def test_any_number_of_frames_is_legal_and_each_has_its_length(count):
+    assert check_video(make_video(num_frames=count), DIM, "here") == "7"
+    for size in (0, 2 * DIM - 1, 2 * DIM + 2):
+        video = altered(lambda f, size=size: f[schema.FRAME_FEATURE].bytes_list.value.append(bytes(size)))
+        with pytest.raises(RecordError, match=f"frame 3 has {size} bytes; expected 8"):
+            check_video(video, DIM, "here")
+
+
+def test_ids_of_files(tmp_path):
+    ids = ["9223372036854775807", "007", "18446744073709551616", "0"]
+    files = [write(tmp_path / "a", map(make_video, ids[:3])), write(tmp_path / "b", [make_video("0")])]
+    assert read_ids(files) == ids
+    write(tmp_path / "b", [make_video(), b"\xff"])
+    with pytest.raises(RecordError, match="b, record 1: not a tf.train.Example"):
+        read_ids(files)
+    write(tmp_path / "b", [altered(lambda f: f.pop(schema.ID))])
+    with pytest.raises(RecordError, match="b, record 0: the key 'id' is missing"):
+        read_ids(files)

@@ -1,11 +1,13 @@
-"""Text files read strictly, and files that appear complete or not at all."""
+"""Text and JSON read strictly, files that appear complete or not at all, and folders that one process has to itself."""
 
 import contextlib
+import fcntl
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from vsim_tf.errors import UserError
 
@@ -28,12 +30,14 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     if not data:
         raise UserError(f"{path}: the file is empty")
     if data.startswith(_BOM):
-        raise UserError(f"{path}, line 1: starts with a byte order mark (BOM); save the file as UTF-8 without BOM")
+        first = data.split(b"\n", 1)[0]
+        raise UserError(f"{path}, line 1: {first!r} starts with a byte order mark (BOM); save the file as UTF-8 without BOM")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8") from None
+        number = data.count(b"\n", 0, error.start)
+        line = data.split(b"\n", number + 1)[number]
+        raise UserError(f"{path}, line {number + 1}: {line!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if "\r" in line:
@@ -44,6 +48,57 @@ def read_lines(path: str | os.PathLike) -> list[str]:
         if not line.strip():
             raise UserError(f"{path}, line {number}: {line!r} is a blank line; remove it")
     return lines
+
+
+def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
+    """The object in a JSON file. Raises UserError naming the file if it is missing, not JSON or not an object."""
+    try:
+        return _json_object(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_json_lines(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """The objects of a file with one JSON object per line; a last line without its line feed was cut off and is left out.
+
+    Raises:
+        UserError: no such file, or a line that is no JSON object; with the file and the line number.
+    """
+    try:
+        *lines, _ = Path(path).read_bytes().split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    return [_json_object(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _json_object(data: bytes, where: str | os.PathLike) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: a JSON object is needed, got {type(value).__name__}")
+    return value
+
+
+@contextlib.contextmanager
+def exclusive(folder: str | os.PathLike) -> Iterator[None]:
+    """Keeps out of a folder every other process that asks for the same; a killed process lets go of it.
+
+    Raises:
+        UserError: another process has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another process is writing into it; wait for its end, or choose another folder") from None
+        except OSError:
+            pass  # a file system without locks, as some network ones are
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from vsim_tf.data.files import fingerprint, sync_folder
+from vsim_tf.data.files import exclusive, fingerprint, sync_folder
 from vsim_tf.data.folds import CONTEST_FOLDS, Folds, split_pairs
-from vsim_tf.data.labels import Pair, read_labels
+from vsim_tf.data.labels import Pair, Repetitions, find_repetitions, read_labels
 from vsim_tf.data.manifest import (
     MANIFEST,
     FileEntry,
@@ -24,10 +24,12 @@ from vsim_tf.data.manifest import (
     write_manifest,
 )
 from vsim_tf.data.records import RecordWriter, expand_pattern
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, count_and_first
 
 ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"
+_BYTES_AROUND_PAIR = 128
+"""More than framing, suffixes of the keys and the similarity add to the two videos of a pair."""
 
 
 def write_folds(
@@ -61,14 +63,16 @@ def write_folds(
 
     Raises:
         UserError: input that cannot be used, a pair without its video, an output folder that cannot be written, too
-            little free space, or another set in the folder without `overwrite`. Nothing is half written then.
+            little free space, another process that writes into the folder, or another set in the folder without
+            `overwrite`. What the folder held is untouched then.
     """
     if layout not in _PLANS:
         raise UserError(f"--layout is {layout!r}; expected one of {', '.join(_PLANS)}")
     if frame_embedding_size < 1:
         raise UserError(f"--frame_embedding_size is {frame_embedding_size}; expected at least 1")
     files = expand_pattern(pairwise_pattern)
-    folds = split_pairs(read_labels(label_file), num_folds, seed)
+    pairs = read_labels(label_file)
+    folds = split_pairs(pairs, num_folds, seed)
     with _unfinished_folder(Path(output_dir)) as unfinished:
         settings = Settings(
             layout,
@@ -82,31 +86,47 @@ def write_folds(
         if found:
             print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
-        manifest = _write_files(unfinished, settings, files, folds)
+        repetitions = find_repetitions(pairs)
+        manifest = _write_files(unfinished, settings, files, folds, repetitions)
         _move_in_place(unfinished, Path(output_dir), manifest)
+    _report(output_dir, manifest.statistics, repetitions)
     return manifest
+
+
+def _report(output_dir: str, statistics: Statistics, repetitions: Repetitions) -> None:
+    """Says what was written, and what was there twice: that is legal, but seldom meant."""
+    print(f"{output_dir}: {statistics.pairs:,} pairs of {statistics.videos:,} videos")
+    if statistics.repeated_videos:
+        print(f"{statistics.repeated_videos:,} video records repeat an earlier one byte for byte; each video is used once")
+    if repetitions.repeated or repetitions.reversed:
+        print(f"{repetitions.repeated:,} pairs repeat an earlier one, {repetitions.reversed:,} in reversed order; all are used")
+    if repetitions.conflicting:
+        first = [f"{' '.join(pair)} ({', '.join(f'{s:g}' for s in scores)})" for pair, scores in repetitions.conflicting.items()]
+        print(f"pairs with different similarities, all of which are used: {count_and_first(first)}")
 
 
 @contextlib.contextmanager
 def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
     """A folder in `output_dir` that disappears at the end; so does `output_dir` itself if it was made in vain."""
     folder, is_new = output_dir / _UNFINISHED, not output_dir.exists()
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
-        folder.mkdir()
-    except OSError as error:
-        raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
-    try:
-        yield folder
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if is_new:
-            output_dir.rmdir()
-        if isinstance(error, OSError):
-            raise UserError(f"--output_dir {str(output_dir)!r}: writing failed: {error}") from error
-        raise
-    shutil.rmtree(folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(output_dir))
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+            folder.mkdir()
+        except OSError as error:
+            raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
+        try:
+            yield folder
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if is_new:
+                output_dir.rmdir()
+            if isinstance(error, OSError):
+                raise UserError(f"--output_dir {str(output_dir)!r}: writing failed: {error}") from error
+            raise
+        shutil.rmtree(folder)
 
 
 def _existing(output_dir: str, settings: Settings) -> Manifest | None:
@@ -123,19 +143,23 @@ def _existing(output_dir: str, settings: Settings) -> Manifest | None:
     )
 
 
-def _write_files(folder: Path, settings: Settings, files: list[str], folds: Folds) -> Manifest:
+def _write_files(folder: Path, settings: Settings, files: list[str], folds: Folds, repetitions: Repetitions) -> Manifest:
     from vsim_tf.data.videos import VideoIndex  # imports TensorFlow: only behind the checks that do not need it
 
     with VideoIndex(files, settings.frame_embedding_size) as videos:
         _check_ids(folds.pairs, videos)
         copies = 1 if settings.layout == "once" else folds.num_folds
-        _check_space(folder, copies * sum(videos.size(p.id_1) + videos.size(p.id_2) for p in folds.pairs))
+        sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
+        _check_space(folder, copies * sum(sizes))
         with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
             entries = {name: _write_file(folder / name, pairs, videos, bar) for name, pairs in _PLANS[settings.layout](folds)}
         statistics = Statistics(
-            len(folds.pairs), *_repeated_pairs(folds.pairs), len(videos), videos.repeated, _histogram(folds.pairs)
-        )
-    return Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics)
+            len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
+            len(videos), videos.repeated, _histogram(folds.pairs),
+        )  # fmt: skip
+    manifest = Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics)
+    write_manifest(folder, manifest)  # while the old set is whole: what follows needs no more space
+    return manifest
 
 
 def _write_file(path: Path, pairs: Iterable[Pair], videos, bar: tqdm) -> FileEntry:
@@ -165,7 +189,8 @@ def _move_in_place(unfinished: Path, output_dir: Path, manifest: Manifest) -> No
         os.replace(unfinished / name, output_dir / name)
     for folder in {(output_dir / name).parent for name in manifest.files}:
         sync_folder(folder)
-    write_manifest(output_dir, manifest)
+    os.replace(unfinished / MANIFEST, output_dir / MANIFEST)
+    sync_folder(output_dir)
 
 
 def _files_of_old_set(output_dir: Path) -> set[str]:
@@ -225,20 +250,8 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder.parent}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free; choose another --output_dir"
+            f"{folder.parent}: {needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free; choose another --output_dir"
         )
-
-
-def _repeated_pairs(pairs: Iterable[Pair]) -> tuple[int, int]:
-    """How many pairs repeat another one in the same order, and how many with first and second exchanged."""
-    seen, repeated, reversed_ = set(), 0, 0
-    for id_1, id_2, _ in pairs:
-        if (id_1, id_2) in seen:
-            repeated += 1
-        elif (id_2, id_1) in seen:
-            reversed_ += 1
-        seen.add((id_1, id_2))
-    return repeated, reversed_
 
 
 def _histogram(pairs: Iterable[Pair]) -> dict[str, int]:

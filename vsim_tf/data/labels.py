@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vsim_tf.data.files import read_lines
@@ -17,6 +19,38 @@ class Pair(NamedTuple):
     id_1: str
     id_2: str
     similarity: float
+
+
+class Repetitions(NamedTuple):
+    """Pairs that a label file has more than once.
+
+    Attributes:
+        repeated: number of pairs that repeat an earlier one in the same order.
+        reversed: number of pairs that repeat an earlier one with first and second exchanged, and none in the same order.
+        conflicting: pairs with different similarities, in whatever order of their two videos, and these similarities.
+    """
+
+    repeated: int
+    reversed: int
+    conflicting: dict[tuple[str, str], list[float]]
+
+
+def find_repetitions(pairs: Iterable[Pair]) -> Repetitions:
+    """What pairs have more than once. All of them train: a repetition weighs more, and a conflict is averaged."""
+    repeated = reversed_ = 0
+    scores: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for id_1, id_2, similarity in pairs:
+        if (id_1, id_2) in scores:
+            repeated += 1
+        elif (id_2, id_1) in scores:
+            reversed_ += 1
+        scores[id_1, id_2].append(similarity)
+    conflicting = {}
+    for (id_1, id_2), given in scores.items():
+        different = sorted({*given, *scores.get((id_2, id_1), [])})
+        if len(different) > 1 and (id_2, id_1) not in conflicting:
+            conflicting[id_1, id_2] = different
+    return Repetitions(repeated, reversed_, conflicting)
 
 
 def read_labels(path: str | os.PathLike) -> list[Pair]:

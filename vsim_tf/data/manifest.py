@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.data.files import replacing
+from vsim_tf.data.files import read_json_object, replacing
 from vsim_tf.data.records import count_records
 from vsim_tf.errors import UserError
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _AGAIN = "write the folds again: write_tfrecord.py --overwrite"
 
 
@@ -69,6 +69,7 @@ class Statistics:
         pairs: lines of the label file.
         repeated_pairs: pairs that repeat an earlier one in the same order.
         reversed_pairs: pairs that repeat an earlier one with first and second exchanged.
+        conflicting_pairs: pairs of videos that have different similarities.
         videos: distinct videos of the video records.
         repeated_videos: video records that repeat an earlier one byte for byte.
         similarity_histogram: similarity to number of pairs, ascending.
@@ -77,6 +78,7 @@ class Statistics:
     pairs: int
     repeated_pairs: int
     reversed_pairs: int
+    conflicting_pairs: int
     videos: int
     repeated_videos: int
     similarity_histogram: dict[str, int]
@@ -117,7 +119,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     manifest = parse_manifest(folder)
     for name, entry in manifest.files.items():
         path = Path(folder) / name
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UserError(f"{path}: the file is missing, though {MANIFEST} names it; {_AGAIN}")
         size, records = path.stat().st_size, count_records(path)
         if (size, records) != (entry.bytes, entry.records):
@@ -149,13 +151,13 @@ def parse_manifest(folder: str | os.PathLike) -> Manifest:
             folder.
     """
     path = Path(folder) / MANIFEST
+    if not path.exists():
+        raise UserError(f"{path} does not exist; write_tfrecord.py makes it, as its last file")
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}; write_tfrecord.py makes it, as its last file") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON: {error}; {_AGAIN}") from None
-    version = content.get("schema_version") if isinstance(content, dict) else None
+        content = read_json_object(path)
+    except UserError as error:
+        raise UserError(f"{error}; {_AGAIN}") from None
+    version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}; {_AGAIN}")
     try:
@@ -165,9 +167,19 @@ def parse_manifest(folder: str | os.PathLike) -> Manifest:
             folds=[FoldEntry(**entry) for entry in content["folds"]],
             statistics=Statistics(**content["statistics"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        _check(manifest)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UserError(f"{path}: not as write_tfrecord.py writes it ({error!r}); {_AGAIN}") from None
-    for name in manifest.files:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise UserError(f"{path}: names {name!r}, which is outside its folder; {_AGAIN}")
     return manifest
+
+
+def _check(manifest: Manifest) -> None:
+    """Raises ValueError or TypeError for values that no manifest has."""
+    for name, entry in manifest.files.items():
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"{name!r} is outside the folder")
+        if type(entry.records) is not int or type(entry.bytes) is not int:
+            raise ValueError(f"{name!r} has {entry.records!r} records in {entry.bytes!r} bytes")
+    for fold in manifest.folds:
+        if unknown := {*fold.train, *fold.validation} - set(manifest.files):
+            raise ValueError(f"a fold has {unknown}, which is not among the files")

@@ -130,6 +130,7 @@ def decode_frames(features: tf.RaggedTensor, batch_format: BatchFormat) -> tuple
     # decode_raw has no float16 kernel for fixed lengths, and a plain one is slower than reading 16-bit integers
     values = tf.io.decode_raw(tf.gather(flat, tf.reshape(index, [-1])), tf.uint16)
     frames = tf.bitcast(tf.reshape(values, tf.concat([tf.shape(chosen), [width]], axis=0)), tf.float16)
+    frames = tf.debugging.check_numerics(frames, "frames")  # `readable_errors` finds out whose
     positions = None if batch_format.trim_frames else batch_format.max_frames
     return tf.ensure_shape(frames, [None, positions, width]), num_frames
 

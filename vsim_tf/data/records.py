@@ -25,7 +25,7 @@ def expand_pattern(pattern: str) -> list[str]:
     """Sorted files of a glob pattern, or of several separated by commas.
 
     Raises:
-        UserError: a pattern that matches nothing, a folder, a file that cannot be read.
+        UserError: a pattern that matches nothing, a folder, a file that cannot be read or is empty.
     """
     files = set()
     for part in pattern.split(","):
@@ -40,6 +40,8 @@ def expand_pattern(pattern: str) -> list[str]:
             raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, '*.tfrecords')}'")
         if not os.access(file, os.R_OK):
             raise UserError(f"{file!r} cannot be read; check its permissions")
+        if not os.path.getsize(file):
+            raise UserError(f"{file!r} is empty; copy it again, or leave it out")
     return sorted(files)
 
 

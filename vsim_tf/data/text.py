@@ -19,7 +19,7 @@ import rjieba
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
 
-from vsim_tf.data.files import output_file
+from vsim_tf.data.files import output_file, read_json_object
 from vsim_tf.errors import UserError
 
 VOCAB_FILE = "vocab.txt"
@@ -228,17 +228,6 @@ def decode_titles(titles: Iterable[bytes]) -> list[str]:
     return [title.decode("utf-8", errors="replace") for title in titles]
 
 
-def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
-    """The object in a JSON file. Raises UserError naming the file if it is missing, not JSON or not an object."""
-    try:
-        value = json.loads(_read_text(Path(path)))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: a JSON object is needed, got {type(value).__name__}")
-    return value
-
-
 def _words(title: str, lower_case: bool) -> list[str]:
     """The jieba words of a title in order; special tokens spelled out in it stay whole."""
     if "[" not in title:
@@ -290,19 +279,15 @@ def _vocab_text(vocabulary: Sequence[str]) -> bytes:
 
 def _read_vocabulary(path: Path) -> list[str]:
     # Not splitlines: it also splits at characters such as U+2028, which are tokens like any other.
-    text = _read_text(path).replace("\r\n", "\n").rstrip("\n")
-    if not text:
-        raise UserError(f"{path}: the vocabulary is empty; one token a line is needed")
-    return text.split("\n")
-
-
-def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    if not text:
+        raise UserError(f"{path}: the vocabulary is empty; one token a line is needed")
+    return text.split("\n")
 
 
 def _read_normalization(path: Path, kind: str) -> Normalization:

@@ -21,6 +21,8 @@ _KINDS = {
     schema.CATEGORY_ID: "int64_list",
     schema.FRAME_FEATURE: "bytes_list",
 }
+_FLOAT16_EXPONENT = np.uint16(0x7C00)
+"""All bits of the exponent are set in infinities and in what is no number."""
 
 
 def video_record(
@@ -64,17 +66,10 @@ def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str 
 
     Raises:
         RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is
-            not UTF-8, a frame of another size.
+            not UTF-8, a frame of another size or with a number that is not finite.
     """
-    try:
-        feature = tf.train.Example.FromString(data).features.feature
-    except DecodeError:
-        raise RecordError(f"{where}: not a tf.train.Example") from None
-    video_id = _one_value(feature, schema.ID + suffix, where)
-    try:
-        video_id = video_id.decode("utf-8")
-    except UnicodeDecodeError:
-        raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
+    feature = parse_example(data, where)
+    video_id = _read_id(feature, where, suffix)
     where = f"{where}, video {video_id!r}"
     _one_value(feature, schema.TITLE + suffix, where)
     frames = schema.FRAME_FEATURE + suffix
@@ -83,14 +78,24 @@ def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str 
     for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
         if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
             raise RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
+    _check_frames(feature[frames].bytes_list.value, frame_embedding_size, where)
+    return video_id
+
+
+def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str) -> None:
     expected = frame_embedding_size * schema.BYTES_PER_FRAME_VALUE
-    for number, frame in enumerate(feature[frames].bytes_list.value):
+    for number, frame in enumerate(frames):
         if len(frame) != expected:
             raise RecordError(
                 f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
                 f"--frame_embedding_size={frame_embedding_size})"
             )
-    return video_id
+    bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, frame_embedding_size)
+    faulty = (bits & _FLOAT16_EXPONENT) == _FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16
+    if faulty.any():
+        number, position = np.argwhere(faulty)[0]
+        value = bits[number, position].view(np.float16)
+        raise RecordError(f"{where}: frame {number} holds {value} at position {position}; only finite numbers are accepted")
 
 
 def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
@@ -107,6 +112,20 @@ def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
                 feature[key + suffix].CopyFrom(video[key])
     feature[schema.SIMILARITY].float_list.value.append(similarity)
     return pair.SerializeToString(deterministic=True)
+
+
+def read_ids(files: Iterable[str]) -> list[str]:
+    """Ids of all videos of some files, in order.
+
+    Raises:
+        RecordError: a damaged file, or a record without exactly one id.
+    """
+    ids = []
+    for file in files:
+        for number, (_, data) in enumerate(read_records(file)):
+            where = f"{file}, record {number}"
+            ids.append(_read_id(parse_example(data, where), where))
+    return ids
 
 
 class _Place(NamedTuple):
@@ -187,6 +206,22 @@ class VideoIndex:
                 f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}"
                 "; an id may stand for one video only"
             )
+
+
+def parse_example(data: bytes, where: str):
+    """The features of a serialized Example, by key; `RecordError` if it is none."""
+    try:
+        return tf.train.Example.FromString(data).features.feature
+    except DecodeError:
+        raise RecordError(f"{where}: not a tf.train.Example") from None
+
+
+def _read_id(feature, where: str, suffix: str = "") -> str:
+    video_id = _one_value(feature, schema.ID + suffix, where)
+    try:
+        return video_id.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
 
 
 def _one_value(feature, key: str, where: str) -> bytes:

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from vsim_tf.data.text import read_json_object
+from vsim_tf.data.files import read_json_object
 from vsim_tf.errors import UserError, count_and_first
 
 SAFETENSORS_FILE, H5_FILE, PICKLE_FILE = "model.safetensors", "tf_model.h5", "pytorch_model.bin"

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.records import expand_pattern, read_records
+from vsim_tf.data.schema import TITLE
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
+from vsim_tf.data.videos import parse_example
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import VideoModel, build_model
 from vsim_tf.training.console import announce, announce_finished
@@ -85,8 +86,9 @@ def make_tokenizer(options: PretrainOptions, kind: str, train_files: list[str]) 
 
 
 def read_titles(files: list[str]) -> list[str]:
-    """Titles of all records, in order."""
-    feature = {"title": tf.io.FixedLenFeature([], tf.string, default_value="")}
-    batches = tf.data.TFRecordDataset(files).batch(256).map(lambda batch: tf.io.parse_example(batch, feature)["title"])
-    titles = np.concatenate(list(batches.as_numpy_iterator()))
+    """Titles of all records, in order; records are checked when they become batches."""
+    titles = []
+    for file in files:
+        for number, (_, data) in enumerate(read_records(file)):
+            titles.extend(parse_example(data, f"{file}, record {number}")[TITLE].bytes_list.value)
     return decode_titles(titles)
