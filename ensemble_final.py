@@ -12,6 +12,8 @@ def main():
     options = flags.FLAGS
     from vsim_tf.run_report import ensemble_and_report
 
+    if options.members and (options["models"].present or options["folds"].present):
+        raise UserError("--members names all files that are summed: leave --models and --folds out")
     models = options.members or options.models
     ensemble_and_report(
         output_dir=Path(options.output_dir),
@@ -28,6 +30,8 @@ def main():
 
 def model_weights(models: list[str], given: list[str] | None, are_files: bool) -> list[float]:
     """Weights in the order of the models: given, registered, or for files equal ones."""
+    if len(set(models)) < len(models):
+        raise UserError(f"{','.join(models)}: a member is named twice")
     if given is None:
         return [1 / len(models)] * len(models) if are_files else [registry.model_spec(m).ensemble_weight for m in models]
     try:

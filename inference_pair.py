@@ -15,8 +15,8 @@ def main():
     options = flags.FLAGS
     test_files = expand_pattern(options.test_file or str(Path(options.data_dir) / "test_*" / "*.tfrecords"))
     if options.ckpt_file:
-        if options["folds"].present:
-            raise UserError("--ckpt_file names one checkpoint: leave --folds out")
+        if options["folds"].present or options["checkpoint"].present:
+            raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
         flags.require_existing(f"{options.ckpt_file}.index")
         with flags.quiet_imports():
             from vsim_tf.inference import embed_to_zip

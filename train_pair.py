@@ -13,6 +13,8 @@ def main():
     patterns = (options.train_record_pattern, options.val_record_pattern)
     if any(patterns) and (not all(patterns) or options["folds"].present):
         raise UserError("--train_record_pattern and --val_record_pattern go together and exclude --folds")
+    if options["run_name"].present and not all(patterns):
+        raise UserError("--run_name names the run of --train_record_pattern and --val_record_pattern; runs of --folds have names")
     folds = [] if all(patterns) else flags.parse_folds(options.folds)
     pretrained = Path(options.pretrained_dir or model_folder / "pretrain")
     folds_dir = Path(options.folds_dir or Path(options.output_dir) / "folds")

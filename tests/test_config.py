@@ -48,6 +48,8 @@ def test_configurations_do_not_change():
         ({"kind": "gpt"}, "kind='gpt': 'bert' or 'roformer' is accepted"),
         ({"vocab_size": 0}, "vocab_size=0: a whole number above 0"),
         ({"num_layers": 1.5}, "num_layers=1.5: a whole number above 0"),
+        ({"vocab_size": 10**30}, "vocab_size=1000000000"),
+        ({"layer_norm_eps": math.nan}, "layer_norm_eps=nan"),
         ({"hidden_dropout": 1.0}, "hidden_dropout=1.0: a number from 0 up to"),
         ({"attention_dropout": -0.1}, "attention_dropout=-0.1"),
         ({"hidden_size": 10, "num_heads": 3}, "hidden_size=10 and num_heads=3: the first must be a multiple"),
@@ -96,6 +98,11 @@ def test_frames_need_no_position_in_bert():
         ({"batch_size": 0}, "batch_size=0"),
         ({"eval_every": -1}, "eval_every=-1"),
         ({"kl_weight": -0.5}, "kl_weight=-0.5"),
+        ({"kl_weight": math.inf}, "kl_weight=inf"),
+        ({"kl_weight": math.nan}, "kl_weight=nan"),
+        ({"seed": -1}, "seed=-1: a whole number from 0 to 2147483647"),
+        ({"seed": 2**31}, "seed=2147483648"),
+        ({"val_batch_size": 2**31}, "val_batch_size=2147483648"),
         ({"precision": "float16"}, "precision='float16': 'float32' or 'mixed_bfloat16'"),
     ],
 )
@@ -114,3 +121,24 @@ def test_impossible_schedules(values):
 def test_any_other_schedule_is_legal(peak, warmup, more):
     schedule = Schedule(peak, warmup, warmup + more)
     assert Schedule.from_dict(schedule.to_dict()) == schedule
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(num_tags="5"), "ModelConfig: num_tags is '5'"),
+        (lambda v: v.update(num_tags=True), "ModelConfig: num_tags is True"),
+        (lambda v: v.update(dropout="0.1"), "ModelConfig: dropout is '0.1'"),
+        (lambda v: v.update(name=None), "ModelConfig: name is None"),
+        (lambda v: v.update(pretrain_losses=[]), r"ModelConfig: pretrain_losses is \[\]"),
+        (lambda v: v.update(pretrain_losses={"tag": "1"}), "ModelConfig: pretrain_losses is {'tag': '1'}"),
+        (lambda v: v.update(encoder=3), "ModelConfig: encoder is 3"),
+        (lambda v: v["encoder"].update(layer_norm_eps=None), "EncoderConfig: layer_norm_eps is None"),
+        (lambda v: v["encoder"].update(rotary_value=0), "EncoderConfig: rotary_value is 0"),
+    ],
+)
+def test_a_value_of_another_type_is_named(change, message):
+    values = toys.model_config("uniter").to_dict()
+    change(values)
+    with pytest.raises(UserError, match=message):
+        ModelConfig.from_dict(values)

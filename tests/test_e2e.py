@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from vsim_tf.data.demo import write_demo_data
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.data.records import read_records
 from vsim_tf.errors import UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.run_report import ensemble_and_report
@@ -83,11 +85,19 @@ def ensemble(root: Path, **changes):
     ensemble_and_report(**values | changes)
 
 
+def no_socket(*_, **__):
+    pytest.fail("nothing may ask for a network")
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pipeline")
-    write_demo_data(str(root / "data"), frame_embedding_size=DIM, **SIZES)
-    run_all(root)
+    """The result of a whole run below a path with blanks and Chinese characters, while no socket can be made."""
+    root = tmp_path_factory.mktemp("视频 and blanks")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("socket", "create_connection", "getaddrinfo", "gethostbyname"):
+            patch.setattr(socket, name, no_socket)
+        write_demo_data(str(root / "data"), frame_embedding_size=DIM, **SIZES)
+        run_all(root)
     return root
 
 
@@ -256,6 +266,41 @@ def test_embeddings_are_made_again_when_the_test_file_is_another(root, tmp_path)
 def test_labelled_pairs_of_the_test_set_are_all_embedded(root):
     ids = set(read_embeddings(root / "output/uniter/fold-00/embeddings/test_a.npz").ids)
     assert {video for pair in read_labels(root / "data/test_a/label.tsv") for video in pair[:2]} <= ids
+
+
+def test_the_zip_is_refused_unless_it_holds_exactly_the_test_set(root, tmp_path):
+    """Embeddings that were made before the test file got another video, and lost one."""
+    data, output_zip = tmp_path / "data", tmp_path / "result.zip"
+    shutil.copytree(root / "data/test_b", data / "test_b")
+    ensemble(root, data_dir=data, output_zip=str(output_zip))
+    whole = output_zip.read_bytes()
+    records = [record for _, record in read_records(data / "test_b/test_b.tfrecords")]
+    toys.write_records(data / "test_b/test_b.tfrecords", [*records[1:], toys.random_videos(1)[0]])
+    message = rf"result.zip: ids differ from those of the test set; missing 1: v0; extra 1: {ids_of(root, 'test_b')[0]}$"
+    with pytest.raises(UserError, match=message):
+        ensemble(root, data_dir=data, output_zip=str(output_zip))
+    assert output_zip.read_bytes() == whole
+    (data / "test_b/test_b.tfrecords").write_bytes(whole)
+    with pytest.raises(UserError, match=r"test_b.tfrecords, record 0 .*no valid record"):
+        ensemble(root, data_dir=data, output_zip=str(output_zip))
+
+
+def test_a_zip_without_the_records_of_its_test_set_says_so(root, tmp_path, capsys):
+    ensemble(root, data_dir=tmp_path, output_zip=str(tmp_path / "result.zip"))
+    assert f"ids are not compared with a test set: there is no {tmp_path}/test_b/*.tfrecords" in capsys.readouterr().out
+    assert (tmp_path / "result.zip").read_bytes() == (root / "output/result.zip").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "summary.json", "config.json"])
+def test_a_damaged_file_of_a_run_is_named(root, tmp_path, name):
+    shutil.copytree(root / "output", tmp_path / "output")
+    folder = tmp_path / "output/uniter/pretrain"
+    (folder / name).write_bytes((folder / name).read_bytes()[:20] + b"\n" + b"}" * 20)
+    with pytest.raises(UserError, match=f"{folder / name}.*: not JSON"):
+        if name == "metrics.jsonl":
+            ensemble(root, output_dir=tmp_path / "output", output_zip=str(tmp_path / "result.zip"))
+        else:
+            finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import json
 import logging
 import math
 import weakref
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -244,3 +245,38 @@ def test_run_names_what_is_missing_or_does_not_fit(tmp_path):
     write_embeddings(members["two"][0], Embeddings(["v0"], np.ones((1, 4))))
     with pytest.raises(UserError, match="^two: ids differ"):
         ensemble_run(members, {"one": 0.5, "two": 0.5})
+
+
+def test_one_member_is_itself_and_a_member_of_weight_0_is_not_even_read(tmp_path):
+    (member,), values = random_members(1)
+    for result in (fold_mean([member]), weighted_sum([member], [1]), weighted_sum([member, tmp_path / "gone.npz"], [1, 0])):
+        assert result.ids == member.ids
+        np.testing.assert_array_equal(result.values, values[0])
+
+
+def test_order_of_members_changes_nothing_but_rounding():
+    members, _ = random_members(5)
+    weights = [0.3, 0.1, 0.2, 0.25, 0.15]
+    first = weighted_sum(members, weights)
+    for order in ([4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
+        turned = weighted_sum([members[i] for i in order], [weights[i] for i in order])
+        rows = [turned.ids.index(video) for video in first.ids]
+        np.testing.assert_allclose(turned.values[rows], first.values, rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.zip", b"PK"), ("a.npz", b"PK"), ("a.txt", b""), ("a.zip", None), ("a.npz", None),
+        ("a.zip", b'{"v0": [NaN]}'), ("a.zip", b'{"v0": [0.5], "v0": [0.5]}'), ("a.zip", b'{"v0": [0.5'),
+    ],
+)  # fmt: skip
+def test_a_damaged_member_is_named(tmp_path, name, content):
+    if content and content.startswith(b"{"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("result.json", content)
+    elif content is not None:
+        (tmp_path / name).write_bytes(content)
+    members, _ = random_members(1)
+    with pytest.raises(UserError, match=f"^{tmp_path / name}: "):
+        weighted_sum([*members, tmp_path / name], [0.5, 0.5])

@@ -43,9 +43,15 @@ def test_folds(text, folds):
     assert flags.parse_folds(text) == folds
 
 
-@pytest.mark.parametrize("text", ["", "-", "1-", "-1", "a", "1,,2", "0 1", "1-2-3", "2-1", "1,1", "0-3,2", "1.5", "²"])
+@pytest.mark.parametrize("text", ["", "-", "1-", "-1", "a", "1,,2", "0 1", "1-2-3", "2-1", "1,1", "0-3,2", "1.5", "²٣", "1000"])
 def test_bad_folds(text):
     with pytest.raises(UserError, match="--folds="):
+        flags.parse_folds(text)
+
+
+@pytest.mark.parametrize("text", ["0-99999999999999", "9" * 5000])
+def test_more_folds_than_anybody_has(text):
+    with pytest.raises(UserError, match="up to 999"):
         flags.parse_folds(text)
 
 
@@ -167,3 +173,16 @@ def test_what_was_said_before_an_error_is_not_lost(capfd):
         os.write(2, b"important\n")
         raise ZeroDivisionError
     assert capfd.readouterr().err == "important\n"
+
+
+@pytest.mark.parametrize("error", [UserError("bad\nthing"), OSError(28, "No space left on device", "a.json")])
+def test_what_a_person_can_mend_is_one_line_and_exit_code_2(given_flags, monkeypatch, capsys, error):
+    def main():
+        raise error
+
+    given_flags(flags.define_pair)
+    monkeypatch.setattr(flags.app, "run", lambda guarded, flags_parser: guarded([]))
+    with pytest.raises(SystemExit) as end:
+        flags.run(main, "")
+    assert end.value.code == 2
+    assert capsys.readouterr().err in ("error: bad thing\n", "error: a.json: No space left on device\n")

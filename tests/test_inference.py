@@ -2,16 +2,20 @@
 
 import json
 import os
+import zipfile
 
 import keras
+import numpy as np
 import pytest
 import toys
 
 from vsim_tf import inference
+from vsim_tf.data.videos import read_ids
+from vsim_tf.ensemble import fold_mean
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.models import build_model
-from vsim_tf.submission import read_embeddings
+from vsim_tf.submission import read_embeddings, read_submission, write_submission
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.run_folder import RunSettings, prepare_run_folder, write_summary
@@ -133,3 +137,28 @@ def test_a_checkpoint_outside_a_run_folder(tmp_path, runs, test_file):
     with pytest.raises(UserError, match=r"config.json does not exist"):
         embed_to_zip(str(checkpoint), [test_file], str(tmp_path / "a.zip"), 4, "float32")
     assert not (tmp_path / "a.zip").exists()
+
+
+def test_ids_reach_the_zip_as_they_are_written(runs, tmp_path):
+    ids = ["9223372036854775807", "9223372036854775808", "18446744073709551616", "007", "7", "0", "-1", "1e3", "天 地"]
+    rng = np.random.default_rng(0)
+    test_file = toys.write_records(tmp_path / "test_x.tfrecords", [toys.random_video(video, rng) for video in ids])
+    embed(runs, test_file)
+    embed_to_zip(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        assert list(json.loads(archive.read("result.json"))) == ids
+    write_submission(tmp_path / "all.zip", fold_mean(written(runs)), expected_ids=read_ids([test_file]))
+    assert read_submission(tmp_path / "all.zip").ids == ids
+
+
+def test_a_video_that_is_twice_in_the_test_set_is_named(runs, test_file):
+    toys.write_records(test_file, [*toys.random_videos(5), toys.random_videos(2)[1]])
+    with pytest.raises(UserError, match=r"test_x.npz: ids that occur more than once: 1: v1$"):
+        embed(runs, test_file)
+    assert not [path for path in written(runs) if path.exists()]
+
+
+def test_a_folder_that_cannot_be_written_is_named(runs, test_file):
+    (runs[1] / "embeddings").touch()
+    with pytest.raises(UserError, match=r"fold-01/embeddings/test_x.npz: cannot be written: "):
+        embed(runs, test_file)

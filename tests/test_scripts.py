@@ -68,11 +68,17 @@ def test_a_word_that_is_no_flag(script):
         ("train_pretrain.py", "--size=huge"),
         ("train_pretrain.py", "--model=mix_nextvlad", "--uniter_pooling=cls"),
         ("train_pretrain.py", "--bert_dir=a", "--bert_vocab=b"),
+        ("train_pretrain.py", "--seed=-1"),
         ("train_pair.py", "--folds=0-"),
+        ("train_pair.py", "--folds=0", "--run_name=mine"),
         ("train_pair.py", "--kl_weight=-1"),
         ("train_pair.py", "--train_record_pattern=a"),
         ("inference_pair.py", "--checkpoint=newest"),
         ("inference_pair.py", f"--test_file={__file__}", "--ckpt_file=a", "--folds=0"),
+        ("inference_pair.py", f"--test_file={__file__}", "--ckpt_file=a", "--checkpoint=best"),
+        ("inference_pair.py", f"--test_file={__file__}", "--model=uniter", "--output_zip=a.zip"),
+        ("ensemble_final.py", "--members=a.zip", "--models=uniter"),
+        ("ensemble_final.py", "--members=a.zip", "--folds=0"),
         ("ensemble_final.py", "--weights=1,2"),
         ("ensemble_final.py", "--weights=a,b,c,d,e,f"),
     ],
@@ -142,4 +148,30 @@ def test_a_bad_line_of_labels(line, data_dir, tmp_path):
 
 def test_more_folds_than_pairs(data_dir, tmp_path):
     assert_refused(start("write_tfrecord.py", "--num_folds=12", folder=tmp_path), "11 pairs")
+    assert_nothing_written(tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["--members=a.zip,b.zip,a.zip", "--models=uniter,uniter"])
+def test_a_member_that_is_named_twice(flag, tmp_path):
+    assert_refused(start("ensemble_final.py", flag, folder=tmp_path), "named twice")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda data: data[:-3], "truncated"),
+        (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], "damaged"),
+        (lambda data: b"", "is empty"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("script", "file"),
+    [("write_tfrecord.py", "pairwise/pairwise.tfrecords"), ("train_pretrain.py", "pointwise/pointwise.tfrecords")],
+)
+def test_a_damaged_record_file(script, file, damage, words, data_dir, tmp_path):
+    (data_dir / file).write_bytes(damage((data_dir / file).read_bytes()))
+    flags = [f"--frame_embedding_size={toys.DIM}", *(["--size=testing"] if "pretrain" in script else [])]
+    result = start(script, *flags, folder=tmp_path)
+    result.stderr = result.stderr.splitlines()[-1]  # behind the progress bar
+    assert_refused(result, file, words)
     assert_nothing_written(tmp_path)

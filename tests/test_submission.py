@@ -183,6 +183,25 @@ def test_refuses_other_packing_and_large_members(tmp_path):
         read_submission(tmp_path / "b.zip", max_bytes=1000)
 
 
+def test_a_zip_that_lies_about_its_size_is_not_unpacked_beyond_it(tmp_path):
+    text = json.dumps({"1": [0.0] * 256}) + " " * 10**6
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("result.json", text)
+    content = (tmp_path / "bomb.zip").read_bytes()
+    size = len(text).to_bytes(4, "little")
+    assert content.count(size) == 2  # before the data, and in the directory at the end
+    (tmp_path / "bomb.zip").write_bytes(content.replace(size, (2000).to_bytes(4, "little")))
+    with pytest.raises(UserError, match="bomb.zip: not a readable submission zip: Bad CRC-32"):
+        read_submission(tmp_path / "bomb.zip", max_bytes=2000)
+
+
+def test_refuses_large_arrays(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", ids=np.array(["1"]), embeddings=np.zeros((1, 10**6), np.float16))
+    assert (tmp_path / "bomb.npz").stat().st_size < 5000
+    with pytest.raises(UserError, match="bomb.npz: its arrays unpack to 2000260 bytes; accepted are at most 10000"):
+        read_embeddings(tmp_path / "bomb.npz", max_bytes=10_000)
+
+
 @pytest.mark.parametrize("write, read", [(write_submission, read_submission), (write_embeddings, read_embeddings)])
 def test_any_cut_or_changed_file_is_refused_or_read_whole(tmp_path, write, read):
     original, damaged = tmp_path / "whole", tmp_path / "damaged"

@@ -2,10 +2,14 @@
 
 import dataclasses
 import math
+import typing
 from pathlib import Path
 from typing import Any, Self
 
 from vsim_tf.errors import UserError
+
+LARGEST = 2**31 - 1
+"""Largest whole number of a configuration: more does not fit the 32 bits of seeds and shapes."""
 
 
 def _require(condition: bool, message: str):
@@ -16,13 +20,23 @@ def _require(condition: bool, message: str):
 def _require_positive(config: Any, *names: str):
     for name in names:
         value = getattr(config, name)
-        _require(isinstance(value, int) and value > 0, f"{name}={value!r}: a whole number above 0 is needed")
+        fits = isinstance(value, int) and 0 < value <= LARGEST
+        _require(fits, f"{name}={value!r}: a whole number above 0 and up to {LARGEST} is needed")
 
 
 def _require_fraction(config: Any, *names: str):
     for name in names:
         value = getattr(config, name)
         _require(0 <= value < 1, f"{name}={value!r}: a number from 0 up to, not including, 1 is needed")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value that was read from JSON is of the type of a field."""
+    if kind is float:
+        return type(value) in (int, float)
+    if typing.get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_fits(item, typing.get_args(kind)[1]) for item in value.values())
+    return type(value) is (dict if issubclass(kind, _Config) else kind)
 
 
 class _Config:
@@ -33,7 +47,7 @@ class _Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Raises `UserError` naming the keys that this class does not know or misses."""
+        """Raises `UserError` naming the keys that this class does not know or misses, or that have a value of another type."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
         required = {
             name
@@ -42,6 +56,8 @@ class _Config:
         }
         unknown, missing = sorted(set(values) - set(fields)), sorted(required - set(values))
         _require(not unknown and not missing, f"{cls.__name__}: unknown keys {unknown}, missing keys {missing}")
+        for name, value in values.items():
+            _require(_fits(value, fields[name].type), f"{cls.__name__}: {name} is {value!r}")
         return cls(**values)
 
     def replace(self, **changes: Any) -> Self:
@@ -77,7 +93,7 @@ class EncoderConfig(_Config):
     def __post_init__(self):
         _require(self.kind in ("bert", "roformer"), f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted")
         _require_positive(self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions")
-        _require_fraction(self, "hidden_dropout", "attention_dropout")
+        _require_fraction(self, "hidden_dropout", "attention_dropout", "layer_norm_eps", "initializer_range")
         heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
         _require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second")
         _require(
@@ -226,7 +242,8 @@ class StageConfig(_Config):
             if isinstance(getattr(self, name), dict):
                 object.__setattr__(self, name, Schedule.from_dict(getattr(self, name)))
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
-        _require(self.kl_weight >= 0, f"kl_weight={self.kl_weight!r}: 0 or more is needed")
+        _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
+        _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
             self.precision in ("float32", "mixed_bfloat16"),
             f"precision={self.precision!r}: 'float32' or 'mixed_bfloat16' is accepted",

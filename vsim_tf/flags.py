@@ -5,6 +5,7 @@ Names follow the 2021 scripts where those have the same flag. A default of None 
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,8 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
             main()
         except UserError as error:
             sys.exit(_fail(str(error)))
+        except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
+            sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
 
     app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
 
@@ -78,7 +81,7 @@ def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> l
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print("error:", " ".join(message.splitlines()), file=sys.stderr)
     return USER_ERROR_EXIT
 
 
@@ -222,10 +225,10 @@ def parse_folds(text: str) -> list[int]:
     """ "0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
     folds = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not (first.isdecimal() and (not _ or last.isdecimal())):
-            raise UserError(f"--folds={text}: {part!r} is neither a fold nor a range; e.g. 0-10 or 0,3,5-7")
-        folds.extend(range(int(first), int(last or first) + 1))
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part, re.ASCII)
+        if not match:
+            raise UserError(f"--folds={text}: {part!r} is neither a fold nor a range, up to 999; e.g. 0-10 or 0,3,5-7")
+        folds.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
     if len(set(folds)) != len(folds) or not folds:
         raise UserError(f"--folds={text}: a fold is named twice, or a range is empty")
     return folds

@@ -7,6 +7,8 @@ from vsim_tf.config import EncoderConfig, ModelConfig, Schedule, StageConfig
 from vsim_tf.errors import UserError
 
 ENCODER_RATE, HEAD_RATE = 3e-5, 5e-4
+PADDED_VOCABULARY = 128
+"""Word tables are padded to multiples of at most this; one that exceeds its vocab.txt by more belongs to another."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,7 +162,7 @@ def model_spec(name: str) -> ModelSpec:
 def encoder_config(spec: ModelSpec, size: str, vocab_size: int, hub_config: dict | None = None) -> EncoderConfig:
     """The text encoder of a model at a size; `hub_config` holds the fields of a Hugging Face config.json and wins."""
     values = SIZES[spec.size or size]["encoder"] | (hub_config or {})
-    if vocab_size > values.get("vocab_size", vocab_size):
+    if not 0 <= values.get("vocab_size", vocab_size) - vocab_size < PADDED_VOCABULARY:
         raise UserError(f"vocab.txt has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
     return EncoderConfig(**{"kind": spec.encoder_kind, "vocab_size": vocab_size} | values)
 

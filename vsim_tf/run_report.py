@@ -1,17 +1,18 @@
 """The last stage: ensemble the embeddings of all runs, write the zip, and report on the labelled test set."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import rich
 
 from vsim_tf.baselines import baseline_scores
+from vsim_tf.data.files import read_json_lines
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.manifest import MANIFEST, parse_manifest
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
 from vsim_tf.errors import UserError
+from vsim_tf.flags import quiet_imports
 from vsim_tf.report import Report, SetScores, console_table, read_timings, write_report
 from vsim_tf.submission import write_submission
 
@@ -38,7 +39,7 @@ def ensemble_and_report(
         data_dir: holds `<labelled_test_name>/label.tsv`; without that file no report is written.
         weights: weight of each model, or of each file of embeddings when `folds` is None.
         folds: folds that are averaged.
-        test_name: test set of the zip.
+        test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
         labelled_test_name: test set of the report.
         output_zip: path of the zip.
         frame_embedding_size: numbers per frame, for the baseline.
@@ -48,7 +49,7 @@ def ensemble_and_report(
         result = ensemble_run({file: [Path(file)] for file in weights}, weights)
     else:
         result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights)
-    write_submission(output_zip, result.embeddings, dtype="float64")
+    write_submission(output_zip, result.embeddings, dtype="float64", expected_ids=test_ids(data_dir, test_name, folds))
     print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
     label_file = data_dir / labelled_test_name / "label.tsv"
     if folds is None or not label_file.exists():
@@ -65,6 +66,17 @@ def ensemble_and_report(
     write_report(output_dir / "report.md", report)
     rich.print(console_table(scores))
     print(f"{output_dir / 'report.md'}")
+
+
+def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str] | None:
+    """Ids of a test set's videos; None for members that are files, which may be of any set, and without its records."""
+    pattern = data_dir / name / "*.tfrecords"
+    if folds is None or not any(pattern.parent.glob(pattern.name)):
+        print("ids are not compared with a test set: " + ("members are files" if folds is None else f"there is no {pattern}"))
+        return None
+    with quiet_imports():
+        from vsim_tf.data.videos import read_ids
+    return read_ids(expand_pattern(str(pattern)))
 
 
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
@@ -84,10 +96,8 @@ def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
 
 def validation_curve(path: Path) -> list[float]:
     """Spearman of each evaluation in a run's metrics.jsonl; empty where there is no such file."""
-    if not path.exists():
-        return []
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line["validation/spearman"] for line in lines if "validation/spearman" in line]
+    values = [line.get("validation/spearman") for line in read_json_lines(path)] if path.exists() else []
+    return [value for value in values if type(value) in (int, float)]
 
 
 def score_test_set(

@@ -19,8 +19,8 @@ from vsim_tf.errors import UserError, count_and_first
 MAX_DIMENSIONS = 256
 """The contest accepts at most this many numbers per video."""
 
-MAX_JSON_BYTES = 2**30
-"""Largest `result.json` that is read; the contest's larger test set (43,027 videos x 256) needs about 0.25 GB."""
+MAX_UNPACKED_BYTES = 2**30
+"""Most that is unpacked of a file; the contest's larger test set (43,027 videos x 256) needs about 0.25 GB as JSON."""
 
 RESULT_JSON = "result.json"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -167,7 +167,7 @@ def _float64_texts(values: np.ndarray) -> Iterator[list[str]]:
         yield [repr(number) for number in row.tolist()]
 
 
-def read_submission(path: PathLike, max_bytes: int = MAX_JSON_BYTES) -> Embeddings:
+def read_submission(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embeddings:
     """Reads a submission zip without unpacking it to disk.
 
     The zip must hold one member, `result.json`, or as the fold zips of 2021 any single .json, also in a folder.
@@ -254,14 +254,22 @@ def write_embeddings(path: PathLike, embeddings: Embeddings) -> None:
         np.savez(file, ids=ids, embeddings=embeddings.values.astype(np.float16))
 
 
-def read_embeddings(path: PathLike) -> Embeddings:
+def read_embeddings(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embeddings:
     """Reads what `write_embeddings` wrote; `values` is `[videos, dim]` float16.
+
+    Args:
+        path: the npz file.
+        max_bytes: largest accepted size of the unpacked arrays.
 
     Raises:
         UserError: missing, damaged or another kind of file; names the file.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > max_bytes:
+            raise UserError(f"{path}: its arrays unpack to {size} bytes; accepted are at most {max_bytes}")
+        with np.load(path, allow_pickle=False) as arrays:
             ids, values = arrays["ids"], arrays["embeddings"]
     except UNREADABLE as error:
         raise UserError(f"{path}: not a readable embeddings file (npz): {_reason(error)}") from error

@@ -347,6 +347,14 @@ def test_too_few_records_for_a_batch(files):
         training_data(files, batch_size=24)
 
 
+def test_files_without_a_record(tmp_path):
+    empty = [toys.write_records(tmp_path / name, []) for name in "ab"]
+    with pytest.raises(UserError, match=f"{empty[0]}, {empty[1]}: no records"):
+        training_data(empty)
+    with pytest.raises(UserError, match=f"{empty[0]}: no records"):
+        evaluation_batches(empty[:1], "videos", toys.batch_format(), 4)
+
+
 def test_a_truncated_training_file_is_refused_before_training(tmp_path):
     file = tmp_path / "records"
     toys.write_records(file, toys.random_videos(5))

@@ -7,6 +7,7 @@ import pytest
 import toys
 
 from vsim_tf.errors import UserError
+from vsim_tf.training.console import announce_finished
 from vsim_tf.training.run_folder import (
     CONFIG,
     TAGS,
@@ -110,7 +111,7 @@ def test_a_folder_without_a_run(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", '{"step": 1', "\xff"])
 def test_damaged_json_is_named(folder, text):
     (folder / CONFIG).write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match=r"config.json: not valid JSON"):
+    with pytest.raises(UserError, match=r"config.json: not JSON"):
         read_config(folder)
 
 
@@ -118,6 +119,24 @@ def test_a_config_of_another_version_names_its_keys(folder):
     edit(folder / CONFIG, lambda values: values["model"].update(colour=1) or values["model"].pop("pooling"))
     with pytest.raises(UserError, match=r"unknown keys \['colour'\], missing keys \['pooling'\]"):
         read_model_config(folder)
+
+
+@pytest.mark.parametrize("key", ["model", "tokenizer", "tags"])
+def test_a_config_without_a_part_is_named(folder, key):
+    for change in (lambda values: values.pop(key), lambda values: values.update({key: 3})):
+        edit(folder / CONFIG, change)
+        with pytest.raises(UserError, match=rf"config.json: {key} is missing or no object"):
+            read_config(folder)
+
+
+def test_a_damaged_summary_is_named(folder):
+    (folder / "summary.json").write_text('{"step": 6, "spearman": "high", "best_spearman": NaN}')
+    summary = read_summary(folder)
+    with pytest.raises(UserError, match=r"run/summary.json: no number spearman, best_step; remove the file"):
+        announce_finished("label", summary, folder)
+    (folder / "summary.json").write_text("{")
+    with pytest.raises(UserError, match=r"summary.json: not JSON.*; remove it"):
+        read_summary(folder)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -282,7 +282,7 @@ class TrainingData:
         bucket: videos of similar length share a batch where batches are trimmed.
 
     Raises:
-        UserError: fewer records than one batch.
+        UserError: no records, or fewer than one batch.
         RecordError: a truncated file.
     """
 
@@ -300,8 +300,10 @@ class TrainingData:
         self.batch_size, self.seed, self.mask_words = batch_size, seed, mask_words
         self.bucket = bucket and batch_format.trims
         self.num_records = sum(count_records(file) for file in self.files)
+        if not self.num_records:
+            raise UserError(f"{', '.join(self.files)}: no records")
         self.steps_per_epoch = self.num_records // batch_size
-        record_bytes = sum(os.path.getsize(file) for file in self.files) // max(self.num_records, 1) + 1
+        record_bytes = sum(os.path.getsize(file) for file in self.files) // self.num_records + 1
         self.shuffle_buffer = max(SHUFFLE_BATCHES * batch_size, SHUFFLE_BYTES // record_bytes)
         if not self.steps_per_epoch:
             raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")

@@ -21,8 +21,12 @@ _CRC = struct.Struct("<I")
 _HEADER_BYTES = _LENGTH.size + _CRC.size
 
 
-def expand_pattern(pattern: str) -> list[str]:
+def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
     """Sorted files of a glob pattern, or of several separated by commas.
+
+    Args:
+        pattern: one or more.
+        may_be_empty: accept files of 0 bytes; as a rule they were not copied well.
 
     Raises:
         UserError: a pattern that matches nothing, a folder, a file that cannot be read or is empty.
@@ -40,7 +44,7 @@ def expand_pattern(pattern: str) -> list[str]:
             raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, '*.tfrecords')}'")
         if not os.access(file, os.R_OK):
             raise UserError(f"{file!r} cannot be read; check its permissions")
-        if not os.path.getsize(file):
+        if not may_be_empty and not os.path.getsize(file):
             raise UserError(f"{file!r} is empty; copy it again, or leave it out")
     return sorted(files)
 

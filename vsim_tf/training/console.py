@@ -7,7 +7,8 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from vsim_tf.training.run_folder import RunSettings
+from vsim_tf.errors import UserError
+from vsim_tf.training.run_folder import SUMMARY, RunSettings
 
 
 def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy, counts: dict[str, int]):
@@ -30,7 +31,10 @@ def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy
 
 
 def announce_finished(label: str, summary: dict[str, Any], folder: Path):
-    """One line about a complete run."""
+    """One line about a complete run; `UserError` when its summary.json has been damaged."""
+    missing = [key for key in ("step", "spearman", "best_spearman", "best_step") if type(summary.get(key)) not in (int, float)]
+    if missing:
+        raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
     print(
         f"{label}: complete at step {summary['step']}, Spearman {summary['spearman']:.4f}"
         f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}",

@@ -45,7 +45,8 @@ def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
 
 def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
     """A run on files given by patterns, e.g. in the layout of 2021."""
-    return PairRun(model_folder / name, expand_pattern(train_pattern), expand_pattern(val_pattern))
+    train_files = expand_pattern(train_pattern, may_be_empty=True)  # as always-train.tfrecord may be
+    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern))
 
 
 def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False):

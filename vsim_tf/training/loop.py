@@ -10,7 +10,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import replacing
+from vsim_tf.data.files import read_json_lines, replacing
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.checkpoints import TrainingState
@@ -143,6 +143,16 @@ def _not_finite(what: str, value, step: int) -> UserError:
     )
 
 
+def _line(values: dict[str, float]) -> str:
+    return json.dumps(values) + "\n"
+
+
+def _step(line: dict[str, float], path: Path) -> int:
+    if type(line.get("step")) is not int:
+        raise UserError(f"{path}: the line {line} has no step; give --overwrite to train anew")
+    return line["step"]
+
+
 class RunLog:
     """`metrics.jsonl` (one JSON object a line: step and values, no times) and TensorBoard events of one run.
 
@@ -152,13 +162,12 @@ class RunLog:
     def __init__(self, folder: Path, step: int):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / METRICS_FILE
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        self.kept = [json.loads(line) for line in kept]
+        lines = read_json_lines(self.path) if self.path.exists() else []
+        self.kept = [line for line in lines if _step(line, self.path) <= step]
         self.started, self.first_step = time.perf_counter(), step
         if is_chief():
             with replacing(self.path) as file:
-                file.write("".join(kept).encode())
+                file.write("".join(map(_line, self.kept)).encode())
             self.events = tf.summary.create_file_writer(str(folder / "events"))
 
     def validation(self, step: int) -> dict[str, float]:
@@ -171,7 +180,7 @@ class RunLog:
         if not is_chief():
             return
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step} | values) + "\n")
+            file.write(_line({"step": step} | values))
         with self.events.as_default(step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

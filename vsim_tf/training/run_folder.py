@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vsim_tf.config import ModelConfig, StageConfig
-from vsim_tf.data.files import fingerprint, replacing
+from vsim_tf.data.files import fingerprint, output_file, read_json_object
 from vsim_tf.data.pipeline import BatchFormat
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, load_tokenizer
@@ -85,7 +85,7 @@ def _tag_lines(tags: np.ndarray) -> bytes:
 def _write_inputs(folder: Path, settings: RunSettings):
     (folder / TOKENIZER).mkdir(exist_ok=True)
     settings.tokenizer.save(folder / TOKENIZER)
-    with replacing(folder / TAGS) as file:
+    with output_file(folder / TAGS) as file:
         file.write(_tag_lines(settings.tags))
     write_json(folder / CONFIG, settings.to_dict())
 
@@ -110,7 +110,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def write_json(path: Path, values: dict[str, Any]):
     """Writes a readable JSON file that appears complete or not at all."""
-    with replacing(path) as file:
+    with output_file(path) as file:
         file.write((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
 
 
@@ -121,31 +121,38 @@ def write_summary(folder: Path, summary: dict[str, Any]):
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a complete run, else None."""
+    """The summary of a complete run, else None; `UserError` when it is damaged."""
     return read_json(folder / SUMMARY)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON file, None where there is none; `UserError` when it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    """The object of a JSON file that can be made anew, None where there is none; `UserError` when it is damaged."""
+    if not path.exists():
         return None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); remove it to start anew") from None
+    try:
+        return read_json_object(path)
+    except UserError as error:
+        raise UserError(f"{error}; remove it to have it made anew") from None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of a run folder; `UserError` when it is missing or damaged."""
-    config = read_json(folder / CONFIG)
-    if config is None:
-        raise UserError(f"{folder / CONFIG} does not exist: {folder} is no folder of a training run")
+    path = folder / CONFIG
+    if not path.exists():
+        raise UserError(f"{path} does not exist: {folder} is no folder of a training run")
+    config = read_json_object(path)
+    damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
+    if damaged:
+        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; train anew with --overwrite")
     return config
 
 
 def read_model_config(folder: Path) -> ModelConfig:
     """The model that a run folder holds."""
-    return ModelConfig.from_dict(read_config(folder)["model"])
+    try:
+        return ModelConfig.from_dict(read_config(folder)["model"])
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from None
 
 
 def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
@@ -156,10 +163,10 @@ def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
     """
     config = read_config(folder)
     tokenizer = load_tokenizer(folder / TOKENIZER, model.encoder.kind)
-    if tokenizer.fingerprint != config["tokenizer"]["sha256"]:
+    if tokenizer.fingerprint != config["tokenizer"].get("sha256"):
         raise UserError(f"{folder / TOKENIZER}: another vocabulary than the model was trained with ({folder / CONFIG})")
     tags = read_tag_list(folder / TAGS)
-    if hashlib.sha256(_tag_lines(tags)).hexdigest() != config["tags"]["sha256"]:
+    if hashlib.sha256(_tag_lines(tags)).hexdigest() != config["tags"].get("sha256"):
         raise UserError(f"{folder / TAGS}: other tags than the model was trained with ({folder / CONFIG})")
     return batch_format(model, tokenizer, tags)
 
