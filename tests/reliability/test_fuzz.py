@@ -1,0 +1,452 @@
+"""Every file and flag that is parsed, given anything at all: a result or a `UserError` that names it, never another exception.
+
+The quick tests always try the same inputs, the slow ones new ones each time.
+"""
+
+import contextlib
+import copy
+import importlib.util
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from vsim_tf import flags
+from vsim_tf.config import EncoderConfig
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
+from vsim_tf.data.pipeline import TrainingData, check_records, evaluation_batches, readable_errors
+from vsim_tf.data.records import count_records, read_records
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import load_tokenizer
+from vsim_tf.data.videos import VideoIndex, read_ids
+from vsim_tf.ensemble import check_weights
+from vsim_tf.errors import UserError
+from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.report import read_timings
+from vsim_tf.run_report import validation_curve
+from vsim_tf.submission import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
+from vsim_tf.training.console import announce_finished
+from vsim_tf.training.loop import RunLog
+from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
+from vsim_tf.training.run_folder import (
+    RunSettings,
+    prepare_run_folder,
+    read_batch_format,
+    read_model_config,
+    read_summary,
+    write_summary,
+)
+
+ROOT = Path(__file__).parents[2]
+QUICK, SLOW = 25, 500
+FORM = toys.batch_format()
+ENCODER_SIZES = {
+    "vocab_size": 11, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_positions": 9
+}  # fmt: skip
+
+
+def load_script(name: str):
+    """A script of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+class Parser(NamedTuple):
+    """A file that is parsed.
+
+    Attributes:
+        file: its name, relative to the folder that `make` fills.
+        make: writes a folder with a file in it that is accepted.
+        read: parses it, called with the folder.
+    """
+
+    file: str
+    make: Callable[[Path], Any]
+    read: Callable[[Path], Any]
+
+
+def text_file(name: str, text: str, read: Callable[[Path], Any]) -> Parser:
+    return Parser(name, lambda folder: (folder / name).write_text(text, encoding="utf-8"), lambda folder: read(folder / name))
+
+
+# --- folders with a valid file ----------------------------------------------------------------------------------------
+
+
+def make_manifest(folder: Path):
+    files = {}
+    for name, count in (("fold-00-of-02.tfrecord", 3), ("fold-01-of-02.tfrecord", 2)):
+        toys.write_records(folder / name, [b"record"] * count)
+        files[name] = FileEntry(count, (folder / name).stat().st_size, "0" * 64)
+    first, second = files
+    folds = [FoldEntry([second], [first], 1), FoldEntry([first], [second], 1)]
+    inputs = {"name": "label.tsv", "bytes": 1, "sha256": "0" * 64}
+    write_manifest(
+        folder, Manifest(Settings("once", 2, 42, 8, inputs, [inputs]), files, folds, Statistics(5, 0, 0, 0, 4, 0, {"1": 5}))
+    )
+
+
+def run_settings() -> RunSettings:
+    return RunSettings("pair", toys.model_config("uniter"), toys.stage(), toys.TOKENIZERS["bert"], toys.TAGS, {"pairs": 3})
+
+
+def make_run(folder: Path):
+    prepare_run_folder(folder, run_settings(), overwrite=False)
+    write_summary(folder, {"step": 6, "spearman": 0.5, "best_spearman": 0.5, "best_step": 3})
+    lines = [{"step": 0, "validation/spearman": 0.1}, {"step": 2, "loss": 1.5}, {"step": 3, "validation/spearman": 0.2}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def read_run(folder: Path):
+    read_batch_format(folder, read_model_config(folder))
+    prepare_run_folder(folder, run_settings(), overwrite=False)
+
+
+def make_submission(folder: Path):
+    write_submission(folder / "a.zip", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+def make_embeddings(folder: Path):
+    write_embeddings(folder / "a.npz", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+ENCODER = TransformerEncoder(EncoderConfig(kind="bert", **ENCODER_SIZES), pooler=True)
+ENCODER.build(None)
+
+
+def torch_name(name: str) -> str:
+    name = re.sub(r"/(kernel|embeddings|gamma)$", "/weight", name.replace("layer_._", "layer/"))
+    return re.sub(r"/beta$", "/bias", name).replace("/", ".")
+
+
+def make_safetensors(folder: Path):
+    weights = {name: np.ones(weight.shape, np.float32) for name, weight in ENCODER.named_weights().items()}
+    transposed = {torch_name(name): value.T if name.endswith("kernel") else value for name, value in weights.items()}
+    save_file({name: np.ascontiguousarray(value) for name, value in transposed.items()}, folder / "model.safetensors")
+
+
+def make_h5(folder: Path):
+    with h5py.File(folder / "tf_model.h5", "w") as file:
+        for name, weight in ENCODER.named_weights().items():
+            file[f"bert/model/bert/{name}:0"] = np.ones(weight.shape, np.float32)
+
+
+def read_videos(folder: Path):
+    """Every reader of video records; they must agree on what is legal."""
+    file = str(folder / "a.tfrecords")
+    count_records(file)
+    ids = read_ids([file])
+    with VideoIndex([file], toys.DIM) as index:
+        [index.read(video) for video in ids]
+    check_records(file, "videos", toys.DIM)
+    embed_and_train(file, "videos")
+
+
+def embed_and_train(file: str, kind: str):
+    """What goes into a model; records that `check_records` accepts must go through without an error."""
+    with readable_errors([file], kind, FORM):
+        list(evaluation_batches([file], kind, FORM, 3))
+        list(TrainingData([file], kind, FORM, 1, seed=1).batches().take(3))
+
+
+def read_batches(folder: Path):
+    embed_and_train(str(folder / "a.tfrecords"), "videos")
+
+
+def read_pairs(folder: Path):
+    embed_and_train(str(folder / "a.tfrecords"), "pairs")
+
+
+VOCABULARY = "".join(f"{token}\n" for token in toys.VOCABULARY)
+HUB_CONFIG = {
+    "model_type": "bert", "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "intermediate_size": 96, "max_position_embeddings": 40, "hidden_act": "gelu", "layer_norm_eps": 1e-6,
+}  # fmt: skip
+
+
+def make_tokenizer(folder: Path):
+    toys.TOKENIZERS["bert"].save(folder)
+
+
+def encode(kind: str) -> Callable[[Path], Any]:
+    return lambda path: load_tokenizer(path, kind).encode_batch(["天地 abc", ""], 8)
+
+
+PARSERS = {
+    "label file": text_file("label.tsv", "1\t2\t0.5\n007\t2\t1\n", read_labels),
+    "tag list": text_file("tag_list.txt", "100\n20\tname\n-3\n", read_tag_list),
+    "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\n", read_timings),
+    "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
+    "vocabulary, roformer": text_file("vocab.txt", VOCABULARY, encode("roformer")),
+    "tokenizer_config.json": Parser("tokenizer_config.json", make_tokenizer, encode("bert")),
+    "manifest.json": Parser("manifest.json", make_manifest, lambda folder: fold_files(folder, 1)),
+    "fold file": Parser("fold-01-of-02.tfrecord", make_manifest, lambda folder: fold_files(folder, 1)),
+    "config.json": Parser("config.json", make_run, read_run),
+    "summary.json": Parser("summary.json", make_run, lambda folder: announce_finished("run", read_summary(folder), folder)),
+    "metrics.jsonl, report": Parser("metrics.jsonl", make_run, lambda folder: validation_curve(folder / "metrics.jsonl")),
+    "metrics.jsonl, training": Parser("metrics.jsonl", make_run, lambda folder: RunLog(folder, 3).validation(3)),
+    "config.json of a hub folder": text_file(
+        "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))
+    ),
+    "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
+    "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
+    "video records": Parser(
+        "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_videos(4)), read_videos
+    ),
+    "pair records": Parser(
+        "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_pairs(4)), read_pairs
+    ),
+    "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
+    "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
+}
+JSON_FILES = ["tokenizer_config.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder"]
+RECORDS = {"video records": "", "pair records": "_1"}
+
+
+# --- what is tried ----------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def damaged(draw, whole: bytes) -> bytes:
+    """A file in which bytes were changed, cut out, repeated or put in, or one of any other bytes."""
+    if draw(st.integers(0, 9)) == 0:
+        return draw(st.binary(max_size=200))
+    data = bytearray(whole)
+    for _ in range(draw(st.integers(1, 3))):
+        start, length = draw(st.integers(0, len(data))), draw(st.integers(0, 12))
+        new = draw(st.one_of(st.binary(max_size=12), st.just(bytes(data[start : start + length]) * 2), st.just(b"")))
+        data[start : start + draw(st.sampled_from([0, 1, length, len(data)]))] = new
+    return bytes(data)
+
+
+JSON_VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+        st.sampled_from([10**30, -1, "../a", "a" * 300]),
+    ),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@st.composite
+def altered(draw, whole: Any) -> Any:
+    """A JSON value in which a few parts, however deep, were replaced, removed or added."""
+    value = copy.deepcopy(whole)
+    for _ in range(draw(st.integers(1, 2))):
+        part, key = {"": value}, ""
+        while isinstance(part[key], dict | list) and part[key] and draw(st.integers(0, 3)):
+            part = part[key]
+            key = draw(st.sampled_from(sorted(part) if isinstance(part, dict) else range(len(part))))
+        change = draw(st.sampled_from(["replace", "remove", "add"]))
+        if change == "remove" and part is not value and key != "":
+            del part[key]
+        elif change == "add" and isinstance(part, dict) and key != "":
+            part[draw(st.text(max_size=5))] = draw(JSON_VALUES)
+        elif key == "":
+            value = draw(JSON_VALUES)
+        else:
+            part[key] = draw(JSON_VALUES)
+    return value
+
+
+def features(suffixes: str) -> st.SearchStrategy[bytes]:
+    """Examples with keys of the format and values of any kind and number."""
+    names = [key + suffix for suffix in suffixes for key in ("id", "title", "frame_feature", "tag_id", "asr_text", "category_id")]
+    frame = st.sampled_from([np.ones(toys.DIM, "<f2").tobytes(), np.full(toys.DIM, np.nan, "<f2").tobytes(), b"", b"123"])
+    kinds = st.one_of(
+        st.lists(st.one_of(frame, st.binary(max_size=4), st.just("天".encode())), max_size=3),
+        st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3),
+        st.lists(st.floats(width=32), max_size=3),
+        st.none(),
+    )
+    return st.dictionaries(st.sampled_from([*names, "sim", "more"]), kinds, max_size=5).map(dict)
+
+
+def changed_example(record: bytes, changes: dict[str, Any]) -> bytes:
+    example = tf.train.Example.FromString(record)
+    for key, values in changes.items():
+        feature = example.features.feature[key]
+        feature.Clear()
+        if values is None:
+            del example.features.feature[key]
+        elif values:
+            kind = {bytes: feature.bytes_list, int: feature.int64_list, float: feature.float_list}[type(values[0])]
+            kind.value.extend(value for value in values if isinstance(value, type(values[0])))
+    return example.SerializeToString()
+
+
+def examples(tried: list[int], count: int, strategy: st.SearchStrategy, check: Callable[[Any], None]):
+    """Calls `check` with `count` values; quick tests always take the same ones."""
+
+    @settings(max_examples=count, derandomize=count <= QUICK, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def run(value):
+        tried.append(1)
+        check(value)
+
+    run()
+
+
+def result_or_user_error(parser: Parser, folder: Path):
+    try:
+        parser.read(folder)
+    except UserError as error:
+        assert str(folder) in str(error), error
+
+
+COUNTS = [QUICK, pytest.param(SLOW, marks=pytest.mark.slow)]
+BATCH_COUNTS = [QUICK // 4, pytest.param(SLOW // 10, marks=pytest.mark.slow)]
+"""Of what goes through TensorFlow's pipeline, which takes a tenth of a second to set up."""
+BYTES = [pytest.param(name, *count.values, marks=count.marks) if hasattr(count, "values") else (name, count)
+         for name in PARSERS for count in (BATCH_COUNTS if "records" in name else COUNTS)]
+
+
+@pytest.fixture
+def tried(request, record_property):
+    """One entry per input; their number is noted."""
+    inputs: list[int] = []
+    yield inputs
+    assert inputs
+    record_property("inputs", len(inputs))
+    print(f"inputs tried: {len(inputs):,}")
+
+
+@pytest.mark.parametrize(("name", "count"), BYTES)
+def test_damaged_bytes(tmp_path, tried, name, count):
+    parser = PARSERS[name]
+    parser.make(tmp_path)
+    whole = (tmp_path / parser.file).read_bytes()
+    parser.read(tmp_path)
+
+    def check(data: bytes):
+        (tmp_path / parser.file).write_bytes(data)
+        result_or_user_error(parser, tmp_path)
+
+    examples(tried, count, damaged(whole), check)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", JSON_FILES)
+def test_json_with_other_values(tmp_path, tried, name, count):
+    parser = PARSERS[name]
+    parser.make(tmp_path)
+    whole = json.loads((tmp_path / parser.file).read_bytes())
+
+    def check(value: Any):
+        (tmp_path / parser.file).write_text(json.dumps(value))
+        result_or_user_error(parser, tmp_path)
+
+    examples(tried, count, altered(whole), check)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", ["report", "training"])
+def test_lines_with_other_values(tmp_path, tried, name, count):
+    parser = PARSERS[f"metrics.jsonl, {name}"]
+    parser.make(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+
+    def check(values: list):
+        (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(value) + "\n" for value in values))
+        result_or_user_error(parser, tmp_path)
+
+    examples(tried, count, altered(lines).filter(lambda values: isinstance(values, list)), check)
+
+
+@pytest.mark.parametrize("count", BATCH_COUNTS)
+@pytest.mark.parametrize("kind", ["videos", "pairs"])
+def test_records_with_other_features(tmp_path, tried, kind, count):
+    record = {"videos": toys.random_videos, "pairs": toys.random_pairs}[kind](3)[2]
+    parser = Parser("a.tfrecords", None, read_batches if kind == "videos" else read_pairs)
+
+    def check(changes: dict):
+        toys.write_records(tmp_path / "a.tfrecords", [record, changed_example(record, changes)])
+        result_or_user_error(parser, tmp_path)
+
+    examples(tried, count, features({"videos": [""], "pairs": ["_1", "_2"]}[kind]), check)
+
+
+FRAMING = st.lists(st.binary(max_size=40), max_size=4)
+
+
+@pytest.mark.parametrize("count", BATCH_COUNTS)
+def test_records_of_any_content(tmp_path, tried, count):
+    """Sound framing around bytes that are no Example."""
+
+    def check(contents: list[bytes]):
+        toys.write_records(tmp_path / "a.tfrecords", contents)
+        assert [data for _, data in read_records(tmp_path / "a.tfrecords")] == contents
+        for read in (read_batches, read_pairs, read_videos):
+            result_or_user_error(Parser("a.tfrecords", None, read), tmp_path)
+
+    examples(tried, count, FRAMING, check)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_submissions_of_any_json(tmp_path, tried, count):
+    import zipfile
+
+    whole = {"1": [0.5, 1], "天": [2, -3.25]}
+
+    def check(value: Any):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("result.json", json.dumps(value))
+        result_or_user_error(PARSERS["submission zip"], tmp_path)
+
+    examples(tried, count, altered(whole), check)
+
+
+NPZ_ARRAYS = st.dictionaries(
+    st.sampled_from(["ids", "embeddings", "more"]),
+    st.sampled_from(
+        [
+            np.array(["1", "2"]), np.array([b"1"]), np.array([1, 2]), np.array(["1", "1"]), np.zeros((2, 3), np.float16),
+            np.zeros((2, 3)), np.zeros(2), np.zeros((0, 3)), np.zeros((2, 0)), np.full((2, 3), np.inf), np.array(None, object),
+            np.zeros((2, 3), np.longdouble), np.zeros(2, [("a", "f4")]), np.zeros((2, 3), ">f4"), np.zeros((2, 3), complex),
+            np.array("1"), np.array(["a\0b", "c"]), np.array([], str),
+        ]
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_npz_of_any_arrays(tmp_path, tried, count):
+    def check(arrays: dict):
+        np.savez(tmp_path / "a.npz", allow_pickle=True, **arrays)
+        result_or_user_error(PARSERS["embeddings npz"], tmp_path)
+
+    examples(tried, count, NPZ_ARRAYS, check)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_folds(tried, count):
+    def check(text: str):
+        with contextlib.suppress(UserError):
+            assert all(0 <= fold <= 999 for fold in flags.parse_folds(text))
+
+    examples(tried, count, st.text() | st.text("0123456789,-"), check)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_weights(tried, count):
+    model_weights = load_script("ensemble_final").model_weights
+
+    def check(texts: list[str]):
+        with contextlib.suppress(UserError):
+            assert sum(check_weights(model_weights(["uniter", "uniter_asl"], texts, False))) > 0
+
+    number = st.floats().map(str)
+    examples(tried, count, st.lists(st.text() | number, max_size=3) | st.lists(number, min_size=2, max_size=2), check)
