@@ -137,8 +137,9 @@ def check_weights(weights: Sequence[float]) -> list[float]:
         UserError: a weight is negative or not finite, or none is above 0.
     """
     weights = [float(weight) for weight in weights]
-    if any(not math.isfinite(weight) or weight < 0 for weight in weights):
-        raise UserError(f"weights {weights}; accepted are finite numbers of at least 0")
+    total = sum(weights)
+    if not math.isfinite(total) or any(weight < 0 for weight in weights):
+        raise UserError(f"weights {weights}; accepted are finite numbers of at least 0, with a finite sum")
     total = math.fsum(weights)
     if total == 0:
         raise UserError(f"weights {weights}; at least one must be above 0")

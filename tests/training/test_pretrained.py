@@ -340,6 +340,7 @@ def test_config_of_roformer(tmp_path, changes, embedding_size, rotary_value):
         (hub_config(vocab_size=0), "vocab_size is 0; a whole number above 0"),
         (hub_config(layer_norm_eps="1e-12"), "layer_norm_eps is '1e-12'; a number from 0 to 1"),
         (hub_config(hidden_dropout_prob=1.5), "hidden_dropout_prob is 1.5; a number from 0 to 1"),
+        (hub_config(num_attention_heads=5), "config.json: hidden_size=64 and num_heads=5: the first must be a multiple"),
         (hub_config("roformer", rotary_value="false"), "rotary_value is 'false'; true or false"),
     ],
 )

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from vsim_tf.config import EncoderConfig
 from vsim_tf.data.files import read_json_object
 from vsim_tf.errors import UserError, count_and_first
 
@@ -143,6 +144,10 @@ def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
     for key, (name, default) in (_OPTIONAL | (_OPTIONAL_ROFORMER if kind == "roformer" else {})).items():
         value = values.get(key)
         config[name] = default if value is None else _typed(path, key, value, default)
+    try:
+        EncoderConfig(**config)
+    except UserError as error:  # sizes that do not go together
+        raise UserError(f"{path}: {error}") from None
     return config
 
 
