@@ -158,7 +158,8 @@ def test_a_member_of_another_size_is_named():
 
 
 @pytest.mark.parametrize("weights, message", [
-    ([0.5, -0.5], "at least 0"), ([math.nan, 1], "finite"), ([math.inf, 1], "finite"), ([1e308, 1e308], "finite sum"), ([0, 0], "above 0"),
+    ([0.5, -0.5], "at least 0"), ([math.nan, 1], "finite"), ([math.inf, 1], "finite"), ([1e308, 1e308], "finite sum"),
+    ([0, 0], "above 0"),
     ([], "above 0"), ([1], "1 weights for more members"), ([0.5, 0.25, 0.25], "3 weights for fewer members"),
 ])
 def test_unusable_weights(weights, message):

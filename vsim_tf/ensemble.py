@@ -137,8 +137,7 @@ def check_weights(weights: Sequence[float]) -> list[float]:
         UserError: a weight is negative or not finite, or none is above 0.
     """
     weights = [float(weight) for weight in weights]
-    total = sum(weights)
-    if not math.isfinite(total) or any(weight < 0 for weight in weights):
+    if not math.isfinite(sum(weights)) or any(weight < 0 for weight in weights):
         raise UserError(f"weights {weights}; accepted are finite numbers of at least 0, with a finite sum")
     total = math.fsum(weights)
     if total == 0:

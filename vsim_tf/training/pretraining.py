@@ -47,9 +47,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
     trainer = make_trainer(settings.model, training, PretrainObjective(), strategy, pretraining=True)
     mask_words = "mlm" in settings.model.pretrain_losses
-    data = TrainingData(
-        train_files, "videos", form, training.batch_size, training.seed, mask_words, training.bucket_by_length
-    )
+    data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
     embedder = Embedder(trainer.model)
     validation = evaluation_batches(val_files, "videos", form, training.val_batch_size)

@@ -1,0 +1,193 @@
+"""Every file that is parsed: how a valid one is made, and what reads it."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+import toys
+from safetensors.numpy import save_file
+
+from vsim_tf.config import EncoderConfig
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
+from vsim_tf.data.pipeline import TrainingData, check_records, evaluation_batches, readable_errors
+from vsim_tf.data.records import count_records
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import load_tokenizer
+from vsim_tf.data.videos import VideoIndex, read_ids
+from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.report import read_timings
+from vsim_tf.run_report import validation_curve
+from vsim_tf.submission import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
+from vsim_tf.training.console import announce_finished
+from vsim_tf.training.loop import RunLog
+from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
+from vsim_tf.training.run_folder import (
+    RunSettings,
+    prepare_run_folder,
+    read_batch_format,
+    read_model_config,
+    read_summary,
+    write_summary,
+)
+
+ENCODER_SIZES = {
+    "vocab_size": 11, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_positions": 9
+}  # fmt: skip
+PLAIN = toys.batch_format()
+TRIMMED = dataclasses.replace(PLAIN, trim_text=True, trim_frames=True)
+
+
+class Parser(NamedTuple):
+    """A file that is parsed.
+
+    Attributes:
+        file: its name, relative to the folder that `make` fills.
+        make: writes a folder with a file in it that is accepted.
+        read: parses it, called with the folder.
+    """
+
+    file: str
+    make: Callable[[Path], Any]
+    read: Callable[[Path], Any]
+
+
+def text_file(name: str, text: str, read: Callable[[Path], Any]) -> Parser:
+    return Parser(name, lambda folder: (folder / name).write_text(text, encoding="utf-8"), lambda folder: read(folder / name))
+
+
+# --- folders with a valid file ----------------------------------------------------------------------------------------
+
+
+def make_manifest(folder: Path):
+    files = {}
+    for name, count in (("fold-00-of-02.tfrecord", 3), ("fold-01-of-02.tfrecord", 2)):
+        toys.write_records(folder / name, [b"record"] * count)
+        files[name] = FileEntry(count, (folder / name).stat().st_size, "0" * 64)
+    first, second = files
+    folds = [FoldEntry([second], [first], 1), FoldEntry([first], [second], 1)]
+    inputs = {"name": "label.tsv", "bytes": 1, "sha256": "0" * 64}
+    write_manifest(
+        folder, Manifest(Settings("once", 2, 42, 8, inputs, [inputs]), files, folds, Statistics(5, 0, 0, 0, 4, 0, {"1": 5}))
+    )
+
+
+def run_settings() -> RunSettings:
+    return RunSettings("pair", toys.model_config("uniter"), toys.stage(), toys.TOKENIZERS["bert"], toys.TAGS, {"pairs": 3})
+
+
+def make_run(folder: Path):
+    prepare_run_folder(folder, run_settings(), overwrite=False)
+    write_summary(folder, {"step": 6, "spearman": 0.5, "best_spearman": 0.5, "best_step": 3})
+    lines = [{"step": 0, "validation/spearman": 0.1}, {"step": 2, "loss": 1.5}, {"step": 3, "validation/spearman": 0.2}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def read_run(folder: Path):
+    read_batch_format(folder, read_model_config(folder))
+    prepare_run_folder(folder, run_settings(), overwrite=False)
+
+
+def make_submission(folder: Path):
+    write_submission(folder / "a.zip", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+def make_embeddings(folder: Path):
+    write_embeddings(folder / "a.npz", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+ENCODER = TransformerEncoder(EncoderConfig(kind="bert", **ENCODER_SIZES), pooler=True)
+ENCODER.build(None)
+
+
+def torch_name(name: str) -> str:
+    name = re.sub(r"/(kernel|embeddings|gamma)$", "/weight", name.replace("layer_._", "layer/"))
+    return re.sub(r"/beta$", "/bias", name).replace("/", ".")
+
+
+def make_safetensors(folder: Path):
+    weights = {name: np.ones(weight.shape, np.float32) for name, weight in ENCODER.named_weights().items()}
+    transposed = {torch_name(name): value.T if name.endswith("kernel") else value for name, value in weights.items()}
+    save_file({name: np.ascontiguousarray(value) for name, value in transposed.items()}, folder / "model.safetensors")
+
+
+def make_h5(folder: Path):
+    with h5py.File(folder / "tf_model.h5", "w") as file:
+        for name, weight in ENCODER.named_weights().items():
+            file[f"bert/model/bert/{name}:0"] = np.ones(weight.shape, np.float32)
+
+
+def read_videos(folder: Path):
+    """Every reader of video records; they must agree on what is legal."""
+    file = str(folder / "a.tfrecords")
+    count_records(file)
+    ids = read_ids([file])
+    with VideoIndex([file], toys.DIM) as index:
+        [index.read(video) for video in ids]
+    check_records(file, "videos", toys.DIM)
+    embed_and_train(file, "videos")
+
+
+def embed_and_train(file: str, kind: str):
+    """What goes into a model; records that `check_records` accepts must go through without an error."""
+    with readable_errors([file], kind, PLAIN):
+        list(evaluation_batches([file], kind, PLAIN, 3))
+        list(TrainingData([file], kind, TRIMMED, 1, seed=1).batches().take(3))
+
+
+def read_batches(folder: Path):
+    embed_and_train(str(folder / "a.tfrecords"), "videos")
+
+
+def read_pairs(folder: Path):
+    embed_and_train(str(folder / "a.tfrecords"), "pairs")
+
+
+VOCABULARY = "".join(f"{token}\n" for token in toys.VOCABULARY)
+HUB_CONFIG = {
+    "model_type": "bert", "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "intermediate_size": 96, "max_position_embeddings": 40, "hidden_act": "gelu", "layer_norm_eps": 1e-6,
+}  # fmt: skip
+
+
+def make_tokenizer(folder: Path):
+    toys.TOKENIZERS["bert"].save(folder)
+
+
+def encode(kind: str) -> Callable[[Path], Any]:
+    return lambda path: load_tokenizer(path, kind).encode_batch(["天地 abc", ""], 8)
+
+
+PARSERS = {
+    "label file": text_file("label.tsv", "1\t2\t0.5\n007\t2\t1\n", read_labels),
+    "tag list": text_file("tag_list.txt", "100\n20\tname\n-3\n", read_tag_list),
+    "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\n", read_timings),
+    "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
+    "vocabulary, roformer": text_file("vocab.txt", VOCABULARY, encode("roformer")),
+    "tokenizer_config.json": Parser("tokenizer_config.json", make_tokenizer, encode("bert")),
+    "manifest.json": Parser("manifest.json", make_manifest, lambda folder: fold_files(folder, 1)),
+    "fold file": Parser("fold-01-of-02.tfrecord", make_manifest, lambda folder: fold_files(folder, 1)),
+    "config.json": Parser("config.json", make_run, read_run),
+    "summary.json": Parser("summary.json", make_run, lambda folder: announce_finished("run", read_summary(folder), folder)),
+    "metrics.jsonl, report": Parser("metrics.jsonl", make_run, lambda folder: validation_curve(folder / "metrics.jsonl")),
+    "metrics.jsonl, training": Parser("metrics.jsonl", make_run, lambda folder: RunLog(folder, 3).validation(3)),
+    "config.json of a hub folder": text_file(
+        "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))
+    ),
+    "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
+    "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
+    "video records": Parser(
+        "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_videos(4)), read_videos
+    ),
+    "pair records": Parser(
+        "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_pairs(4)), read_pairs
+    ),
+    "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
+    "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
+}
+JSON_FILES = ["tokenizer_config.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder"]
