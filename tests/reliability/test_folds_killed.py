@@ -27,12 +27,14 @@ def settings(folder: Path, seed: int) -> dict:
 
 
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path, request):
+    """Videos and so many pairs of them; the many take a good part of a second to write."""
+    pairs = 400 if request.node.get_closest_marker("slow") else 20
     rng = np.random.default_rng(0)
     videos = [video_record(str(i), "标题", rng.standard_normal((20, DIM))) for i in range(60)]
     toys.write_records(tmp_path / "videos.tfrecords", videos)
-    pairs = rng.integers(0, 60, (400, 2))
-    (tmp_path / "label.tsv").write_text("".join(f"{a}\t{b}\t0.5\n" for a, b in pairs))
+    lines = (f"{a}\t{b}\t0.5\n" for a, b in rng.integers(0, 60, (pairs, 2)))
+    (tmp_path / "label.tsv").write_text("".join(lines))
     return tmp_path
 
 
@@ -40,11 +42,11 @@ def sums(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
-def writer(source: Path, seed: int) -> multiprocessing.Process:
+def start(function, **arguments) -> multiprocessing.Process:
     """A process of its own that is ready at once: what it needs has been imported in the process that it is forked from."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["vsim_tf.data.fold_writer", "vsim_tf.data.videos"])
-    process = context.Process(target=write_folds, kwargs=settings(source, seed) | {"output_dir": str(source / "folds")})
+    process = context.Process(target=function, kwargs=arguments)
     process.start()
     return process
 
@@ -68,7 +70,7 @@ def test_killed_at_20_random_moments(source):
     duration = time.monotonic() - started
     kills = complete = without = half = 0
     while kills < KILLS:
-        process = writer(source, seed=1 + kills % 2)
+        process = start(write_folds, output_dir=str(folder), **settings(source, 1 + kills % 2))
         wait_for(unfinished.exists, process)
         time.sleep(moments.uniform(0, 1.1 * duration))
         process.kill()
@@ -100,8 +102,7 @@ def test_killed_between_two_renames(source, moment):
     write_folds(output_dir=str(folder), **settings(source, 2))
     names = sorted(read_manifest(folder).files)
     renamed = {"before the first file": 0, "between files": 2, "before the manifest": len(names)}[moment]
-    process = multiprocessing.get_context("forkserver").Process(target=_die_after_renames, args=(source, renamed))
-    process.start()
+    process = start(_die_after_renames, source=source, count=renamed)
     process.join()
     assert process.exitcode == 9
     with pytest.raises(UserError, match=r"manifest.json does not exist"):
