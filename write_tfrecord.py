@@ -8,8 +8,7 @@ from vsim_tf import flags
 def main():
     options = flags.FLAGS
     pairwise = Path(options.data_dir) / "pairwise"
-    with flags.quiet_imports():
-        from vsim_tf.data.fold_writer import write_folds
+    from vsim_tf.data.fold_writer import write_folds
 
     write_folds(
         options.pairwise_record_pattern or str(pairwise / "*.tfrecords"),

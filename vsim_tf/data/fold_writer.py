@@ -25,6 +25,7 @@ from vsim_tf.data.manifest import (
 )
 from vsim_tf.data.records import RecordWriter, expand_pattern
 from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.flags import quiet_imports
 
 ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"
@@ -144,7 +145,8 @@ def _existing(output_dir: str, settings: Settings) -> Manifest | None:
 
 
 def _write_files(folder: Path, settings: Settings, files: list[str], folds: Folds, repetitions: Repetitions) -> Manifest:
-    from vsim_tf.data.videos import VideoIndex  # imports TensorFlow: only behind the checks that do not need it
+    with quiet_imports():  # TensorFlow: only behind the checks that do not need it
+        from vsim_tf.data.videos import VideoIndex
 
     with VideoIndex(files, settings.frame_embedding_size) as videos:
         _check_ids(folds.pairs, videos)
