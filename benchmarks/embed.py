@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure import base_config, contest_batches, encoder_gflop, gemm_rate, medians, row, seconds
+from benchmarks.contest import base_config, contest_batches, encoder_gflop, gemm_rate
+from benchmarks.table import medians, row, seconds
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import build_model
 from vsim_tf.registry import RECIPES

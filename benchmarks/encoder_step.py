@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure import base_config, encoder_gflop, gemm_rate, medians, row
+from benchmarks.contest import base_config, encoder_gflop, gemm_rate
+from benchmarks.table import medians, row
 from vsim_tf.config import Schedule
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.training.optimizers import GroupAdam

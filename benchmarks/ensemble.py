@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import row, seconds
+from benchmarks.table import row, seconds
 from vsim_tf.ensemble import ensemble_run
 from vsim_tf.registry import ENSEMBLE_MODELS
 from vsim_tf.submission import Embeddings, write_embeddings

@@ -5,7 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import contest_records, row, seconds
+from benchmarks.contest import contest_records
+from benchmarks.table import row, seconds
 from vsim_tf.data.fold_writer import write_folds
 
 VIDEOS = 6000

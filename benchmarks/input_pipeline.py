@@ -4,7 +4,8 @@ import resource
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import contest_records, row, seconds
+from benchmarks.contest import contest_records
+from benchmarks.table import row, seconds
 from vsim_tf import registry
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.manifest import fold_files

@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import contest_records, medians, row
+from benchmarks.contest import contest_records
+from benchmarks.table import medians, row
 
 SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
 

@@ -5,7 +5,8 @@ import sys
 import keras
 import tensorflow as tf
 
-from benchmarks.measure import base_config, contest_batches, gemm_rate, medians, pair_batches, row
+from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches
+from benchmarks.table import medians, row
 from vsim_tf.registry import RECIPES, model_spec
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer

@@ -1,13 +1,12 @@
-"""What the benchmarks share: models and batches like the contest's, rates, medians of runs taken in turn, rows of the table."""
+"""Models, batches and records like the contest's, and the rate of matrix products to compare with."""
 
 import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.table import seconds
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig
 from vsim_tf.data.pipeline import WINDOW_BATCHES
@@ -17,28 +16,6 @@ VOCABULARY, TAGS = 21128, 10_000
 DTYPES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
 WINDOW_PLACES = (2, 7, 12)
 """Batches of a sorted window that stand for its 16: their mean length is that of the window, to a token."""
-
-HEADER = "| work | measured | beside | ratio |\n|---|---:|---:|---:|"
-
-
-def row(work: str, measured: str, beside: str, ratio: float):
-    """Prints one row of the table."""
-    print(f"| {work} | {measured} | {beside} | {ratio:.2f} |", flush=True)
-
-
-def seconds(work: Callable) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def medians(works: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Median seconds of each piece of work, run in turn so that the noise of the machine meets all alike."""
-    times = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            times[name].append(seconds(work))
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def gemm_rate(precision: str) -> float:
