@@ -291,7 +291,7 @@ def test_weights_that_are_not_numbers_are_not_saved(case, tmp_path, monkeypatch)
 def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
     whole = [json.dumps({"step": step, "loss": 1.0}) for step in (0, 2, 3, 4)]
     (tmp_path / METRICS_FILE).write_text("\n".join(whole) + "\n" + '{"step": 1, "lo')
-    log = RunLog(tmp_path, 3)
+    log = RunLog(tmp_path, 3, 3)
     log.write(4, {"loss": 2.0})
     assert lines(tmp_path) == [{"step": s, "loss": 1.0} for s in (0, 2, 3)] + [{"step": 4, "loss": 2.0}]
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [METRICS_FILE]
@@ -299,5 +299,5 @@ def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
 
 def test_a_new_run_starts_an_empty_log(tmp_path):
     (tmp_path / METRICS_FILE).write_text('{"step": 0}\n')
-    RunLog(tmp_path, -1)
+    RunLog(tmp_path, -1, -1)
     assert (tmp_path / METRICS_FILE).read_text() == ""
