@@ -118,10 +118,11 @@ def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
         data = {}
         for kind in records:
             file = toys.write_records(tmp_path / f"{kind}-{size}", [records[kind][row] for row in rows])
-            data[kind] = evaluation_batches([file], kind, form, size)
+            data[kind] = numbered_batches([file], kind, form, size)
         embeddings = embedder.embed(data["videos"])
         rows_by_id = dict(zip(embeddings.ids, embeddings.values, strict=True))
-        scores = embedder.evaluate_videos(data["videos"], labelled) | embedder.evaluate_pairs(data["pairs"])
+        scores = embedder.evaluate_videos(unnumbered(data["videos"]), labelled)
+        scores |= embedder.evaluate_pairs(unnumbered(data["pairs"]))
         found.append((np.array([rows_by_id[f"v{i}"] for i in range(13)]), scores))
     for values, scores in found[1:]:
         np.testing.assert_allclose(values, found[0][0], atol=1e-5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vsim_tf import registry
-from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.inference import load_embedder
 from vsim_tf.training.checkpoints import BEST, newest_checkpoint, restore_weights
 
@@ -26,7 +26,7 @@ def test_every_registered_model_has_a_checkpoint_of_a_few_kilobytes():
 def test_a_checkpoint_restores_and_embeds_as_when_it_was_written(name):
     embedder, form = load_embedder(GOLDEN / name, "float32", name)
     restore_weights(embedder.model, newest_checkpoint(GOLDEN / name, BEST))
-    embeddings = embedder.embed(evaluation_batches([VIDEOS], "videos", form, 3))
+    embeddings = embedder.embed(numbered_batches([VIDEOS], "videos", form, 3))
     assert embeddings.ids == [f"v{number}" for number in range(8)]
     expected = np.load(GOLDEN / name / "embeddings.npy", allow_pickle=False)
     assert np.ptp(expected, axis=0).astype(bool).mean() > 0.5, "most numbers must tell videos apart"

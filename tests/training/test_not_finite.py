@@ -79,7 +79,9 @@ SPOILS = {"frame": spoil_frame, "weight": spoil_weight, "logit": spoil_logit}
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("uniter", "frame"), ("uniter", "weight"), ("uniter", "logit"),
+        ("uniter", "frame"),
+        ("uniter", "weight"),
+        ("uniter", "logit"),
         *(pytest.param("mix_nextvlad", what, marks=pytest.mark.slow) for what in SPOILS),
     ],
 )

@@ -81,8 +81,8 @@ class Trainer:
             step, spearman, best_spearman, best_step.
 
         Raises:
-            UserError: a number is no longer finite, a checkpoint cannot be read or written, memory does not suffice, or another process
-                trains in this folder; the last good state is kept.
+            UserError: a number is no longer finite, a checkpoint cannot be read or written, memory does not suffice, or another
+                process trains in this folder; the last good state is kept.
             Stopped: by SIGTERM or Ctrl-C; the state is saved.
         """
         folder.mkdir(parents=True, exist_ok=True)

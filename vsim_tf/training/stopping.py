@@ -60,9 +60,10 @@ class StopSignals:
         """Whether to stop now. All workers get the same answer, and must ask at the same step."""
         if not workers():
             return self.received is not None
-        if self._asked_anywhere(tf.constant(float(self.received is not None))) > 0:
-            self.received = self.received or signal.SIGTERM  # another worker has got it
-        return self.received is not None
+        asked = bool(self._asked_anywhere(tf.constant(float(self.received is not None))) > 0)
+        if asked:
+            self.received = self.received or signal.SIGTERM  # which another worker has got
+        return asked
 
     def _sum_of_workers(self, value: tf.Tensor) -> tf.Tensor:
         def add(value):

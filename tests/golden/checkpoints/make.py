@@ -1,4 +1,4 @@
-"""Writes the checkpoints in this folder: every registered model at `testing` size with random weights, and what it makes of videos.
+"""Writes the checkpoints in this folder: every registered model at `testing` size, random weights, and what it makes of videos.
 
     PYTHONPATH=.:tests python tests/golden/checkpoints/make.py
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 import toys
 
 from vsim_tf import registry
-from vsim_tf.data.pipeline import evaluation_batches
+from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import build_model
 from vsim_tf.training.checkpoints import BEST, model_weights, write_checkpoint
@@ -35,7 +35,7 @@ def make(name: str):
     folder = FOLDER / name
     prepare_run_folder(folder, RunSettings("pair", config, toys.stage(), form.tokenizer, form.tags, {}), overwrite=True)
     write_checkpoint(tf.train.Checkpoint(weights=weights), folder / BEST / "ckpt-0")
-    np.save(folder / "embeddings.npy", Embedder(model).embed(evaluation_batches([str(VIDEOS)], "videos", form, 4)).values)
+    np.save(folder / "embeddings.npy", Embedder(model).embed(numbered_batches([str(VIDEOS)], "videos", form, 4)).values)
 
 
 if __name__ == "__main__":
