@@ -22,7 +22,9 @@ def main():
 
     with flags.quiet_imports():
         from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
+        from vsim_tf.training.strategy import use_deterministic_kernels
 
+    use_deterministic_kernels(options.deterministic)
     runs = [fold_run(model_folder, folds_dir, fold) for fold in folds]
     runs = runs or [pattern_run(model_folder, options.run_name, *patterns)]
     finetune(options.model, pretrained, runs, training, options.overwrite)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toys
 
-from vsim_tf import embedding
+from vsim_tf import embedding, registry
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder, chunks
@@ -104,3 +104,26 @@ def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
         restore_weights(embedder.model, checkpoint)
         embedder.embed(data)
     assert embedder.videos.experimental_get_tracing_count() == count
+
+
+@pytest.mark.parametrize("name", [make.__name__ for make in registry.ENSEMBLE_MODELS])
+def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
+    """Records of all lengths, so that what stands beside a video in its batch differs."""
+    embedder, form = Embedder(toys.model(name)), toys.batch_format(toys.model_config(name).encoder.kind)
+    records = {"videos": toys.random_videos(13), "pairs": toys.random_pairs(13)}
+    labelled = [Pair(f"v{i}", f"v{(i * 5 + 1) % 13}", (i % 7) / 10) for i in range(13)]
+    order = np.random.default_rng(2).permutation(13)
+    found = []
+    for size, rows in ((13, range(13)), (5, range(13)), (1, order), (64, order)):
+        data = {}
+        for kind in records:
+            file = toys.write_records(tmp_path / f"{kind}-{size}", [records[kind][row] for row in rows])
+            data[kind] = numbered_batches([file], kind, form, size)
+        embeddings = embedder.embed(data["videos"])
+        rows_by_id = dict(zip(embeddings.ids, embeddings.values, strict=True))
+        scores = embedder.evaluate_videos(unnumbered(data["videos"]), labelled)
+        scores |= embedder.evaluate_pairs(unnumbered(data["pairs"]))
+        found.append((np.array([rows_by_id[f"v{i}"] for i in range(13)]), scores))
+    for values, scores in found[1:]:
+        np.testing.assert_allclose(values, found[0][0], atol=1e-5)
+        assert scores == pytest.approx(found[0][1], abs=1e-6)

@@ -90,6 +90,13 @@ def test_tag_losses_and_gradients_are_finite_at_any_logit(loss, logits, labels):
     assert (value >= -1e-5).all()
 
 
+@quick
+@given(logits=arrays(np.float32, (3, 4), elements=st.floats(width=32, allow_nan=False)), labels=LABELS)
+def test_asl_and_its_gradient_are_finite_at_any_logit_infinite_ones_included(logits, labels):
+    value, gradient = with_gradient(TAG_LOSSES["asl"], logits, labels)
+    assert np.isfinite(value).all() and np.isfinite(gradient).all()
+
+
 @pytest.mark.parametrize("logit", [-100.0, 100.0])
 @pytest.mark.parametrize("label", [0, 1])
 @pytest.mark.parametrize("loss", TAG_LOSSES.values(), ids=TAG_LOSSES)

@@ -1,3 +1,4 @@
+import logging
 import math
 
 import numpy as np
@@ -44,11 +45,20 @@ def test_spearman_is_the_correlation_of_mean_ranks(scores):
         assert result == pytest.approx(np.corrcoef(mean_ranks(prediction), mean_ranks(target))[0, 1], abs=1e-12)
 
 
-@pytest.mark.parametrize("prediction, target", [
-    ([], []), ([1.0], [1.0]), ([1.0, 1.0], [0.0, 1.0]), ([0.0, 1.0], [1.0, 1.0]), ([0.0, math.nan], [0.0, 1.0]),
+@pytest.mark.parametrize("prediction, target, reason", [
+    ([], [], "0 pairs is not defined: at least two are needed"), ([1.0], [1.0], "1 pairs is not defined: at least two"),
+    ([1.0, 1.0], [0.0, 1.0], "2 pairs is not defined: all values of one side are 1"),
+    ([0.0, 1.0], [0.5, 0.5], "all values of one side are 0.5"), ([0.0, math.nan], [0.0, 1.0], "a value is nan"),
 ])
-def test_spearman_is_nan_where_undefined(prediction, target):
-    assert math.isnan(spearman(prediction, target))
+def test_spearman_is_nan_where_undefined_and_that_is_said(prediction, target, reason, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert math.isnan(spearman(prediction, target))
+    assert reason in caplog.text
+
+
+def test_a_defined_spearman_is_not_warned_of(caplog):
+    assert spearman([0.0, 1.0, 0.5], [0.0, 1.0, 1.0]) > 0
+    assert not caplog.text
 
 
 def test_spearman_refuses_other_shapes():

@@ -1,5 +1,6 @@
-"""Errors that a person can mend: scripts print them as one line and exit with code 2."""
+"""How a script ends early: errors that a person can mend (one line, exit code 2), and signals (128 and the signal's number)."""
 
+import signal
 from collections.abc import Collection
 from typing import Any
 
@@ -10,6 +11,14 @@ class UserError(Exception):
 
 class RecordError(UserError):
     """A record that cannot be used: the message names the file, the record's number (from 0) and the video's id."""
+
+
+class Stopped(Exception):
+    """SIGTERM or Ctrl-C ended the work in good order."""
+
+    def __init__(self, number: signal.Signals, message: str):
+        super().__init__(f"stopped by {number.name}: {message}")
+        self.exit_code = 128 + number
 
 
 def count_and_first(ids: Collection[Any]) -> str:

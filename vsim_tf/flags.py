@@ -6,6 +6,7 @@ Names follow the 2021 scripts where those have the same flag. A default of None 
 import contextlib
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from absl import app, flags, logging
 
 from vsim_tf import registry
 from vsim_tf.config import PretrainOptions, StageConfig
-from vsim_tf.errors import UserError
+from vsim_tf.errors import Stopped, UserError
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
@@ -26,6 +27,8 @@ LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are
 
 def run(main: Callable[[], None], description: str, module: ModuleType | str = __name__):
     """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
+
+    Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
 
     Args:
         main: called when all flags are legal.
@@ -42,6 +45,12 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
             sys.exit(_fail(str(error)))
         except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
             sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
+        except Stopped as stopped:
+            print(stopped, file=sys.stderr)
+            sys.exit(stopped.exit_code)
+        except KeyboardInterrupt:
+            print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
 
     app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
 
@@ -214,6 +223,7 @@ def _define_training():
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
     flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
+    flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     _define_precision()
 

@@ -8,6 +8,7 @@ import keras
 from vsim_tf.data.pipeline import BatchFormat, numbered_batches, readable_errors
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
+from vsim_tf.memory import enough_memory
 from vsim_tf.models import build_model
 from vsim_tf.submission import Embeddings, write_embeddings, write_submission
 from vsim_tf.training.checkpoints import newest_checkpoint
@@ -88,7 +89,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
 
 
 def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
-    with readable_errors(test_files, "videos", form):
+    with readable_errors(test_files, "videos", form), enough_memory("to embed videos", f"--batch_size={batch_size}"):
         return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
 
 

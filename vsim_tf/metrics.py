@@ -1,5 +1,6 @@
 """Scores in numpy: of embeddings by Spearman against people's similarity, of tags by micro precision, recall and F1."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -9,6 +10,8 @@ import numpy as np
 from vsim_tf.data.labels import Pair
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.submission import Embeddings
+
+logger = logging.getLogger(__name__)
 
 NORM_FLOOR = 1e-12
 """Smallest squared norm that is divided by: a zero vector stays zero (2021 solution, quirk 43)."""
@@ -35,17 +38,26 @@ def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def spearman(prediction: np.ndarray, target: np.ndarray) -> float:
     """Returns the rank correlation of two `[n]` arrays, ties by mean rank (scipy's `spearmanr`, the contest's score).
 
-    It is nan where it is not defined: fewer than two pairs, a constant side, or a nan among the values. A caller that
-    looks for the best score treats nan as never best.
+    It is nan, with a warning, where it is not defined: fewer than two pairs, a constant side, or a nan among the values. A caller
+    that looks for the best score treats nan as never best.
     """
     from scipy.stats import spearmanr
 
     prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
     if prediction.shape != target.shape or prediction.ndim != 1:
         raise ValueError(f"shapes {prediction.shape} and {target.shape}; expected two equal [n]")
-    if any(len(side) < 2 or np.isnan(side).any() or (side == side[0]).all() for side in (prediction, target)):
+    if reason := _undefined(prediction) or _undefined(target):
+        logger.warning("Spearman of %d pairs is not defined: %s", len(target), reason)
         return math.nan
     return float(spearmanr(prediction, target).statistic)
+
+
+def _undefined(side: np.ndarray) -> str:
+    if len(side) < 2:
+        return "at least two are needed"
+    if np.isnan(side).any():
+        return "a value is nan"
+    return f"all values of one side are {side[0]:g}" if (side == side[0]).all() else ""
 
 
 def pair_rows(ids: Sequence[str], pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,8 +1,11 @@
 """The training loop: what it writes, and that a run that was stopped anywhere ends as if it had not been."""
 
+import itertools
 import json
 import math
+import os
 import shutil
+import signal
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +13,9 @@ import pytest
 import tensorflow as tf
 import toys
 
+from vsim_tf.data.files import exclusive
 from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.errors import UserError
+from vsim_tf.errors import Stopped, UserError
 from vsim_tf.training.checkpoints import newest_checkpoint
 from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
@@ -291,7 +295,7 @@ def test_weights_that_are_not_numbers_are_not_saved(case, tmp_path, monkeypatch)
 def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
     whole = [json.dumps({"step": step, "loss": 1.0}) for step in (0, 2, 3, 4)]
     (tmp_path / METRICS_FILE).write_text("\n".join(whole) + "\n" + '{"step": 1, "lo')
-    log = RunLog(tmp_path, 3)
+    log = RunLog(tmp_path, 3, 3)
     log.write(4, {"loss": 2.0})
     assert lines(tmp_path) == [{"step": s, "loss": 1.0} for s in (0, 2, 3)] + [{"step": 4, "loss": 2.0}]
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [METRICS_FILE]
@@ -299,5 +303,83 @@ def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
 
 def test_a_new_run_starts_an_empty_log(tmp_path):
     (tmp_path / METRICS_FILE).write_text('{"step": 0}\n')
-    RunLog(tmp_path, -1)
+    RunLog(tmp_path, -1, -1)
     assert (tmp_path / METRICS_FILE).read_text() == ""
+
+
+# --- signals and other processes --------------------------------------------------------------------------------------
+
+
+def raised_at_call(number, function, name):
+    """The function, during whose call of that number this process gets a signal."""
+    calls = itertools.count(1)
+
+    def call(*args):
+        if next(calls) == number:
+            os.kill(os.getpid(), getattr(signal, name))
+        return function(*args)
+
+    return call
+
+
+@ONE_CASE
+@pytest.mark.parametrize(("name", "code", "call"), [("SIGTERM", 143, 3), ("SIGTERM", 143, 8), ("SIGINT", 130, 2)])
+def test_a_signal_in_a_step_saves_at_its_end(case, other_trainer, tmp_path, monkeypatch, name, code, call):
+    """Step 3 and the last one would be evaluated: they are when the run goes on."""
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    monkeypatch.setattr(case.trainer, "train_step", raised_at_call(call, case.trainer.train_step, name))
+    with pytest.raises(Stopped, match=f"stopped by {name}: saved in .* at step {call}; the same command") as caught:
+        run(case.trainer, case.data, tmp_path / "run")
+    assert caught.value.exit_code == code
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert newest_checkpoint(tmp_path / "run", "last").endswith(f"ckpt-{call}")
+    assert run(other_trainer, case.data, tmp_path / "run") == case.summary
+    assert_same_run(tmp_path / "run", case.folder)
+
+
+@ONE_CASE
+@pytest.mark.parametrize(("evaluation", "step"), [(2, 3)])
+def test_a_signal_in_an_evaluation_ends_it(case, other_trainer, tmp_path, evaluation, step):
+    def never():
+        pytest.fail("the evaluation goes on")
+
+    calls = itertools.count(1)
+
+    def evaluate():
+        if next(calls) == evaluation:
+            os.kill(os.getpid(), signal.SIGTERM)
+            never()
+        return weight_score(case.trainer)()
+
+    with pytest.raises(Stopped, match=f"at step {step};"):
+        run(case.trainer, case.data, tmp_path / "run", evaluate)
+    assert step not in {line["step"] for line in lines(tmp_path / "run") if "validation/spearman" in line}
+    assert run(other_trainer, case.data, tmp_path / "run") == case.summary
+    assert_same_run(tmp_path / "run", case.folder)
+
+
+@ONE_CASE
+def test_a_kill_after_an_evaluation_that_a_signal_had_put_off(case, other_trainer, tmp_path, monkeypatch):
+    """The state of step 3 was saved without its evaluation; the line of that is written, the state with it is not."""
+    with monkeypatch.context() as patch:
+        patch.setattr(case.trainer, "train_step", raised_at_call(3, case.trainer.train_step, "SIGTERM"))
+        with pytest.raises(Stopped):
+            run(case.trainer, case.data, tmp_path / "run")
+    monkeypatch.setattr(case.trainer.state, "save_last", stop_at_call(0, case.trainer.state.save_last))
+    assert_ends_as_if_it_had_not_been_stopped(case, other_trainer, tmp_path / "run")
+
+
+@ONE_CASE
+def test_state_that_is_not_finite_is_not_saved_at_a_signal(case, tmp_path, monkeypatch):
+    """Noticed at once, not at the next log line."""
+    monkeypatch.setattr(case.trainer, "train_step", raised_at_call(5, case.trainer.train_step, "SIGTERM"))
+    with pytest.raises(UserError, match="is nan at step 5"):
+        run(case.trainer, case.data, tmp_path / "run", batches=spoiled(case.data, 4))
+    assert newest_checkpoint(tmp_path / "run", "last").endswith("ckpt-3")
+
+
+@ONE_CASE
+def test_a_second_process_in_the_same_folder_is_refused(case, tmp_path):
+    with exclusive(tmp_path), pytest.raises(UserError, match="another process is writing into it"):
+        run(case.trainer, case.data, tmp_path)
+    assert not list(tmp_path.iterdir())

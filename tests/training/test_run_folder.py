@@ -143,3 +143,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--output_dir: .* cannot be written"):
         prepare_run_folder(tmp_path / "file" / "run", run_settings(), overwrite=False)
+
+
+def test_a_run_goes_on_with_another_batch_size_of_evaluation(folder):
+    assert prepare_run_folder(folder, run_settings(training=toys.stage(val_batch_size=1)), overwrite=False) is None

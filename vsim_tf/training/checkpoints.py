@@ -1,21 +1,35 @@
 """The state of a training run, saved as a whole, and weights restored with proof that all were found.
 
-Files are those of `tf.train.Checkpoint`: a name such as `ckpt-4000` stands for `ckpt-4000.index` and its data.
+Files are those of `tf.train.Checkpoint`: a name such as `ckpt-4000` stands for `ckpt-4000.index` and its data. A checkpoint is
+written aside and is there once its index has got its name: a process that is killed at any moment leaves complete checkpoints and
+at most an unfinished one, which the next start removes. No other file says which is the newest: the number does.
 """
 
+import logging
+import math
 import os
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
+from vsim_tf.data.files import sync_folder
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 
 LAST, BEST = "last", "best"
-KEPT = {LAST: 2, BEST: 1}
+KEPT_STATES = 2
+"""So many whole states are kept: should the newest be damaged, the one before is there."""
+UNFINISHED = ".unfinished"
+DAMAGES = (tf.errors.OpError, LookupError, ValueError, RuntimeError, DecodeError)
+"""What TensorFlow raises on damaged checkpoints: its C++ layer turns some of its errors into Python's own."""
+
+logger = logging.getLogger(__name__)
 
 
 def _is_seed(variable) -> bool:
@@ -34,13 +48,45 @@ def random_states(model: VideoModel) -> dict[str, tf.Variable]:
     return {str(i): v.value for i, v in enumerate(v for v in model.non_trainable_variables if _is_seed(v))}
 
 
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
+    """The `last` or `best` checkpoints of a run folder, the newest first."""
+    numbers = [re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in (folder / kind).glob("ckpt-*.index")]
+    steps = sorted((int(number[1]) for number in numbers if number), reverse=True)
+    return [folder / kind / f"ckpt-{step}" for step in steps]
+
+
+def newest_checkpoint(folder: Path, kind: str) -> str:
+    """Path of a run folder's newest `last` or `best` checkpoint; `UserError` when there is none."""
+    checkpoints = saved_checkpoints(folder, kind)
+    if not checkpoints:
+        raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
+    return os.fspath(checkpoints[0])
+
+
 def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
     """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
 
     Raises:
-        UserError: no such checkpoint, or weights that it lacks or holds in another shape (with their names).
+        UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
     """
     weights = model_weights(model)
+    try:
+        _require_fit(weights, checkpoint, model.config.name)
+        status = tf.train.Checkpoint(weights=weights).read(os.fspath(checkpoint))
+    except DAMAGES as error:
+        folder = Path(checkpoint).parent.parent
+        raise UserError(
+            f"checkpoint {checkpoint} is damaged: {_reason(error)}; remove {folder / 'summary.json'} and train this run again:"
+            " it goes on from the checkpoint before"
+        ) from error
+    status.assert_existing_objects_matched()
+    status.expect_partial()
+
+
+def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLike, model: str):
     saved = _saved_shapes(checkpoint)
     missing = [name for name in weights if name not in saved]
     differing = [
@@ -50,12 +96,9 @@ def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
     ]
     if missing or differing:
         raise UserError(
-            f"checkpoint {checkpoint} does not fit model {model.config.name}: {len(missing)} weights missing"
+            f"checkpoint {checkpoint} does not fit model {model}: {len(missing)} weights missing"
             f" {missing[:5]}, {len(differing)} of another shape {differing[:5]}"
         )
-    status = tf.train.Checkpoint(weights=weights).read(os.fspath(checkpoint))
-    status.assert_existing_objects_matched()
-    status.expect_partial()
 
 
 def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
@@ -66,67 +109,151 @@ def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
     return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
 
 
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else getattr(error, "message", str(error))
+    return (text or type(error).__name__).splitlines()[0]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
+    """Writes a checkpoint that appears complete or not at all, in place of one of the same name.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    unfinished = checkpoint.parent / UNFINISHED
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        content.write(os.fspath(unfinished / checkpoint.name))
+        checkpoint.with_name(f"{checkpoint.name}.index").unlink(missing_ok=True)
+        for file in sorted(unfinished.iterdir()):  # ...data-00000-of-00001 before ...index
+            _sync(file)
+            os.replace(file, checkpoint.parent / file.name)
+        sync_folder(checkpoint.parent)
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(
+            f"checkpoint {checkpoint} cannot be written: {_reason(error)}; the one before is kept."
+            " Make room and run the same command again: it goes on from there"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _sync(file: Path):
+    with open(file, "rb") as opened:
+        os.fsync(opened.fileno())
+
+
+def _remove(checkpoint: Path):
+    checkpoint.with_name(f"{checkpoint.name}.index").unlink(missing_ok=True)
+    for file in checkpoint.parent.glob(f"{checkpoint.name}.data-*"):
+        file.unlink()
+
+
+def _remove_unfinished(folder: Path, kind: str):
+    """What a killed process has left: data without an index, and the folder that checkpoints are written into."""
+    shutil.rmtree(folder / kind / UNFINISHED, ignore_errors=True)
+    for file in (folder / kind).glob("ckpt-*.data-*"):
+        if not file.with_suffix(".index").exists():
+            file.unlink()
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
 class TrainingState:
     """Everything that a run needs to continue as if it had not stopped.
 
     Attributes:
         step: completed updates.
+        evaluated: step of the newest evaluation that has been compared with the best; -1 before the first.
         best_value, best_step: the highest evaluation so far and its step; -inf and 0 before the first.
     """
 
     def __init__(self, model: VideoModel, optimizer: GroupAdam):
+        self.name = model.config.name
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.evaluated = tf.Variable(-1, dtype=tf.int64, trainable=False)
         self.best_value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        counters = {
+            "step": self.step, "evaluated": self.evaluated, "best_value": self.best_value, "best_step": self.best_step,
+        }  # fmt: skip
         self.weights, self.random_states = model_weights(model), random_states(model)
         self.slots = optimizer.slots
-        self._initial = {name: value.numpy() for name, value in (self.weights | self.random_states).items()}
-        counters = {"step": self.step, "best_value": self.best_value, "best_step": self.best_step}
+        self._initial = [(v, v.numpy()) for v in (*self.weights.values(), *self.random_states.values(), *counters.values())]
         self._whole = tf.train.Checkpoint(weights=self.weights, random_states=self.random_states, slots=self.slots, **counters)
         self._weights_only = tf.train.Checkpoint(weights=self.weights)
 
     def reset(self):
         """Back to how everything was when the state was made."""
-        for name, variable in (self.weights | self.random_states).items():
-            variable.assign(self._initial[name])
+        for variable, value in self._initial:
+            variable.assign(value)
         for slot in self.slots.values():
             slot.assign(tf.zeros_like(slot))
-        self.step.assign(0)
-        self.best_value.assign(float("-inf"))
-        self.best_step.assign(0)
 
     def broken_weights(self) -> list[str]:
         """Names of the weights that hold a number that is not finite."""
         return [name for name, value in self.weights.items() if not tf.reduce_all(tf.math.is_finite(value))]
 
     def restore_last(self, folder: Path) -> bool:
-        """Restores the newest whole state of a run folder; False when there is none."""
-        newest = self._manager(folder, LAST).latest_checkpoint
-        if newest is None:
-            return False
-        self._whole.restore(newest).assert_consumed()  # `read` would miss the count of saves in a new process
-        return True
+        """Restores the newest whole state of a run folder that can be read; False when there is none.
+
+        What a killed process has left is removed, and so is a damaged state when the one before it can be read.
+
+        Raises:
+            UserError: there are states and none can be read, or one is of another model.
+        """
+        damaged = {}
+        for checkpoint in saved_checkpoints(folder, LAST):
+            try:
+                self._restore(checkpoint)
+            except DAMAGES as error:
+                damaged[checkpoint] = _reason(error)
+                continue
+            for newer, reason in damaged.items():
+                logger.warning("%s is damaged (%s) and is removed: the run goes on from %s", newer, reason, checkpoint.name)
+            if is_chief():
+                self._tidy(folder, damaged)
+            return True
+        if damaged:
+            listed = "; ".join(f"{checkpoint}: {reason}" for checkpoint, reason in damaged.items())
+            raise UserError(f"no state of this run can be read ({listed}); give --overwrite to train anew")
+        if is_chief():
+            self._tidy(folder, {})
+        return False
+
+    def _restore(self, checkpoint: Path):
+        _require_fit(self.weights, checkpoint, self.name)
+        try:
+            self._whole.read(os.fspath(checkpoint)).assert_consumed()
+        except AssertionError as error:
+            raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
+
+    def _tidy(self, folder: Path, damaged: Mapping[Path, str]):
+        for checkpoint in damaged:
+            _remove(checkpoint)
+        for kind in (LAST, BEST):
+            _remove_unfinished(folder, kind)
+        self._keep_best(folder)
 
     def save_last(self, folder: Path):
-        """Saves the whole state as `last/ckpt-<step>`."""
-        self._save(folder, LAST)
+        """Saves the whole state as `last/ckpt-<step>`, then removes the states and best weights that it makes superfluous."""
+        if is_chief():
+            write_checkpoint(self._whole, folder / LAST / f"ckpt-{self.step.numpy()}")
+            for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
+                _remove(checkpoint)
+            self._keep_best(folder)
 
     def save_best(self, folder: Path):
-        """Saves the weights alone as `best/ckpt-<step>`."""
-        self._save(folder, BEST)
-
-    def _save(self, folder: Path, kind: str):
+        """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""
         if is_chief():
-            self._manager(folder, kind).save(checkpoint_number=int(self.step.numpy()))
+            write_checkpoint(self._weights_only, folder / BEST / f"ckpt-{self.step.numpy()}")
 
-    def _manager(self, folder: Path, kind: str) -> tf.train.CheckpointManager:
-        checkpoint = self._whole if kind == LAST else self._weights_only
-        return tf.train.CheckpointManager(checkpoint, os.fspath(folder / kind), max_to_keep=KEPT[kind])
-
-
-def newest_checkpoint(folder: Path, kind: str) -> str:
-    """Path of a run folder's `last` or `best` checkpoint; `UserError` when there is none."""
-    newest = tf.train.latest_checkpoint(os.fspath(folder / kind))
-    if newest is None:
-        raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
-    return newest
+    def _keep_best(self, folder: Path):
+        kept = f"ckpt-{self.best_step.numpy()}" if self.best_value > -math.inf else None
+        for checkpoint in saved_checkpoints(folder, BEST):
+            if checkpoint.name != kept:
+                _remove(checkpoint)

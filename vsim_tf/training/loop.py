@@ -1,5 +1,6 @@
 """One training loop for every objective and every tf.distribute strategy."""
 
+import contextlib
 import json
 import math
 import time
@@ -10,15 +11,19 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import read_json_lines, replacing
-from vsim_tf.errors import UserError
+from vsim_tf.data.files import exclusive, output_file, read_json_lines
+from vsim_tf.errors import Stopped, UserError
+from vsim_tf.memory import enough_memory
 from vsim_tf.models import VideoModel
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.training.stopping import StopAsked, StopSignals
 from vsim_tf.training.strategy import distribute
 
 METRICS_FILE = "metrics.jsonl"
+VALIDATION = "validation/"
+LENGTH_FLAGS = "or in pre-training --max_frames and --bert_seq_length"
 
 
 class Trainer:
@@ -76,28 +81,34 @@ class Trainer:
             step, spearman, best_spearman, best_step.
 
         Raises:
-            UserError: the loss is no longer finite; the last good state is kept.
+            UserError: a number is no longer finite, a checkpoint cannot be read or written, memory does not suffice, or another
+                process trains in this folder; the last good state is kept.
+            Stopped: by SIGTERM or Ctrl-C; the state is saved.
         """
-        self.state.reset()
-        restored = self.state.restore_last(folder)
-        if not restored:
-            start_from()
-        log = RunLog(folder, int(self.state.step.numpy()) if restored else -1)
-        return self._loop(folder, batches, evaluate, log, label)
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder) if is_chief() else contextlib.nullcontext(), StopSignals(self.strategy) as signals:
+            self.state.reset()
+            restored = self.state.restore_last(folder)
+            if not restored:
+                start_from()
+            log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
+            return self._loop(folder, batches, evaluate, log, label, signals)
 
-    def _loop(self, folder, batches, evaluate, log, label):
+    def _loop(self, folder, batches, evaluate, log, label, signals):
         start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self._batches(batches, start)
-        metrics, logs = log.validation(start), {}
+        metrics, logs = log.validation(int(self.state.evaluated.numpy())), {}
         with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
             for step in range(start, total + 1):
                 due = step == total or step % self.stage.eval_every == 0
-                if due and (step > start or not metrics):
-                    self._finite(logs, step)
-                    metrics = self._evaluate_and_save(folder, evaluate, log, step)
+                if due and (step > self.state.evaluated.numpy() or not metrics):
+                    metrics = self._evaluate_and_save(folder, evaluate, log, step, logs, signals)
+                if signals.asked():
+                    self._save_and_stop(folder, step, logs, signals)
                 if step == total:
                     break
-                logs = self.train_step(next(data))
+                with enough_memory(f"for a step of {label}", f"--batch_size={self.stage.batch_size}", LENGTH_FLAGS):
+                    logs = self.train_step(next(data))
                 if (step + 1) % self.stage.log_every == 0:
                     log.write(step + 1, self._finite(logs, step + 1))
                 bar.set_postfix(
@@ -115,24 +126,37 @@ class Trainer:
         self.compiled_step.get_concrete_function(data.element_spec)  # one trace for all lengths, not one for the first
         return iter(data)
 
-    def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int) -> dict[str, float]:
-        if broken := self.state.broken_weights():
-            raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
-        metrics = evaluate()
-        log.write(step, {f"validation/{name}": value for name, value in metrics.items()})
+    def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int, logs, signals: StopSignals):
+        self._finite(logs, step)
+        flag = f"--val_batch_size={self.stage.val_batch_size}"
+        try:
+            with signals.interruptible(), enough_memory("for the evaluation", flag, LENGTH_FLAGS):
+                metrics = evaluate()
+        except StopAsked:
+            self._save_and_stop(folder, step, logs, signals)
+        log.write(step, {f"{VALIDATION}{name}": value for name, value in metrics.items()})
         if metrics["spearman"] > float(self.state.best_value.numpy()):  # never true for nan
             self.state.best_value.assign(metrics["spearman"])
             self.state.best_step.assign(step)
             self.state.save_best(folder)
+        self.state.evaluated.assign(step)
         self.state.save_last(folder)
         return metrics
 
+    def _save_and_stop(self, folder: Path, step: int, logs, signals: StopSignals):
+        self._finite(logs, step)
+        self.state.save_last(folder)
+        raise Stopped(signals.received, f"saved in {folder} at step {step}; the same command goes on from there")
+
     def _finite(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
+        """The logged values and learning rates; `UserError` if one of them or a weight is not finite."""
         values = {name: float(value) for name, value in logs.items()}
         values |= {f"learning_rate/{k}": float(v) for k, v in self.optimizer.learning_rates(self.state.step - 1).items()}
         for name in reversed(values):
             if not math.isfinite(values[name]):
                 raise _not_finite(f"'{name}'", values[name], step)
+        if broken := self.state.broken_weights():
+            raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
         return values
 
 
@@ -141,6 +165,10 @@ def _not_finite(what: str, value, step: int) -> UserError:
         f"{what} is {value} at step {step}; the state of the last evaluation is kept."
         " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
     )
+
+
+def _is_validation(values: dict[str, float]) -> bool:
+    return any(name.startswith(VALIDATION) for name in values)
 
 
 def _line(values: dict[str, float]) -> str:
@@ -156,34 +184,44 @@ def _step(line: dict[str, float], path: Path) -> int:
 class RunLog:
     """`metrics.jsonl` (one JSON object a line: step and values, no times) and TensorBoard events of one run.
 
-    Lines after `step` are left-overs of a run that was killed and are dropped; -1 drops all.
+    Lines after `step`, and evaluations after `evaluated`, are left-overs of a run that was killed and are dropped; -1 drops all.
     """
 
-    def __init__(self, folder: Path, step: int):
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, step: int, evaluated: int):
         self.path = folder / METRICS_FILE
         lines = read_json_lines(self.path) if self.path.exists() else []
-        self.kept = [line for line in lines if _step(line, self.path) <= step]
+        self.kept = [line for line in lines if _step(line, self.path) <= (evaluated if _is_validation(line) else step)]
         self.started, self.first_step = time.perf_counter(), step
         if is_chief():
-            with replacing(self.path) as file:
+            with output_file(self.path) as file:
                 file.write("".join(map(_line, self.kept)).encode())
-            self.events = tf.summary.create_file_writer(str(folder / "events"))
+            with _writing(folder / "events"):
+                self.events = tf.summary.create_file_writer(str(folder / "events"))
 
     def validation(self, step: int) -> dict[str, float]:
         """Metrics of the evaluation at a step before this process; none where there was none."""
         values = {name: value for line in self.kept if line["step"] == step for name, value in line.items()}
-        return {name.removeprefix("validation/"): v for name, v in values.items() if name.startswith("validation/")}
+        return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
 
     def write(self, step: int, values: dict[str, float]):
-        """Appends one line and one point of every curve."""
+        """Appends one line and one point of every curve; `UserError` when that fails."""
         if not is_chief():
             return
-        with open(self.path, "a", encoding="utf-8") as file:
+        with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(_line({"step": step} | values))
-        with self.events.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-            speed = (step - self.first_step) / (time.perf_counter() - self.started)
-            tf.summary.scalar("steps_per_second", speed)
-        self.events.flush()
+        with _writing(self.path.with_name("events")):
+            with self.events.as_default(step):
+                for name, value in values.items():
+                    tf.summary.scalar(name, value)
+                speed = (step - self.first_step) / (time.perf_counter() - self.started)
+                tf.summary.scalar("steps_per_second", speed)
+            self.events.flush()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{path}: cannot be written: {reason}; the newest checkpoint is kept") from error

@@ -25,6 +25,8 @@ from vsim_tf.errors import UserError
 from vsim_tf.training.cluster import is_chief
 
 CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
+FREE_TO_CHANGE = ("training.val_batch_size",)
+"""Settings that a run may go on with changed: evaluation does not depend on them, and memory may ask for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _write_inputs(folder: Path, settings: RunSettings):
 
 def _require_same(folder: Path, settings: dict[str, Any]):
     found, wanted = _flat(read_config(folder)), _flat(json.loads(json.dumps(settings)))
-    differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key)]
+    differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key) and key not in FREE_TO_CHANGE]
     if differing:
         changes = ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked for" for key in differing[:3])
         raise UserError(

@@ -1,0 +1,44 @@
+"""Writes the checkpoints in this folder: every registered model at `testing` size, random weights, and what it makes of videos.
+
+    PYTHONPATH=.:tests python tests/golden/checkpoints/make.py
+
+They stand for the checkpoints that people have: a change of names, shapes or arithmetic makes tests/test_golden_checkpoints.py
+fail. Make them anew only when such a change is meant, and say in CHANGELOG.md that older checkpoints no longer load.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import toys
+
+from vsim_tf import registry
+from vsim_tf.data.pipeline import numbered_batches
+from vsim_tf.embedding import Embedder
+from vsim_tf.models import build_model
+from vsim_tf.training.checkpoints import BEST, model_weights, write_checkpoint
+from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
+
+FOLDER = Path(__file__).parent
+VIDEOS = FOLDER / "videos.tfrecords"
+
+
+def make(name: str):
+    """The run folder of one model: config.json, tokenizer, tags, weights, and its embeddings of the videos."""
+    config, rng = toys.model_config(name), np.random.default_rng(2021)
+    form = toys.batch_format(config.encoder.kind)
+    model = build_model(config)
+    weights = model_weights(model)
+    for path in sorted(weights):
+        values = 0.4 * rng.standard_normal(weights[path].shape)
+        weights[path].assign(np.abs(values) + 0.5 if path.endswith(("gamma", "variance")) else values)
+    folder = FOLDER / name
+    prepare_run_folder(folder, RunSettings("pair", config, toys.stage(), form.tokenizer, form.tags, {}), overwrite=True)
+    write_checkpoint(tf.train.Checkpoint(weights=weights), folder / BEST / "ckpt-0")
+    np.save(folder / "embeddings.npy", Embedder(model).embed(numbered_batches([str(VIDEOS)], "videos", form, 4)).values)
+
+
+if __name__ == "__main__":
+    toys.write_records(VIDEOS, toys.random_videos(8, seed=3))
+    for registered in registry.MODELS:
+        make(registered)

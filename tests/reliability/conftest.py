@@ -1,0 +1,21 @@
+"""Small demo data, the flags of runs that take seconds, and a server that starts scripts quickly."""
+
+import pytest
+from processes import Server
+from runs import DIM
+
+from vsim_tf.data.demo import write_demo_data
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    sizes = {"num_pointwise": 120, "num_pairwise_videos": 80, "num_pairs": 120, "num_test_videos": 40, "num_test_pairs": 40}
+    write_demo_data(str(folder), frame_embedding_size=DIM, **sizes)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server

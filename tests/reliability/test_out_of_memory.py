@@ -1,0 +1,24 @@
+"""Memory that does not suffice (a limit on the address space): one line says which flags to lower."""
+
+import pytest
+from runs import pretraining
+
+LIMITED = """
+import resource
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + {megabytes} * 2**20,) * 2)
+"""
+LARGE = ("--size=tiny", "--bert_seq_length=500", "--max_frames=4")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flags", "words"), [
+    (("--batch_size=100", "--val_batch_size=8"), "for a step of pretrain uniter: lower --batch_size=100"),
+    (("--batch_size=1", "--val_batch_size=80"), "for the evaluation: lower --val_batch_size=80"),
+])  # fmt: skip
+def test_training_says_which_flags_to_lower(server, data_dir, tmp_path, flags, words):
+    command = pretraining(data_dir, tmp_path, "uniter", 4, 2, *LARGE, *flags)
+    ended = server.run(*command, prelude=LIMITED.format(megabytes=1200))
+    assert ended.code == 2, ended.output
+    assert words in ended.output.splitlines()[-1]
+    assert "Traceback" not in ended.output
