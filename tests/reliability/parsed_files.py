@@ -175,7 +175,7 @@ PARSERS = {
     "config.json": Parser("config.json", make_run, read_run),
     "summary.json": Parser("summary.json", make_run, lambda folder: announce_finished("run", read_summary(folder), folder)),
     "metrics.jsonl, report": Parser("metrics.jsonl", make_run, lambda folder: validation_curve(folder / "metrics.jsonl")),
-    "metrics.jsonl, training": Parser("metrics.jsonl", make_run, lambda folder: RunLog(folder, 3).validation(3)),
+    "metrics.jsonl, training": Parser("metrics.jsonl", make_run, lambda folder: RunLog(folder, 3, 3).validation(3)),
     "config.json of a hub folder": text_file(
         "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))
     ),

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import preludes
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,8 +43,8 @@ class Server:
         with self.process:  # closes its pipes and waits
             pass
 
-    def start(self, *command: str, prelude: str = "") -> "Script":
-        """Starts a script with its arguments; `prelude` is Python code that the process runs first."""
+    def start(self, *command: str, **prelude: dict) -> "Script":
+        """Starts a script with its arguments; `prelude` names what of `preludes` comes first, with its arguments."""
         self.count += 1
         log = self.logs / f"{self.count}.log"
         request = {"command": list(map(str, command)), "prelude": prelude, "log": str(log)}
@@ -50,9 +52,9 @@ class Server:
         self.process.stdin.flush()
         return Script(self, int(self.process.stdout.readline()), log)
 
-    def run(self, *command: str, prelude: str = "") -> Ended:
+    def run(self, *command: str, **prelude: dict) -> Ended:
         """Runs a script to its end."""
-        return self.start(*command, prelude=prelude).wait()
+        return self.start(*command, **prelude).wait()
 
 
 class Script:
@@ -101,7 +103,8 @@ def _become(request: dict):
         os.dup2(descriptor, number)
     code = 1
     try:
-        exec(request["prelude"], {})
+        for name, arguments in request["prelude"].items():
+            getattr(preludes, name)(**arguments)
         sys.argv = request["command"]
         runpy.run_path(sys.argv[0], run_name="__main__")
         code = 0

@@ -13,19 +13,6 @@ from vsim_tf.training.checkpoints import UNFINISHED
 KILLS = 20
 STEPS, EVAL_FREQ = 40, 2
 
-KILLED_AT_A_FILE_OPERATION = """
-import os, shutil, signal
-calls = iter(range({number}))
-def counted(function):
-    def call(*arguments, **keywords):
-        if next(calls, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
-for module, name in ((os, "replace"), (os, "unlink"), (os, "fsync"), (os, "mkdir"), (shutil, "rmtree")):
-    setattr(module, name, counted(getattr(module, name)))
-"""
-
 
 @pytest.fixture(scope="module")
 def undisturbed(server, data_dir, tmp_path_factory):
@@ -49,8 +36,8 @@ def wait_for_a_state(script, folder, known: set[str]):
 def start_and_kill(server, command, folder, rng, how, whole) -> int:
     """Starts a script, kills it anywhere in its life, after it has saved a state, or at a file operation; its exit code."""
     known = states(folder)
-    prelude = KILLED_AT_A_FILE_OPERATION.format(number=rng.randrange(12, 60)) if how == "file operation" else ""
-    script = server.start(*command, prelude=prelude)
+    prelude = {"killed_at_file_operation": {"number": rng.randrange(12, 60)}} if how == "file operation" else {}
+    script = server.start(*command, **prelude)
     if how == "anywhere":
         time.sleep(rng.uniform(0, whole))
     elif how == "saving":
@@ -106,12 +93,6 @@ def test_a_signal_saves_once_more_and_ends_with_128_and_its_number(server, data_
     assert_same_run(folder, expected)
 
 
-WORKER = """
-import json, os
-cluster = {{"worker": ["localhost:{ports[0]}", "localhost:{ports[1]}"]}}
-os.environ["TF_CONFIG"] = json.dumps({{"cluster": cluster, "task": {{"type": "worker", "index": {index}}}}})
-"""
-
 
 @pytest.mark.slow
 def test_all_workers_stop_at_the_same_step_when_one_gets_a_signal(server, data_dir, tmp_path):
@@ -121,7 +102,7 @@ def test_all_workers_stop_at_the_same_step_when_one_gets_a_signal(server, data_d
         opened.close()
     folder = tmp_path / "testing" / "pretrain"
     command = pretraining(data_dir, tmp_path, steps=2000, eval_freq=5)
-    workers = [server.start(*command, prelude=WORKER.format(ports=ports, index=index)) for index in (0, 1)]
+    workers = [server.start(*command, worker={"ports": ports, "index": index}) for index in (0, 1)]
     wait_for_a_state(workers[0], folder, set())
     workers[1].send(signal.SIGTERM)
     ended = [worker.wait() for worker in workers]

@@ -3,11 +3,6 @@
 import pytest
 from runs import pretraining
 
-LIMITED = """
-import resource
-size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (size + {megabytes} * 2**20,) * 2)
-"""
 LARGE = ("--size=tiny", "--bert_seq_length=500", "--max_frames=4")
 
 
@@ -18,7 +13,7 @@ LARGE = ("--size=tiny", "--bert_seq_length=500", "--max_frames=4")
 ])  # fmt: skip
 def test_training_says_which_flags_to_lower(server, data_dir, tmp_path, flags, words):
     command = pretraining(data_dir, tmp_path, "uniter", 4, 2, *LARGE, *flags)
-    ended = server.run(*command, prelude=LIMITED.format(megabytes=1200))
+    ended = server.run(*command, limited_memory={"megabytes": 1200})
     assert ended.code == 2, ended.output
     assert words in ended.output.splitlines()[-1]
     assert "Traceback" not in ended.output
