@@ -1,10 +1,8 @@
 """`run.sh` killed as a whole at random moments, and run again until it is done: the same embeddings to the bit."""
 
-import collections
 import hashlib
 import os
 import random
-import re
 import signal
 import subprocess
 import time
@@ -14,7 +12,8 @@ import pytest
 from runs import DIM
 
 ROOT = Path(__file__).parents[2]
-KILLS, SECONDS = 20, (1, 10)
+KILLS = {"folds": (2, 6), "pre-training": (6, 6), "fine-tuning": (6, 6), "embedding": (4, 6), "ensemble": (2, 1)}
+"""For each stage, how often run.sh is killed, at a random moment of so many seconds from the stage's beginning."""
 STAGE = "--bert_warmup_steps=1 --warmup_steps=1 --print_freq=2 --eval_freq=2 --batch_size=16 --val_batch_size=64"
 
 
@@ -41,24 +40,34 @@ def digests(output_dir) -> dict[str, str]:
     return {str(path.relative_to(output_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
+def kill_in(stage, seconds, data_dir, output_dir, log: Path) -> str:
+    """Starts run.sh, kills it and all it has started so many seconds after a stage began, and returns the stage it was in."""
+    with open(log, "w") as file:
+        process = start(data_dir, output_dir, file)
+    while f"== {stage}" not in log.read_text():
+        assert process.poll() is None, log.read_text()[-3000:]
+        time.sleep(0.01)
+    time.sleep(seconds)
+    assert process.poll() is None, f"it was complete before it could be killed in {stage}"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return log.read_text().rpartition("== ")[2].split()[0]
+
+
+def run_to_the_end(data_dir, output_dir, log: Path) -> dict[str, str]:
+    with open(log, "w") as file:
+        code = start(data_dir, output_dir, file).wait()
+    assert code == 0, log.read_text()[-3000:]
+    return digests(output_dir)
+
+
 @pytest.mark.slow
 def test_run_sh_killed_at_20_random_moments(data_dir, tmp_path):
-    with open(tmp_path / "log", "w") as log:
-        assert start(data_dir, tmp_path / "whole", log).wait() == 0, (tmp_path / "log").read_text()[-3000:]
-        expected = digests(tmp_path / "whole")
-        assert len(expected) == 1 + 2 * 2 * 2  # the zip; models, folds, test sets
-        rng = random.Random(2021)
-        killed, stages = 0, collections.Counter()
-        while killed < KILLS:
-            process = start(data_dir, tmp_path / "killed", log)
-            time.sleep(rng.uniform(*SECONDS))
-            assert process.poll() is None, "it ended, or was complete, before it could be killed so often"
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            killed += 1
-            stages[re.findall(r"== (\S+)", (tmp_path / "log").read_text())[-1]] += 1
-        assert start(data_dir, tmp_path / "killed", log).wait() == 0, (tmp_path / "log").read_text()[-3000:]
-    assert digests(tmp_path / "killed") == expected
-    unfinished = list((tmp_path / "killed").rglob(".*"))
-    assert not unfinished
-    print(f"{killed} kills survived: {dict(stages)}")
+    expected = run_to_the_end(data_dir, tmp_path / "whole", tmp_path / "log")
+    assert len(expected) == 1 + 2 * 2 * 2  # the zip; models, folds, test sets
+    rng, folder = random.Random(2021), tmp_path / "killed"
+    moments = [(stage, rng.uniform(0, seconds)) for stage, (count, seconds) in KILLS.items() for _ in range(count)]
+    killed = [kill_in(*moment, data_dir, folder, tmp_path / "log") for moment in moments]
+    assert run_to_the_end(data_dir, folder, tmp_path / "log") == expected
+    assert not list(folder.rglob(".*"))
+    print(f"{len(killed)} kills survived: {', '.join(killed)}")

@@ -67,6 +67,7 @@ class StopSignals:
 
     def _sum_of_workers(self, value: tf.Tensor) -> tf.Tensor:
         def add(value):
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))  # which has a device
 
         return self._strategy.experimental_local_results(self._strategy.run(add, args=(value,)))[0]
