@@ -21,7 +21,7 @@ def make_strategy() -> tf.distribute.Strategy:
 def use_deterministic_kernels(wanted: bool | None):
     """Makes TensorFlow compute the same bits on every run; None means: unless there is a GPU, where that costs speed.
 
-    Call it before the first computation. On a CPU it costs nothing that could be measured (docs/reliability_training.md).
+    Call it before the first computation. On a CPU it costs nothing that could be measured (docs/reliability.md).
     """
     if wanted or (wanted is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
