@@ -21,6 +21,9 @@ PAIR_SUFFIXES = ("_1", "_2")
 BYTES_PER_FRAME_VALUE = 2
 """Frames are little-endian float16."""
 
+FLOAT16_EXPONENT = 0x7C00
+"""All bits of the exponent are set in infinities and in what is no number."""
+
 IGNORED_TOKEN = -100
 """Target of the masked language model at positions that are not predicted."""
 
@@ -46,6 +49,10 @@ class VideoBatch(NamedTuple):
     tags: Any
     mlm_labels: Any
 
+    def without_ids(self) -> "VideoBatch":
+        """The numbers alone."""
+        return self._replace(ids=())
+
 
 class PairBatch(NamedTuple):
     """A batch of scored pairs: `first` and `second` are `VideoBatch`, `similarity` is `[batch]` float32 in [0, 1]."""
@@ -53,3 +60,7 @@ class PairBatch(NamedTuple):
     first: VideoBatch
     second: VideoBatch
     similarity: Any
+
+    def without_ids(self) -> "PairBatch":
+        """The numbers alone."""
+        return self._replace(first=self.first.without_ids(), second=self.second.without_ids())

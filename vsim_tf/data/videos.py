@@ -21,8 +21,6 @@ _KINDS = {
     schema.CATEGORY_ID: "int64_list",
     schema.FRAME_FEATURE: "bytes_list",
 }
-_FLOAT16_EXPONENT = np.uint16(0x7C00)
-"""All bits of the exponent are set in infinities and in what is no number."""
 
 
 def video_record(
@@ -91,7 +89,7 @@ def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str
                 f"--frame_embedding_size={frame_embedding_size})"
             )
     bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, frame_embedding_size)
-    faulty = (bits & _FLOAT16_EXPONENT) == _FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16
+    faulty = (bits & schema.FLOAT16_EXPONENT) == schema.FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16
     if faulty.any():
         number, position = np.argwhere(faulty)[0]
         value = bits[number, position].view(np.float16)
