@@ -148,14 +148,14 @@ def test_ids_without_a_record(source):
 
 
 def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
-    writes = []
+    files = []
 
-    def fail_later(self, data):
-        writes.append(data)
-        if len(writes) == 5:
+    def fail_later(self, records):
+        files.append(list(records))
+        if len(files) == 2:
             raise OSError("disk full")
 
-    monkeypatch.setattr(fold_writer.RecordWriter, "write", fail_later)
+    monkeypatch.setattr(fold_writer.RecordWriter, "write_all", fail_later)
     with pytest.raises(UserError, match="writing failed: disk full"):
         write(source)
     assert not (source / "folds").exists()

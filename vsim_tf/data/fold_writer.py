@@ -1,10 +1,11 @@
 """Joins videos and scores to pair records, fold by fold."""
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,12 +24,14 @@ from vsim_tf.data.manifest import (
     read_manifest,
     write_manifest,
 )
+from vsim_tf.data.read_ahead import read_ahead
 from vsim_tf.data.records import RecordWriter, expand_pattern
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.flags import quiet_imports
 
 ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"
+_RECORDS_AT_ONCE = 16
 _BYTES_AROUND_PAIR = 128
 """More than framing, suffixes of the keys and the similarity add to the two videos of a pair."""
 
@@ -153,8 +156,10 @@ def _write_files(folder: Path, settings: Settings, files: list[str], folds: Fold
         copies = 1 if settings.layout == "once" else folds.num_folds
         sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
         _check_space(folder, copies * sum(sizes))
+        plan = dict(_PLANS[settings.layout](folds))
         with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
-            entries = {name: _write_file(folder / name, pairs, videos, bar) for name, pairs in _PLANS[settings.layout](folds)}
+            records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
+            entries = {name: _write_file(folder / name, itertools.islice(records, len(plan[name])), bar) for name in plan}
         statistics = Statistics(
             len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
             len(videos), videos.repeated, _histogram(folds.pairs),
@@ -164,15 +169,19 @@ def _write_files(folder: Path, settings: Settings, files: list[str], folds: Fold
     return manifest
 
 
-def _write_file(path: Path, pairs: Iterable[Pair], videos, bar: tqdm) -> FileEntry:
+def _pair_records(pairs: Iterable[Pair], videos) -> Iterator[bytes]:
     from vsim_tf.data.videos import pair_record
 
+    for pair in pairs:
+        yield pair_record(videos.read(pair.id_1), videos.read(pair.id_2), pair.similarity)
+
+
+def _write_file(path: Path, records: Iterable[bytes], bar: tqdm) -> FileEntry:
     path.parent.mkdir(exist_ok=True)
     with open(path, "wb") as file:
         writer = RecordWriter(file)
-        for pair in pairs:
-            writer.write(pair_record(videos.read(pair.id_1), videos.read(pair.id_2), pair.similarity))
-            bar.update()
+        writer.write_all(records)
+        bar.update(writer.records)
         file.flush()
         os.fsync(file.fileno())
     return FileEntry(writer.records, writer.bytes, writer.sha256)
@@ -206,13 +215,13 @@ def _file_name(folds: Folds, fold: int) -> str:
     return f"fold-{fold:02d}-of-{folds.num_folds:02d}.tfrecord"
 
 
-def _plan_once(folds: Folds) -> Iterator[tuple[str, Iterable[Pair]]]:
+def _plan_once(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold in range(folds.num_folds):
         yield _file_name(folds, fold), folds.validation(fold)
     yield ALWAYS_TRAIN, folds.always_train()
 
 
-def _plan_expanded(folds: Folds) -> Iterator[tuple[str, Iterable[Pair]]]:
+def _plan_expanded(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold, order in enumerate(folds.training_orders()):
         yield f"{folds.folder_2021(fold)}/val.tfrecord", folds.validation(fold)
         yield f"{folds.folder_2021(fold)}/train.tfrecord", order

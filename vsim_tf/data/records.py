@@ -8,7 +8,7 @@ import glob
 import hashlib
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import google_crc32c
@@ -18,6 +18,8 @@ from vsim_tf.errors import RecordError, UserError
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
+_BYTES_AT_ONCE = 1 << 20
+"""Hashing and writing let another thread run Python; each time, taking Python back costs more than a record takes."""
 _HEADER_BYTES = _LENGTH.size + _CRC.size
 
 
@@ -111,12 +113,25 @@ class RecordWriter:
 
     def write(self, data: bytes) -> None:
         """Append one record."""
-        length = _LENGTH.pack(len(data))
-        record = b"".join((length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))))
-        self._sha256.update(record)
-        self._file.write(record)
-        self.bytes += len(record)
-        self.records += 1
+        self.write_all([data])
+
+    def write_all(self, records: Iterable[bytes]) -> None:
+        """Append records, about `_BYTES_AT_ONCE` at a time."""
+        parts, held = [], 0
+        for data in records:
+            length = _LENGTH.pack(len(data))
+            parts += (length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data)))
+            held += len(data)
+            self.records += 1
+            if held >= _BYTES_AT_ONCE:
+                self._append(b"".join(parts))
+                parts, held = [], 0
+        self._append(b"".join(parts))
+
+    def _append(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self._file.write(data)
+        self.bytes += len(data)
 
     @property
     def sha256(self) -> str:
