@@ -21,8 +21,8 @@ def main():
     flags.require_existing(str(pretrained), str(folds_dir) if folds else None)
 
     with flags.quiet_imports():
+        from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
-        from vsim_tf.training.strategy import use_deterministic_kernels
 
     use_deterministic_kernels(options.deterministic)
     runs = [fold_run(model_folder, folds_dir, fold) for fold in folds]

@@ -6,8 +6,8 @@ from vsim_tf import flags
 def main():
     options = flags.pretrain_options()
     with flags.quiet_imports():
+        from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.pretraining import pretrain
-        from vsim_tf.training.strategy import use_deterministic_kernels
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
     pretrain(options)

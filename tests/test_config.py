@@ -103,7 +103,7 @@ def test_frames_need_no_position_in_bert():
         ({"seed": -1}, "seed=-1: a whole number from 0 to 2147483647"),
         ({"seed": 2**31}, "seed=2147483648"),
         ({"val_batch_size": 2**31}, "val_batch_size=2147483648"),
-        ({"precision": "float16"}, "precision='float16': 'float32' or 'mixed_bfloat16'"),
+        ({"precision": "float16"}, "precision='float16': one of auto, float32, mixed_bfloat16"),
     ],
 )
 def test_impossible_stages(changes, message):

@@ -76,6 +76,8 @@ CHANGES = {
     "--print_freq=13": ("log_every", 13),
     "--seed=17": ("seed", 17),
     "--precision=mixed_bfloat16": ("precision", "mixed_bfloat16"),
+    "--jit_compile": ("jit_compile", True),
+    "--nobucket_by_length": ("bucket_by_length", False),
     "--kl_weight=0": ("kl_weight", 0.0),
     "--lr=0.5": ("head_schedule.peak", 0.5),
     "--warmup_steps=0": ("head_schedule.warmup", 0),

@@ -47,7 +47,7 @@ def stage(total_steps: int = 6, **changes) -> StageConfig:
     schedule = Schedule(peak=1e-3, warmup=0, horizon=10_000)
     values = {
         "batch_size": 4, "val_batch_size": 4, "eval_every": 3, "log_every": 2,
-        "encoder_schedule": schedule, "head_schedule": schedule,
+        "encoder_schedule": schedule, "head_schedule": schedule, "precision": "float32",
     }  # fmt: skip
     return StageConfig(**values | {"total_steps": total_steps} | changes)
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from vsim_tf.errors import UserError
 
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LARGEST = 2**31 - 1
 """Largest whole number of a configuration: more does not fit the 32 bits of seeds and shapes."""
 
@@ -221,7 +222,9 @@ class StageConfig(_Config):
         total_steps: number of updates.
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
+        precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
+        jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
 
@@ -234,8 +237,9 @@ class StageConfig(_Config):
     eval_every: int = 1000
     log_every: int = 100
     seed: int = 42
-    precision: str = "float32"
+    precision: str = "auto"
     bucket_by_length: bool = True
+    jit_compile: bool = False
 
     def __post_init__(self):
         for name in ("encoder_schedule", "head_schedule"):
@@ -245,8 +249,8 @@ class StageConfig(_Config):
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
-            self.precision in ("float32", "mixed_bfloat16"),
-            f"precision={self.precision!r}: 'float32' or 'mixed_bfloat16' is accepted",
+            self.precision in PRECISIONS,
+            f"precision={self.precision!r}: one of {', '.join(PRECISIONS)} is accepted",
         )
 
 

@@ -4,6 +4,7 @@ Names follow the 2021 scripts where those have the same flag. A default of None 
 """
 
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -16,7 +17,7 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import PretrainOptions, StageConfig
+from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
 from vsim_tf.errors import Stopped, UserError
 
 FLAGS = flags.FLAGS
@@ -62,6 +63,7 @@ def quiet_imports() -> Iterator[None]:
     All other text is passed on when the block ends.
     """
     kept = os.dup(2)
+    gc.disable()  # looking for garbage among what is loaded, which stays for good, takes a third of loading
     with tempfile.TemporaryFile() as buffer:
         os.dup2(buffer.fileno(), 2)
         try:
@@ -69,6 +71,8 @@ def quiet_imports() -> Iterator[None]:
             if "tensorflow" in sys.modules:  # looks for GPUs now, and says here that there is none
                 sys.modules["tensorflow"].config.list_physical_devices("GPU")
         finally:
+            gc.freeze()
+            gc.enable()
             os.dup2(kept, 2)
             os.close(kept)
             buffer.seek(0)
@@ -193,7 +197,7 @@ def _define_folds():
 
 
 def _define_precision():
-    flags.DEFINE_enum("precision", "float32", ["float32", "mixed_bfloat16"], "Arithmetic of the model.")
+    flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
 
 
 def _define_model_overrides():
@@ -223,6 +227,7 @@ def _define_training():
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
     flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
+    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length; slower on a CPU, best with fixed lengths.")
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     _define_precision()
@@ -259,6 +264,7 @@ def training_config(stage: StageConfig) -> StageConfig:
         seed=FLAGS.seed,
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
+        jit_compile=FLAGS.jit_compile,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
 

@@ -12,6 +12,7 @@ from vsim_tf.memory import enough_memory
 from vsim_tf.models import build_model
 from vsim_tf.submission import Embeddings, write_embeddings, write_submission
 from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.run_folder import (
     checkpoint_fingerprint,
     data_files,
@@ -35,7 +36,7 @@ def load_embedder(folder: Path, precision: str, expected_model: str = ""):
     config = read_model_config(folder)
     if expected_model and config.name != expected_model:
         raise UserError(f"{folder} holds model {config.name}, --model={expected_model} was asked for")
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(suitable_precision(precision))
     return Embedder(build_model(config)), read_batch_format(folder, config)
 
 

@@ -27,10 +27,10 @@ def measure(folder: str, name: str, deterministic: bool):
     from vsim_tf.data.pipeline import TrainingData
     from vsim_tf.data.tags import read_tag_list
     from vsim_tf.data.text import Tokenizer, build_vocab
+    from vsim_tf.training.device import use_deterministic_kernels
     from vsim_tf.training.objectives import PretrainObjective
     from vsim_tf.training.pretraining import make_trainer, read_titles
     from vsim_tf.training.run_folder import batch_format
-    from vsim_tf.training.strategy import use_deterministic_kernels
 
     use_deterministic_kernels(deterministic)
     files, tags = sorted(glob.glob(f"{folder}/pointwise/*.tfrecords")), read_tag_list(f"{folder}/tag_list.txt")

@@ -12,6 +12,7 @@ from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoints import LAST, newest_checkpoint, restore_weights
 from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PairObjective
 from vsim_tf.training.pretraining import make_trainer
@@ -63,6 +64,7 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
         UserError: the pre-training run is missing, not complete, or of another model.
     """
     strategy = make_strategy()
+    training = training.replace(precision=suitable_precision(training.precision))
     config = read_model_config(pretrained)
     if config.name != model:
         raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")

@@ -43,6 +43,9 @@ class Trainer:
             self.optimizer = GroupAdam(model.optimizer_groups(), schedules)
             self.state = TrainingState(model, self.optimizer)
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True)
+        self._losses_and_gradients = self._forward_and_backward
+        if stage.jit_compile:
+            self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True)
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:
         """One update on a global batch; returns the logged means."""
@@ -54,11 +57,14 @@ class Trainer:
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
     def _replica_step(self, batch):
-        with tf.GradientTape() as tape:
-            total, logs = self.objective(self.model, batch)
-        gradients = tape.gradient(total, self.optimizer.variables)
+        logs, gradients = self._losses_and_gradients(batch.without_ids())  # XLA takes no strings
         self.optimizer.apply(gradients, self.state.step)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
+
+    def _forward_and_backward(self, batch):
+        with tf.GradientTape() as tape:
+            total, logs = self.objective(self.model, batch)
+        return logs, tape.gradient(total, self.optimizer.variables)
 
     def run(
         self,

@@ -17,6 +17,7 @@ from vsim_tf.data.videos import parse_example
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import VideoModel, build_model
 from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
@@ -35,7 +36,8 @@ def pretrain(options: PretrainOptions):
     encoder = registry.encoder_config(spec, options.size, tokenizer.vocab_size, hub_config)
     model_config = registry.model_config(spec, options.size, encoder, len(tags), **options.model_overrides)
     data = {"train": data_files(train_files), "validation": data_files(val_files), "pairs": len(pairs)}
-    settings = RunSettings("pretrain", model_config, options.training, tokenizer, tags, data)
+    training = options.training.replace(precision=suitable_precision(options.training.precision))
+    settings = RunSettings("pretrain", model_config, training, tokenizer, tags, data)
     label = f"pretrain {options.model}"
     if summary := prepare_run_folder(options.folder, settings, options.overwrite):
         announce_finished(label, summary, options.folder)
@@ -69,7 +71,7 @@ def make_trainer(
 ) -> Trainer:
     """A model with seeded first weights, and its trainer."""
     keras.utils.set_random_seed(training.seed)
-    keras.config.set_dtype_policy(training.precision)
+    keras.config.set_dtype_policy(suitable_precision(training.precision))
     with strategy.scope():
         model: VideoModel = build_model(config, pretraining=pretraining)
     return Trainer(model, objective, training, strategy)

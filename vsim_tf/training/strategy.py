@@ -18,15 +18,6 @@ def make_strategy() -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def use_deterministic_kernels(wanted: bool | None):
-    """Makes TensorFlow compute the same bits on every run; None means: unless there is a GPU, where that costs speed.
-
-    Call it before the first computation. On a CPU it costs nothing that could be measured (docs/reliability.md).
-    """
-    if wanted or (wanted is None and not tf.config.list_physical_devices("GPU")):
-        tf.config.experimental.enable_op_determinism()
-
-
 def distribute(strategy: tf.distribute.Strategy, batches: tf.data.Dataset, batch_size: int):
     """Deals every global batch out to the replicas in order, so that they see together what one replica would see.
 

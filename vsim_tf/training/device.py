@@ -1,0 +1,25 @@
+"""What the flags that depend on the device stand for where they are not given."""
+
+import tensorflow as tf
+
+BFLOAT16_CAPABILITY = (8, 0)
+"""NVIDIA's compute capability from which on GPUs multiply bfloat16 in hardware (Ampere)."""
+
+
+def suitable_precision(wanted: str) -> str:
+    """`wanted`, or for "auto": `mixed_bfloat16` if every GPU multiplies it in hardware, `float32` otherwise, as in 2021."""
+    if wanted != "auto":
+        return wanted
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    capable = [detail.get("compute_capability", (0, 0)) >= BFLOAT16_CAPABILITY for detail in details]
+    return "mixed_bfloat16" if gpus and all(capable) else "float32"
+
+
+def use_deterministic_kernels(wanted: bool | None):
+    """Makes TensorFlow compute the same bits on every run; None means: unless there is a GPU, where that costs speed.
+
+    Call it before the first computation. On a CPU it costs nothing that could be measured (docs/reliability.md).
+    """
+    if wanted or (wanted is None and not tf.config.list_physical_devices("GPU")):
+        tf.config.experimental.enable_op_determinism()
