@@ -1,18 +1,20 @@
 """Models, batches and records like the contest's, and the rate of matrix products to compare with."""
 
-import statistics
+import math
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.table import seconds
+from benchmarks.table import median, seconds
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig
 from vsim_tf.data.pipeline import WINDOW_BATCHES
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 
 VOCABULARY, TAGS = 21128, 10_000
+INNER_AXIS = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
+"""Matrix products of a graph, and the attribute that says which axis of the first factor is summed over."""
 DTYPES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16}
 WINDOW_PLACES = (2, 7, 12)
 """Batches of a sorted window that stand for its 16: their mean length is that of the window, to a token."""
@@ -26,7 +28,7 @@ def gemm_rate(precision: str) -> float:
         a, b = tf.cast(tf.random.normal((m, k)), dtype), tf.cast(tf.random.normal((k, n)), dtype)
         product = tf.function(tf.matmul)
         product(a, b)
-        spent += statistics.median(seconds(lambda a=a, b=b, product=product: product(a, b).numpy()) for _ in range(15))
+        spent += median([seconds(lambda a=a, b=b, product=product: product(a, b).numpy()) for _ in range(15)])
         total += 2e-9 * m * k * n
     return total / spent
 
@@ -37,6 +39,18 @@ def encoder_gflop(config: ModelConfig, videos: int, positions: float) -> float:
     dense = 2 * encoder.hidden_size * (4 * encoder.hidden_size + 2 * encoder.intermediate_size)
     attention = 4 * positions * encoder.hidden_size
     return 1e-9 * encoder.num_layers * videos * positions * (dense + attention)
+
+
+def step_gflop(trainer, batch: VideoBatch | PairBatch) -> float:
+    """Matrix products of a training step on a batch, forward and backward, counted in its graph."""
+    masked = int(np.sum(batch.mlm_labels != IGNORED_TOKEN)) if isinstance(batch, VideoBatch) else 0
+    graph = tf.function(trainer.compiled_step.python_function).get_concrete_function(batch).graph  # with these shapes
+    flop = 0
+    for op in (op for op in graph.get_operations() if op.type in INNER_AXIS):
+        inner = -2 if op.get_attr(INNER_AXIS[op.type]) else -1
+        shape = [*op.outputs[0].shape, op.inputs[0].shape[inner]]
+        flop += 2 * math.prod(masked if size is None else size for size in shape)  # only how many words are masked is open
+    return 1e-9 * flop
 
 
 def base_config(model: str, **overrides) -> ModelConfig:

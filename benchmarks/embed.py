@@ -5,26 +5,31 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from benchmarks.contest import base_config, contest_batches, encoder_gflop, gemm_rate
-from benchmarks.table import medians, row, seconds
+from benchmarks.contest import base_config, contest_batches, contest_records, encoder_gflop, gemm_rate
+from benchmarks.table import in_turn, median, row, seconds
+from vsim_tf import registry
+from vsim_tf.data.pipeline import numbered_batches
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import Tokenizer, build_vocab
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import build_model
-from vsim_tf.registry import RECIPES
 from vsim_tf.training.checkpoints import TrainingState, newest_checkpoint
 from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.training.pretraining import read_titles
+from vsim_tf.training.run_folder import batch_format
 
-BATCH = 64
-CHECKPOINTS, PASSES_IN_MEMORY = 3, 4
+BATCH, ROUNDS = 32, 2
+VIDEOS, CHECKPOINTS = 2400, 11
 
 
 def embed(precision: str):
     """Videos per second padded, trimmed and packed; the GEMM rate of what the trimmed model computes."""
     keras.config.set_dtype_policy(precision)
-    rate, times, values, positions = gemm_rate(precision), {}, {}, {}
+    values, measures, positions = {}, {"gemm": lambda: gemm_rate(precision)}, {}
     for name, recipe, trimmed in (("padded", "2021", False), ("2021", "2021", True), ("plus", "plus", True)):
-        config = base_config("uniter", **RECIPES[recipe])
+        config = base_config("uniter", **registry.RECIPES[recipe])
         keras.utils.set_random_seed(1)
         embedder = Embedder(build_model(config))
         batches = contest_batches(config, BATCH, trimmed)
@@ -32,44 +37,46 @@ def embed(precision: str):
         def run(embedder=embedder, batches=batches):
             return np.concatenate([embedder.videos(batch) for batch in batches])
 
-        values[name] = run()
-        times[name] = medians({name: run}, 3)[name]
+        values[name], measures[name] = run(), lambda run=run: seconds(run)
         positions[name] = np.mean([batch.input_ids.shape[1] + batch.frames.shape[1] for batch in batches])
-    videos = len(values["2021"])
-    gflop = encoder_gflop(config, videos, positions["2021"])
+    found, videos = in_turn(ROUNDS, **measures), len(values["2021"])
+    rates = encoder_gflop(config, videos, positions["2021"]) / found["2021"]
+    work, speeds = f"embedding, Uniter, {precision}", {name: f"{videos / median(found[name]):.1f} videos/s" for name in values}
     row(
-        f"embedding, Uniter, {precision}, `2021` trimmed", f"{videos / times['2021']:.1f} videos/s",
-        f"GEMM {rate:.0f} GFLOP/s, encoder {gflop / times['2021']:.0f}", gflop / times["2021"] / rate,
+        f"{work}, `2021`, matrix products of its encoder", f"{median(rates):.0f} GFLOP/s",
+        f"GEMM {median(found['gemm']):.0f} GFLOP/s", median(rates / found["gemm"]),
     )  # fmt: skip
     for name, beside in (("2021", "padded"), ("plus", "2021")):
-        row(
-            f"embedding, Uniter, {precision}, `{name}`", f"{videos / times[name]:.1f} videos/s",
-            f"{beside} {videos / times[beside]:.1f} videos/s", times[beside] / times[name],
-        )  # fmt: skip
+        row(f"{work}, `{name}`", speeds[name], f"{beside} {speeds[beside]}", median(found[beside] / found[name]))
     if precision == "float32":
         print(f"largest difference of trimmed from padded embeddings: {np.abs(values['2021'] - values['padded']).max():.1e}")
 
 
 def many_checkpoints():
-    """Embedding by several checkpoints beside as many passes of the model over decoded batches."""
+    """Embedding records by 11 checkpoints of a tiny model beside as many passes of the model over decoded batches."""
     keras.config.set_dtype_policy("float32")
-    config = base_config("uniter")
-    embedder = Embedder(build_model(config))
-    batches = [(tf.range(BATCH * i, BATCH * (i + 1)), batch) for i, batch in enumerate(contest_batches(config, BATCH, True))]
-    batches *= PASSES_IN_MEMORY
-    with tempfile.TemporaryDirectory() as folder:
-        TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(folder))
-        checkpoint = newest_checkpoint(Path(folder), "last")
-        embedder.embed(batches[:1])
-        passes = seconds(lambda: [embedder.embed(batches) for _ in range(CHECKPOINTS)])
-        together = seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS))
-    videos = len(batches) * BATCH
+    with tempfile.TemporaryDirectory() as name:
+        files = expand_pattern(str(contest_records(Path(name) / "data", VIDEOS) / "pointwise" / "*.tfrecords"))
+        tokenizer, spec = Tokenizer(build_vocab(read_titles(files), "bert")), registry.model_spec("uniter")
+        tags = read_tag_list(Path(name) / "data" / "tag_list.txt")
+        config = registry.model_config(spec, "tiny", registry.encoder_config(spec, "tiny", tokenizer.vocab_size), len(tags))
+        embedder = Embedder(build_model(config))
+        TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(name))
+        checkpoint = newest_checkpoint(Path(name), "last")
+        batches = numbered_batches(files, "videos", batch_format(config, tokenizer, tags), BATCH)
+        decoded = list(batches)
+        embedder.embed(decoded)
+        found = in_turn(
+            ROUNDS,
+            passes=lambda: seconds(lambda: [embedder.embed(decoded) for _ in range(CHECKPOINTS)]),
+            together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
+        )
+    traces = embedder.videos.experimental_get_tracing_count()
+    print(f"traces of the model for {CHECKPOINTS} checkpoints and all lengths: {traces}")
     row(
-        f"embedding {videos} videos, {CHECKPOINTS} checkpoints",
-        f"{together:.1f} s",
-        f"as many passes {passes:.1f} s",
-        together / passes,
-    )
+        f"embedding {VIDEOS} records by {CHECKPOINTS} checkpoints, tiny", f"{median(found['together']):.1f} s",
+        f"as many passes over decoded batches {median(found['passes']):.1f} s", median(found["together"] / found["passes"]),
+    )  # fmt: skip
 
 
 def main():

@@ -1,8 +1,9 @@
-"""Rows of the table, and medians of runs taken in turn."""
+"""Rows of the table, and measurements taken in turn."""
 
-import statistics
 import time
 from collections.abc import Callable
+
+import numpy as np
 
 HEADER = "| work | measured | beside | ratio |\n|---|---:|---:|---:|"
 
@@ -13,15 +14,24 @@ def row(work: str, measured: str, beside: str, ratio: float):
 
 
 def seconds(work: Callable) -> float:
+    """How long a call takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def medians(works: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """Median seconds of each piece of work, run in turn so that the noise of the machine meets all alike."""
-    times = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            times[name].append(seconds(work))
-    return {name: statistics.median(values) for name, values in times.items()}
+def in_turn(rounds: int, **measures: Callable[[], float]) -> dict[str, np.ndarray]:
+    """What each measure returns in each round, `[rounds]`.
+
+    The machine's speed drifts: what is compared is measured one right after the other, and ratios are taken round by round.
+    """
+    values = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            values[name].append(measure())
+    return {name: np.array(each) for name, each in values.items()}
+
+
+def median(values: np.ndarray) -> float:
+    """The median over rounds."""
+    return float(np.median(values))

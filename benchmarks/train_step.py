@@ -1,66 +1,94 @@
-"""Training steps of whole base models on contest-like lengths, batch 32: all padding computed, trimmed, and recipe plus."""
+"""Training steps of whole base models on contest-like lengths, batch 32: all padding computed, trimmed, and recipe plus.
 
+    python -m benchmarks.train_step [model stage precision]
+"""
+
+import itertools
 import sys
 
 import keras
 import tensorflow as tf
 
-from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches
-from benchmarks.table import medians, row
+from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches, step_gflop
+from benchmarks.table import in_turn, median, row, seconds
 from vsim_tf.registry import RECIPES, model_spec
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.strategy import make_strategy
 
-BATCH = 32
+BATCH, ROUNDS = 32, 2
+CASES = [
+    *itertools.product(("uniter", "mix_nextvlad"), ("pretrain",), ("float32", "mixed_bfloat16")),
+    *itertools.product(("uniter", "mix_nextvlad"), ("pair",), ("float32",)),
+]
 
 
-def steps_of(config, stage: str, precision: str, trimmed: bool):
-    """One pass over the batches that stand for a window; the trainer is traced once for all lengths."""
-    pretraining = stage == "pretrain"
-    batches = (contest_batches if pretraining else pair_batches)(config, BATCH, trimmed)
-    training = model_spec(config.name).pretrain.replace(batch_size=BATCH, precision=precision)
-    trainer = make_trainer(
-        config, training, PretrainObjective() if pretraining else PairObjective(0.5), make_strategy(), pretraining
-    )
-    spec = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * min(x.shape.rank, 2) + x.shape[2:], x.dtype), batches[0])
-    trainer.compiled_step.get_concrete_function(spec)
+class Steps:
+    """Training steps of a model on the batches that stand for a window, traced once for all lengths."""
 
-    def run():
-        for batch in batches:
-            loss = trainer.train_step(batch)["loss"]
-        float(loss)
+    def __init__(self, config, stage: str, precision: str):
+        self.config, self.make_batches = config, contest_batches if stage == "pretrain" else pair_batches
+        training = model_spec(config.name).pretrain.replace(batch_size=BATCH, precision=precision)
+        objective = PretrainObjective() if stage == "pretrain" else PairObjective(0.5)
+        self.trainer = make_trainer(config, training, objective, make_strategy(), pretraining=stage == "pretrain")
+        self.short, self.middle, self.long = self.batches(trimmed=True)
+        spec = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * min(x.shape.rank, 2) + x.shape[2:], x.dtype), self.middle)
+        self.trainer.compiled_step.get_concrete_function(spec)
+        self.take(self.middle)
 
-    run()
-    traces = trainer.compiled_step.experimental_get_tracing_count()
-    assert traces == 1, f"{traces} traces"
-    return run, len(batches)
+    def batches(self, trimmed: bool):
+        return self.make_batches(self.config, BATCH, trimmed)
 
+    def take(self, *batches) -> float:
+        """Mean duration of a step."""
+        return seconds(lambda: [float(self.trainer.train_step(batch)["loss"]) for batch in batches]) / len(batches)
 
-def main(models=("uniter", "mix_nextvlad"), stages=("pretrain", "pair"), precisions=("float32", "mixed_bfloat16")):
-    for model in models:
-        for stage in stages:
-            for precision in precisions:
-                compare(model, stage, precision)
+    def window(self) -> float:
+        return self.take(self.short, self.middle, self.long)
 
 
 def compare(model: str, stage: str, precision: str):
-    rate, times = gemm_rate(precision), {}
-    variants = {"padded": ("2021", False), "2021": ("2021", True), "plus": ("plus", True)}
-    for name, (recipe, trimmed) in variants.items():
-        run, count = steps_of(base_config(model, **RECIPES[recipe]), stage, precision, trimmed)
-        times[name] = medians({name: run}, 2)[name] / count
-        del run
-        keras.backend.clear_session()
+    """Rows of one model: whole, trimmed, `plus`; of the trimmed step what its matrix products and its word head take."""
+    work, config = f"{model} {stage} step, {precision}", base_config(model)
+    steps = Steps(config, stage, precision)
+    whole = steps.batches(trimmed=False)[0]  # all have the same shape
+    measures = {
+        "gemm": lambda: gemm_rate(precision),
+        "middle": lambda: steps.take(steps.middle),
+        "whole": lambda: steps.take(whole),
+        "2021": steps.window,
+    }
+    if model == "uniter":
+        measures["plus"] = Steps(base_config(model, **RECIPES["plus"]), stage, precision).window
+    if "mlm" in config.pretrain_losses and stage == "pretrain":
+        rest = {name: weight for name, weight in config.pretrain_losses.items() if name != "mlm"}
+        wordless = Steps(config.replace(pretrain_losses=rest), stage, precision)
+        measures["wordless"] = lambda: wordless.take(wordless.middle)
+    found = in_turn(ROUNDS, **measures)
+    report(work, found, step_gflop(steps.trainer, steps.middle))
+    traces = steps.trainer.compiled_step.experimental_get_tracing_count()
+    print(f"traces of the step for 4 different lengths: {traces}")
+
+
+def report(work: str, found, gflop: float):
     for name in ("2021", "plus"):
-        work = f"{model} {stage} step, {precision}, `{name}`"
-        row(
-            work,
-            f"{times[name]:.2f} s",
-            f"nothing trimmed {times['padded']:.2f} s (GEMM {rate:.0f} GFLOP/s)",
-            times["padded"] / times[name],
-        )
+        if name in found:
+            beside = f"nothing trimmed {median(found['whole']):.2f} s"
+            row(f"{work}, `{name}`", f"{median(found[name]):.2f} s", beside, median(found["whole"] / found[name]))
+    rates = gflop / found["middle"]
+    done = f"{gflop:.0f} GFLOP in {median(found['middle']):.2f} s: {median(rates):.0f} GFLOP/s"
+    row(f"{work}, `2021`, its matrix products", done, f"GEMM {median(found['gemm']):.0f} GFLOP/s", median(rates / found["gemm"]))
+    if "wordless" in found:
+        share = median(1 - found["wordless"] / found["middle"])
+        beside = f"without {median(found['wordless']):.2f} s"
+        row(f"{work}, share of the words", f"{median(found['middle']):.2f} s", beside, share)
+
+
+def main():
+    for case in [tuple(sys.argv[1:])] if sys.argv[1:] else CASES:
+        compare(*case)
+        keras.backend.clear_session()
 
 
 if __name__ == "__main__":
-    main(*([[argument] for argument in sys.argv[1:4]] or []))
+    main()
