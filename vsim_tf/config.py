@@ -46,6 +46,12 @@ class _Config:
         return dataclasses.asdict(self)
 
     @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The fields that have a default, with it: what is meant where an older file lacks a field."""
+        fields = dataclasses.fields(cls)
+        return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Raises `UserError` naming the keys that this class does not know or misses, or that have a value of another type."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -221,6 +227,7 @@ class StageConfig(_Config):
         total_steps: number of updates.
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
+        clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
@@ -236,6 +243,7 @@ class StageConfig(_Config):
     seed: int = 42
     precision: str = "float32"
     bucket_by_length: bool = True
+    clip_norm: float = 0.0
 
     def __post_init__(self):
         for name in ("encoder_schedule", "head_schedule"):
@@ -243,6 +251,7 @@ class StageConfig(_Config):
                 object.__setattr__(self, name, Schedule.from_dict(getattr(self, name)))
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
+        _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
             self.precision in ("float32", "mixed_bfloat16"),

@@ -219,6 +219,7 @@ def _define_training():
     flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
     flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
     flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
+    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss; 0, the default, for any.", lower_bound=0)
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
@@ -259,6 +260,7 @@ def training_config(stage: StageConfig) -> StageConfig:
         seed=FLAGS.seed,
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
+        clip_norm=FLAGS.clip_norm,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
 
