@@ -11,6 +11,8 @@ from vsim_tf.errors import UserError
 LARGEST = 2**31 - 1
 """Largest whole number of a configuration: more does not fit the 32 bits of seeds and shapes."""
 
+LABELS = ("scores", "rank")
+
 
 def _require(condition: bool, message: str):
     if not condition:
@@ -228,6 +230,7 @@ class StageConfig(_Config):
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
         clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
+        labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
@@ -244,6 +247,7 @@ class StageConfig(_Config):
     precision: str = "float32"
     bucket_by_length: bool = True
     clip_norm: float = 0.0
+    labels: str = "scores"
 
     def __post_init__(self):
         for name in ("encoder_schedule", "head_schedule"):
@@ -252,6 +256,7 @@ class StageConfig(_Config):
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
         _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
+        _require(self.labels in LABELS, f"labels={self.labels!r}: {' or '.join(map(repr, LABELS))} is accepted")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
             self.precision in ("float32", "mixed_bfloat16"),

@@ -16,7 +16,7 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import PretrainOptions, StageConfig
+from vsim_tf.config import LABELS, PretrainOptions, StageConfig
 from vsim_tf.errors import Stopped, UserError
 
 FLAGS = flags.FLAGS
@@ -143,6 +143,7 @@ def define_pair():
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
+    flags.DEFINE_enum("labels", None, LABELS, "What is learnt: people's scores (default), or their rank among all, from 0 to 1.")
     _define_training()
 
 
@@ -261,6 +262,7 @@ def training_config(stage: StageConfig) -> StageConfig:
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
         clip_norm=FLAGS.clip_norm,
+        labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
 
