@@ -82,6 +82,8 @@ def test_a_word_that_is_no_flag(script):
         ("inference_pair.py", f"--test_file={__file__}", "--model=uniter", "--output_zip=a.zip"),
         ("ensemble_final.py", "--members=a.zip", "--models=uniter"),
         ("ensemble_final.py", "--members=a.zip", "--folds=0"),
+        ("ensemble_final.py", "--method=mean"),
+        ("ensemble_final.py", "--method=svd", "--normalize"),
         ("ensemble_final.py", "--weights=1,2"),
         ("ensemble_final.py", "--weights=a,b,c,d,e,f"),
     ],

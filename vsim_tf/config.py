@@ -11,8 +11,6 @@ from vsim_tf.errors import UserError
 LARGEST = 2**31 - 1
 """Largest whole number of a configuration: more does not fit the 32 bits of seeds and shapes."""
 
-LABELS = ("scores", "rank")
-
 
 def _require(condition: bool, message: str):
     if not condition:
@@ -256,7 +254,7 @@ class StageConfig(_Config):
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
         _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
-        _require(self.labels in LABELS, f"labels={self.labels!r}: {' or '.join(map(repr, LABELS))} is accepted")
+        _require(self.labels in ("scores", "rank"), f"labels={self.labels!r}: 'scores' or 'rank' is accepted")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
             self.precision in ("float32", "mixed_bfloat16"),

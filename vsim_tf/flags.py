@@ -16,7 +16,7 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import LABELS, PretrainOptions, StageConfig
+from vsim_tf.config import PretrainOptions, StageConfig
 from vsim_tf.errors import Stopped, UserError
 
 FLAGS = flags.FLAGS
@@ -143,7 +143,7 @@ def define_pair():
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
-    flags.DEFINE_enum("labels", None, LABELS, "What is learnt: people's scores (default), or their rank among all, from 0 to 1.")
+    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores (default), or their rank from 0 to 1.")
     _define_training()
 
 
@@ -170,6 +170,11 @@ def define_ensemble():
     flags.DEFINE_list("models", ensemble, "Models to sum.")
     flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones.")
     flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
+    flags.DEFINE_enum(
+        "method", "sum", ["sum", "svd"],
+        "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
+    )  # fmt: skip
+    flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
     flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
     flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
     flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
