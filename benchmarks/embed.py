@@ -24,7 +24,7 @@ def embed(precision: str):
     keras.config.set_dtype_policy(precision)
     rate, times, values, positions = gemm_rate(precision), {}, {}, {}
     for name, recipe, trimmed in (("padded", "2021", False), ("2021", "2021", True), ("plus", "plus", True)):
-        config = base_config("uniter", **RECIPES[recipe])
+        config = base_config("uniter", **RECIPES[recipe].model)
         keras.utils.set_random_seed(1)
         embedder = Embedder(build_model(config))
         batches = contest_batches(config, BATCH, trimmed)

@@ -55,6 +55,7 @@ INGREDIENTS = {
     "gradients clipped to norm 1": ("clipped", "base"),
     "encoder schedule ends with the run": ("base", "horizon of 2021"),
     "rank labels": ("rank", "base"),
+    "`plus`: all that is kept": ("plus", "base"),
 }
 """Name -> the training that has it, and the one that has not."""
 
@@ -71,10 +72,11 @@ def trainings(flags: Flags) -> dict[str, Training]:
     horizon = round(HORIZON_OF_2021 * flags.finetuning_steps)
     return {
         "base": Training("", ""),
-        "padding": Training("--recipe=plus", ""),
+        "padding": Training("--recipe=plus --clip_norm=0", "--clip_norm=0"),
         "clipped": Training("--clip_norm=1", "--clip_norm=1"),
         "horizon of 2021": Training(None, f"--bert_total_steps={horizon}"),
         "rank": Training(None, "--labels=rank"),
+        "plus": Training("--recipe=plus", ""),
     }
 
 

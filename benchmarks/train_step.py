@@ -48,7 +48,7 @@ def compare(model: str, stage: str, precision: str):
     rate, times = gemm_rate(precision), {}
     variants = {"padded": ("2021", False), "2021": ("2021", True), "plus": ("plus", True)}
     for name, (recipe, trimmed) in variants.items():
-        run, count = steps_of(base_config(model, **RECIPES[recipe]), stage, precision, trimmed)
+        run, count = steps_of(base_config(model, **RECIPES[recipe].model), stage, precision, trimmed)
         times[name] = medians({name: run}, 2)[name] / count
         del run
         keras.backend.clear_session()

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -262,6 +263,17 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         embed_folds("uniter", [root / "output/uniter/fold-01"], [], "last", 8, "float32")
     with pytest.raises(UserError, match="fold-01"):
         ensemble(root, folds=(0, 1))
+
+
+def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path):
+    overrides = pretrain_options(root, "uniter").model_overrides | {"recipe": "plus", "ignore_padding": True}
+    pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model_overrides=overrides))
+    steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
+    command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
+    for fold, flag, clip_norm in ((0, "--labels=scores", 1.0), (1, "--clip_norm=0", 0.0)):
+        subprocess.run([*command, f"--folds={fold}", *steps, flag], cwd=ROOT, check=True, capture_output=True, timeout=300)
+        config = read_config(tmp_path / f"uniter/fold-0{fold}")
+        assert (config["training"]["clip_norm"], config["model"]["recipe"]) == (clip_norm, "plus")
 
 
 def test_labels_by_rank(root, tmp_path):

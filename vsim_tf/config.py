@@ -122,6 +122,7 @@ class ModelConfig(_Config):
             Uniter: how positions become the embedding, "mean", "cls" or "max".
         tag_loss: "bce" or "asl".
         pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.training.objectives`.
+        recipe: the registered recipe that it is trained by; later stages read theirs here.
         ignore_padding: padding takes part nowhere, neither in pooling nor in NeXtVLAD and its gate; in 2021 it does.
         embedding_size: numbers per video, at most 256.
         num_experts, vlad_*: MixNextVLAD alone; `vlad_hidden_size` is also the width of the mapped text.
@@ -134,6 +135,7 @@ class ModelConfig(_Config):
     pooling: str
     tag_loss: str
     pretrain_losses: dict[str, float]
+    recipe: str = "2021"
     ignore_padding: bool = False
     frame_embedding_size: int = 1536
     max_frames: int = 32

@@ -143,7 +143,7 @@ def define_pair():
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
-    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores (default), or their rank from 0 to 1.")
+    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores or their rank; default: the recipe's.")
     _define_training()
 
 
@@ -212,7 +212,7 @@ def _define_model_overrides():
     flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
     flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
     flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
-    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or with what improves it.")
+    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or what improves it, in every stage.")
     flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
 
 
@@ -225,7 +225,7 @@ def _define_training():
     flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
     flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
     flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
-    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss; 0, the default, for any.", lower_bound=0)
+    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", lower_bound=0)
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
@@ -290,7 +290,7 @@ def pretrain_options() -> PretrainOptions:
         tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
         hub_dir=hub_dir or "",
         vocab=vocab or "",
-        training=training_config(spec.pretrain),
+        training=training_config(spec.pretrain.replace(**registry.recipe(FLAGS.recipe).pretrain)),
         model_overrides=_model_overrides(spec),
         folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
         overwrite=FLAGS.overwrite,
@@ -303,6 +303,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
     if FLAGS.uniter_pooling and spec.architecture != "uniter":
         raise UserError(f"--uniter_pooling={FLAGS.uniter_pooling}: {spec.name} is no Uniter")
     values = {
+        "recipe": FLAGS.recipe,
         "pooling": FLAGS.uniter_pooling or spec.pooling,
         "frame_embedding_size": FLAGS.frame_embedding_size,
         "max_frames": FLAGS.max_frames,
@@ -314,7 +315,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
         "vlad_groups": FLAGS.vlad_groups,
         "se_ratio": FLAGS.se_ratio,
     }
-    return registry.RECIPES[FLAGS.recipe] | {name: value for name, value in values.items() if value is not None}
+    return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
 
 
 def require_existing(*paths: str | None):
