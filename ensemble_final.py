@@ -14,6 +14,8 @@ def main():
 
     if options.members and (options["models"].present or options["folds"].present):
         raise UserError("--members names all files that are summed: leave --models and --folds out")
+    if options.normalize and options.method == "svd":
+        raise UserError("--normalize is for --method=sum: svd always scales embeddings to length 1")
     models = options.members or options.models
     ensemble_and_report(
         output_dir=Path(options.output_dir),
@@ -24,6 +26,8 @@ def main():
         labelled_test_name=options.labelled_test_name,
         output_zip=options.output_zip or str(Path(options.output_dir) / "result.zip"),
         frame_embedding_size=options.frame_embedding_size,
+        method=options.method,
+        normalize=options.normalize,
         command=options.report_command or shlex.join(["python", *sys.argv]),
     )
 

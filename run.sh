@@ -20,7 +20,7 @@ usage: sh run.sh [--name=value ...]
   --models         space-separated, default: the six
   --folds          default: 0-10
   --jobs           models at a time; default: 1, for the demo without a GPU one per CPU core
-  --pretrain_flags, --finetune_flags, --inference_flags
+  --pretrain_flags, --finetune_flags, --inference_flags, --ensemble_flags
                    more flags for a stage, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
 TEXT
 }
@@ -28,7 +28,7 @@ TEXT
 [ -f vsim_tf/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
 data_dir='' output_dir='' size='' models='' folds=0-10 jobs='' frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
-pretrain_flags='' finetune_flags='' inference_flags=''
+pretrain_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
 for argument in "$@"; do
     value=${argument#*=}
     case $argument in
@@ -42,6 +42,7 @@ for argument in "$@"; do
         --pretrain_flags=*) pretrain_flags=$value ;;
         --finetune_flags=*) finetune_flags=$value ;;
         --inference_flags=*) inference_flags=$value ;;
+        --ensemble_flags=*) ensemble_flags=$value ;;
         --bert_dir=*) bert_dir=$value ;;
         --roformer_dir=*) roformer_dir=$value ;;
         --bert_vocab=*) bert_vocab=$value ;;
@@ -114,7 +115,7 @@ stage fine-tuning each_model "$PYTHON" train_pair.py --folds="$folds" --output_d
 stage embedding each_model "$PYTHON" inference_pair.py --folds="$folds" --data_dir="$data_dir" --output_dir="$output_dir" \
     $inference_flags
 stage ensemble "$PYTHON" ensemble_final.py --models="$(echo $models | tr ' ' ,)" --folds="$folds" --data_dir="$data_dir" \
-    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command"
+    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command" $ensemble_flags
 
 printf '\nwhere the time went, in seconds over all runs into %s:\n' "$output_dir"
 awk -F '\t' '{ stages[$1] += $2; all += $2 } END { for (s in stages) print stages[s] "\t" s; print all "\tall" }' \

@@ -8,7 +8,6 @@ from vsim_tf.errors import UserError
 
 def main():
     options = flags.FLAGS
-    training = flags.training_config(registry.model_spec(options.model).finetune)
     model_folder = Path(options.output_dir) / options.model
     patterns = (options.train_record_pattern, options.val_record_pattern)
     if any(patterns) and (not all(patterns) or options["folds"].present):
@@ -23,7 +22,10 @@ def main():
     with flags.quiet_imports():
         from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
+        from vsim_tf.training.run_folder import read_model_config
 
+    recipe = registry.recipe(read_model_config(pretrained).recipe)
+    training = flags.training_config(registry.model_spec(options.model).finetune.replace(**recipe.finetune))
     use_deterministic_kernels(options.deterministic)
     runs = [fold_run(model_folder, folds_dir, fold) for fold in folds]
     runs = runs or [pattern_run(model_folder, options.run_name, *patterns)]

@@ -29,7 +29,7 @@ def embed(precision: str):
     keras.config.set_dtype_policy(precision)
     values, measures, positions = {}, {"gemm": lambda: gemm_rate(precision)}, {}
     for name, recipe, trimmed in (("padded", "2021", False), ("2021", "2021", True), ("plus", "plus", True)):
-        config = base_config("uniter", **registry.RECIPES[recipe])
+        config = base_config("uniter", **registry.RECIPES[recipe].model)
         keras.utils.set_random_seed(1)
         embedder = Embedder(build_model(config))
         batches = contest_batches(config, BATCH, trimmed)

@@ -59,7 +59,7 @@ def compare(model: str, stage: str, precision: str):
         "2021": steps.window,
     }
     if model == "uniter":
-        measures["plus"] = Steps(base_config(model, **RECIPES["plus"]), stage, precision).window
+        measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).window
     if "mlm" in config.pretrain_losses and stage == "pretrain":
         rest = {name: weight for name, weight in config.pretrain_losses.items() if name != "mlm"}
         wordless = Steps(config.replace(pretrain_losses=rest), stage, precision)

@@ -22,7 +22,7 @@ def test_a_model_survives_json(name):
 
 
 def test_a_stage_survives_json():
-    stage = toys.stage(precision="mixed_bfloat16", kl_weight=0.25)
+    stage = toys.stage(precision="mixed_bfloat16", kl_weight=0.25, clip_norm=1.5, labels="rank")
     assert StageConfig.from_dict(json.loads(json.dumps(stage.to_dict()))) == stage
 
 
@@ -100,6 +100,9 @@ def test_frames_need_no_position_in_bert():
         ({"kl_weight": -0.5}, "kl_weight=-0.5"),
         ({"kl_weight": math.inf}, "kl_weight=inf"),
         ({"kl_weight": math.nan}, "kl_weight=nan"),
+        ({"clip_norm": -1.0}, "clip_norm=-1.0: a number from 0"),
+        ({"clip_norm": math.nan}, "clip_norm=nan"),
+        ({"labels": "order"}, "labels='order': 'scores' or 'rank' is accepted"),
         ({"seed": -1}, "seed=-1: a whole number from 0 to 2147483647"),
         ({"seed": 2**31}, "seed=2147483648"),
         ({"val_batch_size": 2**31}, "val_batch_size=2147483648"),

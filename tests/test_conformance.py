@@ -42,7 +42,7 @@ def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8, recipe="
     strategy = strategy or tf.distribute.get_strategy()
     keras.utils.set_random_seed(5)
     with strategy.scope():
-        config = toys.model_config(name, dropout=dropout, **RECIPES[recipe])
+        config = toys.model_config(name, dropout=dropout, **RECIPES[recipe].model)
         model = build_model(config, pretraining=stage == "pretrain")
     return Trainer(model, PretrainObjective() if stage == "pretrain" else PairObjective(0.5), training, strategy)
 

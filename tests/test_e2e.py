@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.records import read_records
+from vsim_tf.ensemble import ensemble_run, find_members
 from vsim_tf.errors import UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
+from vsim_tf.metrics import pair_spearman
 from vsim_tf.run_report import ensemble_and_report
 from vsim_tf.submission import read_embeddings, read_submission
 from vsim_tf.training.checkpoints import newest_checkpoint
@@ -130,6 +133,29 @@ def test_the_zip_holds_the_weighted_sum_of_the_fold_means(root):
     np.testing.assert_allclose(read_submission(root / "output" / "result.zip").values, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("combination", "words"),
+    [
+        ({"normalize": True}, "| ensemble | weighted sum of embeddings of length 1 |"),
+        ({"method": "svd"}, "| ensemble | SVD of embeddings of length 1 side by side |"),
+    ],
+)
+def test_zip_and_report_are_of_the_ensemble_asked_for(root, tmp_path, combination, words):
+    for name in ("folds", *WEIGHTS):
+        (tmp_path / name).symlink_to(root / "output" / name)
+    ensemble(root, output_dir=tmp_path, output_zip=f"{tmp_path}/result.zip", **combination)
+    report, plain = ((folder / "report.md").read_text() for folder in (tmp_path, root / "output"))
+    assert words in report
+    assert "| ensemble | weighted sum of embeddings |" in plain
+    scores = {}
+    for name in ("test_a", "test_b"):
+        result = ensemble_run(find_members(tmp_path, WEIGHTS, FOLDS, name), WEIGHTS, **combination)
+        scores[name] = result.embeddings
+    np.testing.assert_allclose(read_submission(tmp_path / "result.zip").values, scores["test_b"].values, rtol=1e-12)
+    score = pair_spearman(scores["test_a"], read_labels(root / "data/test_a/label.tsv"))
+    assert f"| ensemble |  |  | 1 | {score:.4f} |" in report
+
+
 def test_the_report_scores_every_model_on_the_labelled_set(root):
     report = (root / "output" / "report.md").read_text()
     assert all(model in report for model in WEIGHTS)
@@ -239,11 +265,37 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         ensemble(root, folds=(0, 1))
 
 
+def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path):
+    overrides = pretrain_options(root, "uniter").model_overrides | {"recipe": "plus", "ignore_padding": True}
+    pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model_overrides=overrides))
+    steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
+    command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
+    for fold, flag, clip_norm in ((0, "--labels=scores", 1.0), (1, "--clip_norm=0", 0.0)):
+        subprocess.run([*command, f"--folds={fold}", *steps, flag], cwd=ROOT, check=True, capture_output=True, timeout=300)
+        config = read_config(tmp_path / f"uniter/fold-0{fold}")
+        assert (config["training"]["clip_norm"], config["model"]["recipe"]) == (clip_norm, "plus")
+
+
+def test_labels_by_rank(root, tmp_path):
+    """Ranked among the pairs of all folds; what is validated stays the same."""
+    run = fold_run(tmp_path, root / "output/folds", 0)
+    assert run.ranked_files == sorted([*run.train_files, *run.val_files])
+    finetune("uniter", root / "output/uniter/pretrain", [run], FINETUNING.replace(labels="rank"))
+    plain, ranked = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (root / "output/uniter/fold-00", tmp_path / "fold-00")
+    )
+    assert plain[0] == ranked[0]
+    assert plain[1]["mse"] != ranked[1]["mse"]
+    assert read_config(tmp_path / "fold-00")["training"]["labels"] == "rank"
+
+
 def test_files_of_pairs_by_pattern(root, tmp_path):
     """As for files in the layout of 2021."""
     folds = root / "output/folds"
     train = f"{folds}/fold-01*,{folds}/fold-02*,{folds}/always-train.tfrecord"
     run = pattern_run(tmp_path, "pair", train, f"{folds}/fold-00*")
+    assert run.ranked_files == run.train_files
     finetune("uniter", root / "output/uniter/pretrain", [run], FINETUNING)
     summaries = [
         json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")
@@ -307,13 +359,16 @@ def test_a_damaged_file_of_a_run_is_named(root, tmp_path, name):
 def test_run_sh_from_demo_data_to_result(tmp_path):
     command = [
         "sh", "run.sh", f"--output_dir={tmp_path}/output", "--models=uniter mix_nextvlad", "--folds=0-1",
+        "--ensemble_flags=--normalize --weights=1,1",
         "--pretrain_flags=--total_steps=4 --warmup_steps=1 --bert_total_steps=4 --bert_warmup_steps=1 --eval_freq=2",
         "--finetune_flags=--total_steps=4 --warmup_steps=1 --bert_total_steps=4 --bert_warmup_steps=1 --eval_freq=2",
     ]  # fmt: skip
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert first.returncode == 0, first.stderr[-2000:]
     assert len(read_submission(tmp_path / "output/result.zip").ids) > 100
-    assert "uniter" in (tmp_path / "output/report.md").read_text()
+    report = (tmp_path / "output/report.md").read_text()
+    assert "uniter" in report
+    assert "weighted sum of embeddings of length 1" in report
     second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert second.returncode == 0, second.stderr[-2000:]
     assert second.stdout.count("complete at step 4") == 6

@@ -81,6 +81,7 @@ def test_svd_with_all_columns_keeps_the_weighted_cosines():
     assert (basis.max(axis=0) >= -basis.min(axis=0) - 1e-9).all(), "signs not by the largest entry"
     shorter = svd_ensemble([members[0], members[1]._replace(values=members[1].values[:, :2])], [1, 1], 6)
     assert shorter.values.shape == (20, 6)
+    assert svd_ensemble(members, weights).values.shape == (20, 12)  # 256 where there are so many
     for dim in (0, 13):
         with pytest.raises(UserError, match=f"{dim} dimensions asked .* accepted are 1 to 12"):
             svd_ensemble(members, weights, dim)

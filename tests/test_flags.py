@@ -79,6 +79,8 @@ CHANGES = {
     "--jit_compile": ("jit_compile", True),
     "--nobucket_by_length": ("bucket_by_length", False),
     "--kl_weight=0": ("kl_weight", 0.0),
+    "--clip_norm=2.5": ("clip_norm", 2.5),
+    "--labels=rank": ("labels", "rank"),
     "--lr=0.5": ("head_schedule.peak", 0.5),
     "--warmup_steps=0": ("head_schedule.warmup", 0),
     "--bert_lr=0.25": ("encoder_schedule.peak", 0.25),
@@ -121,8 +123,18 @@ def test_defaults_of_pretraining(given_flags, data_dir):
     assert options.val_records == "data/pairwise/*.tfrecords"
     assert (options.label_file, options.tag_file) == ("data/pairwise/label.tsv", "data/tag_list.txt")
     assert os.fspath(options.folder) == "output/uniter/pretrain"
-    assert options.model_overrides == {"pooling": "mean", "frame_embedding_size": 1536}
+    assert options.model_overrides == {"recipe": "2021", "pooling": "mean", "frame_embedding_size": 1536}
     assert not options.overwrite
+
+
+def test_a_recipe_changes_model_and_stage_and_flags_win(given_flags, data_dir):
+    given_flags(flags.define_pretrain, "--recipe=plus")
+    options, plain = flags.pretrain_options(), registry.model_spec("uniter").pretrain
+    assert options.model_overrides["recipe"] == "plus"
+    assert options.model_overrides["ignore_padding"]
+    assert options.training == plain.replace(clip_norm=1.0)
+    given_flags(flags.define_pretrain, "--recipe=plus", "--clip_norm=0")
+    assert flags.pretrain_options().training == plain
 
 
 def test_every_flag_of_the_model(given_flags, data_dir):
@@ -131,8 +143,8 @@ def test_every_flag_of_the_model(given_flags, data_dir):
         "--hidden_size=4", "--dropout=0", "--vlad_cluster_size=6", "--vlad_hidden_size=7", "--vlad_groups=8", "--se_ratio=9",
     )  # fmt: skip
     assert flags.pretrain_options().model_overrides == {
-        "pooling": "pooler", "frame_embedding_size": 1, "max_frames": 2, "max_text_length": 3, "embedding_size": 4,
-        "dropout": 0.0, "vlad_clusters": 6, "vlad_hidden_size": 7, "vlad_groups": 8, "se_ratio": 9,
+        "recipe": "2021", "pooling": "pooler", "frame_embedding_size": 1, "max_frames": 2, "max_text_length": 3,
+        "embedding_size": 4, "dropout": 0.0, "vlad_clusters": 6, "vlad_hidden_size": 7, "vlad_groups": 8, "se_ratio": 9,
     }  # fmt: skip
 
 

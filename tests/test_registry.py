@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig
@@ -51,6 +52,20 @@ def counted(name: str) -> tuple[int, int, int]:
         head = count(mlm.trainable_variables) if mlm else 0
         _counted[key] = (count(encoder), count(model.trainable_variables) - count(encoder) - head, head)
     return _counted[key]
+
+
+@pytest.mark.parametrize("name", registry.MODELS)
+@pytest.mark.parametrize("recipe", registry.RECIPES)
+def test_a_recipe_fits_every_model(name, recipe):
+    changes, spec = registry.recipe(recipe), registry.model_spec(name)
+    assert toys.model_config(name, recipe=recipe, **changes.model).recipe == recipe
+    for stage, changed in ((spec.pretrain, changes.pretrain), (spec.finetune, changes.finetune)):
+        assert (stage.replace(**changed) == stage) == (recipe == "2021")
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(UserError, match="recipe 'minus': not a registered one; accepted: 2021, plus"):
+        registry.recipe("minus")
 
 
 def test_every_model_has_a_row():

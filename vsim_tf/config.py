@@ -47,6 +47,12 @@ class _Config:
         return dataclasses.asdict(self)
 
     @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The fields that have a default, with it: what is meant where an older file lacks a field."""
+        fields = dataclasses.fields(cls)
+        return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+
+    @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Raises `UserError` naming the keys that this class does not know or misses, or that have a value of another type."""
         fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -117,6 +123,7 @@ class ModelConfig(_Config):
             Uniter: how positions become the embedding, "mean", "cls" or "max".
         tag_loss: "bce" or "asl".
         pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.training.objectives`.
+        recipe: the registered recipe that it is trained by; later stages read theirs here.
         ignore_padding: padding takes part nowhere, neither in pooling nor in NeXtVLAD and its gate; in 2021 it does.
         embedding_size: numbers per video, at most 256.
         num_experts, vlad_*: MixNextVLAD alone; `vlad_hidden_size` is also the width of the mapped text.
@@ -129,6 +136,7 @@ class ModelConfig(_Config):
     pooling: str
     tag_loss: str
     pretrain_losses: dict[str, float]
+    recipe: str = "2021"
     ignore_padding: bool = False
     frame_embedding_size: int = 1536
     max_frames: int = 32
@@ -223,6 +231,8 @@ class StageConfig(_Config):
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
         precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
+        clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
+        labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
@@ -240,6 +250,8 @@ class StageConfig(_Config):
     precision: str = "auto"
     bucket_by_length: bool = True
     jit_compile: bool = False
+    clip_norm: float = 0.0
+    labels: str = "scores"
 
     def __post_init__(self):
         for name in ("encoder_schedule", "head_schedule"):
@@ -247,6 +259,8 @@ class StageConfig(_Config):
                 object.__setattr__(self, name, Schedule.from_dict(getattr(self, name)))
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
+        _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
+        _require(self.labels in ("scores", "rank"), f"labels={self.labels!r}: 'scores' or 'rank' is accepted")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(
             self.precision in PRECISIONS,

@@ -98,7 +98,7 @@ def weighted_sum(
 def svd_ensemble(
     members: Iterable[Member],
     weights: Sequence[float],
-    dim: int = MAX_DIMENSIONS,
+    dim: int | None = None,
     names: Sequence[str] | None = None,
 ) -> Embeddings:
     """Returns the members concatenated and reduced to `dim` numbers (first place of the 2021 contest).
@@ -111,7 +111,7 @@ def svd_ensemble(
     Args:
         members: each `[videos, dim of its own]` with the same ids in any order.
         weights: as in `weighted_sum`.
-        dim: numbers per video of the result, at most the sum of the members'.
+        dim: numbers per video of the result, at most the sum of the members'; default: 256, or that sum if it is less.
         names: see `fold_mean`.
 
     Raises:
@@ -122,6 +122,7 @@ def svd_ensemble(
         ids = list(member.ids) if ids is None else ids
         blocks.append(math.sqrt(weight) * l2_normalize(_align(member, ids, name)))
     x = np.concatenate(blocks, axis=1)
+    dim = min(MAX_DIMENSIONS, x.shape[1]) if dim is None else dim
     if not 1 <= dim <= x.shape[1]:
         raise UserError(f"{dim} dimensions asked of an SVD of {x.shape[1]} columns; accepted are 1 to {x.shape[1]}")
     _, vectors = np.linalg.eigh(x.T @ x)
@@ -230,7 +231,7 @@ def ensemble_run(
     pairs: Sequence[Pair] | None = None,
     method: str = "sum",
     normalize: bool = False,
-    dim: int = MAX_DIMENSIONS,
+    dim: int | None = None,
 ) -> EnsembleResult:
     """Averages each model over its folds, combines the models, and scores every fold, mean and the ensemble.
 
@@ -242,7 +243,7 @@ def ensemble_run(
         pairs: labelled pairs of the test set, where there are any.
         method: `sum` (`weighted_sum`, 2021) or `svd` (`svd_ensemble`).
         normalize: see `weighted_sum`; `svd` always does.
-        dim: numbers per video after `svd`.
+        dim: numbers per video after `svd`, see `svd_ensemble`.
 
     Raises:
         UserError: weights for other models than given, or anything `fold_mean`, `weighted_sum`, `svd_ensemble` refuse.

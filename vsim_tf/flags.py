@@ -147,6 +147,7 @@ def define_pair():
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
+    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores or their rank; default: the recipe's.")
     _define_training()
 
 
@@ -173,6 +174,11 @@ def define_ensemble():
     flags.DEFINE_list("models", ensemble, "Models to sum.")
     flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones.")
     flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
+    flags.DEFINE_enum(
+        "method", "sum", ["sum", "svd"],
+        "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
+    )  # fmt: skip
+    flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
     flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
     flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
     flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
@@ -210,7 +216,7 @@ def _define_model_overrides():
     flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
     flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
     flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
-    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or with what improves it.")
+    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or what improves it, in every stage.")
     flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
 
 
@@ -223,6 +229,7 @@ def _define_training():
     flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
     flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
     flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
+    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", lower_bound=0)
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
@@ -265,6 +272,8 @@ def training_config(stage: StageConfig) -> StageConfig:
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
         jit_compile=FLAGS.jit_compile,
+        clip_norm=FLAGS.clip_norm,
+        labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
 
@@ -287,7 +296,7 @@ def pretrain_options() -> PretrainOptions:
         tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
         hub_dir=hub_dir or "",
         vocab=vocab or "",
-        training=training_config(spec.pretrain),
+        training=training_config(spec.pretrain.replace(**registry.recipe(FLAGS.recipe).pretrain)),
         model_overrides=_model_overrides(spec),
         folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
         overwrite=FLAGS.overwrite,
@@ -300,6 +309,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
     if FLAGS.uniter_pooling and spec.architecture != "uniter":
         raise UserError(f"--uniter_pooling={FLAGS.uniter_pooling}: {spec.name} is no Uniter")
     values = {
+        "recipe": FLAGS.recipe,
         "pooling": FLAGS.uniter_pooling or spec.pooling,
         "frame_embedding_size": FLAGS.frame_embedding_size,
         "max_frames": FLAGS.max_frames,
@@ -311,7 +321,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
         "vlad_groups": FLAGS.vlad_groups,
         "se_ratio": FLAGS.se_ratio,
     }
-    return registry.RECIPES[FLAGS.recipe] | {name: value for name, value in values.items() if value is not None}
+    return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
 
 
 def require_existing(*paths: str | None):

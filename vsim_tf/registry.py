@@ -148,8 +148,33 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
 }
 """What each size changes of the 2021 sizes: `base` nothing; `tiny` trains from scratch on a CPU; `testing` proves shapes."""
 
-RECIPES: dict[str, dict[str, bool]] = {"2021": {}, "plus": {"ignore_padding": True}}
-"""What each recipe changes of a model's configuration (docs/recipes.md)."""
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What is changed of the 2021 solution.
+
+    Attributes:
+        model: fields of `ModelConfig`.
+        pretrain, finetune: fields of `StageConfig`.
+    """
+
+    model: dict[str, bool] = dataclasses.field(default_factory=dict)
+    pretrain: dict[str, float | str] = dataclasses.field(default_factory=dict)
+    finetune: dict[str, float | str] = dataclasses.field(default_factory=dict)
+
+
+RECIPES = {
+    "2021": Recipe(),
+    "plus": Recipe(model={"ignore_padding": True}, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0}),
+}
+"""What helps, and by how much: docs/recipes.md."""
+
+
+def recipe(name: str) -> Recipe:
+    """The registered recipe of a name; `UserError` with the known names otherwise."""
+    if name not in RECIPES:
+        raise UserError(f"recipe {name!r}: not a registered one; accepted: {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 def model_spec(name: str) -> ModelSpec:

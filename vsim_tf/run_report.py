@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import rich
 
@@ -31,6 +32,8 @@ def ensemble_and_report(
     output_zip: str,
     frame_embedding_size: int,
     command: str,
+    method: str = "sum",
+    normalize: bool = False,
 ):
     """Writes the submission zip of one test set, and report.md with the scores of a labelled one.
 
@@ -44,28 +47,37 @@ def ensemble_and_report(
         output_zip: path of the zip.
         frame_embedding_size: numbers per frame, for the baseline.
         command: stands in the report.
+        method, normalize: how models are combined, see `ensemble_run`.
     """
+    combination = {"method": method, "normalize": normalize}
     if folds is None:
-        result = ensemble_run({file: [Path(file)] for file in weights}, weights)
+        result = ensemble_run({file: [Path(file)] for file in weights}, weights, **combination)
     else:
-        result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights)
+        result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights, **combination)
     write_submission(output_zip, result.embeddings, dtype="float64", expected_ids=test_ids(data_dir, test_name, folds))
     print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
     label_file = data_dir / labelled_test_name / "label.tsv"
     if folds is None or not label_file.exists():
         print(f"no report: {'members are files' if folds is None else f'{label_file} does not exist'}")
         return
-    scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size)
+    scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size, combination)
     timings = output_dir / TIMINGS
     report = Report(
         command=command,
         sets=[scores],
-        data=run_facts(output_dir, list(weights)),
+        data={"ensemble": describe(**combination)} | run_facts(output_dir, list(weights)),
         stages=read_timings(timings) if timings.exists() else [],
     )
     write_report(output_dir / "report.md", report)
     rich.print(console_table(scores))
     print(f"{output_dir / 'report.md'}")
+
+
+def describe(method: str, normalize: bool) -> str:
+    """How models are combined, for the report."""
+    if method == "svd":
+        return "SVD of embeddings of length 1 side by side"
+    return f"weighted sum of embeddings{' of length 1' if normalize else ''}"
 
 
 def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str] | None:
@@ -107,13 +119,14 @@ def score_test_set(
     folds: Sequence[int],
     name: str,
     frame_embedding_size: int,
+    combination: dict[str, Any],
 ) -> SetScores:
     """Scores every fold, model and the ensemble on a labelled test set, beside the baselines."""
     pairs = read_labels(data_dir / name / "label.tsv")
     test_files = expand_pattern(str(data_dir / name / "*.tfrecords"))
     if len(test_files) != 1:
         raise UserError(f"{data_dir / name}: one .tfrecords file is needed, found {len(test_files)}")
-    result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs)
+    result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs, **combination)
     return SetScores(
         name=name,
         models=result.models,

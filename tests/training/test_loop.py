@@ -48,10 +48,10 @@ CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and 
 ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=True)
 
 
-def new_trainer(name, strategy=None, dropout=None) -> Trainer:
+def new_trainer(name, strategy=None, dropout=None, stage=STAGE) -> Trainer:
     model, objective, pretraining = CASES[name]
     strategy = strategy or tf.distribute.get_strategy()
-    return make_trainer(toys.model_config(model, dropout=dropout), STAGE, objective, strategy, pretraining)
+    return make_trainer(toys.model_config(model, dropout=dropout), stage, objective, strategy, pretraining)
 
 
 def weight_score(trainer):
@@ -121,12 +121,14 @@ def test_what_a_run_leaves_behind(case):
     assert list((case.folder / "events").iterdir())
 
 
-def test_replicas_run_as_one(two_replicas, tmp_path):
+@pytest.mark.parametrize("clip_norm", [0.0, 0.5])
+def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
     """Without dropout, whose random numbers belong to a replica; what two have written one can read."""
+    stage = STAGE.replace(clip_norm=clip_norm)
     file = toys.write_records(tmp_path / "records", toys.random_videos(23))
     data = TrainingData([file], "videos", toys.batch_format(), STAGE.batch_size, STAGE.seed, mask_words=True)
-    one = new_trainer("uniter pre-training", dropout=0.0)
-    two = new_trainer("uniter pre-training", two_replicas, dropout=0.0)
+    one = new_trainer("uniter pre-training", dropout=0.0, stage=stage)
+    two = new_trainer("uniter pre-training", two_replicas, dropout=0.0, stage=stage)
     run(one, data, tmp_path / "one", evaluate=lambda: {"spearman": 0.5})
     summary = run(two, data, tmp_path / "two", evaluate=lambda: {"spearman": 0.5})
     assert summary == {"step": STEPS, "spearman": 0.5, "best_spearman": 0.5, "best_step": 0}
@@ -137,6 +139,24 @@ def test_replicas_run_as_one(two_replicas, tmp_path):
     assert one.state.restore_last(tmp_path / "two")
     for name, weight in one.state.weights.items():
         np.testing.assert_array_equal(weight, trained[name], err_msg=name)
+
+
+def first_gradients(name, data, clip_norm) -> dict[str, np.ndarray]:
+    """The gradient that the first update of a run without dropout gets, from its first moments."""
+    trainer = new_trainer(name, dropout=0.0, stage=STAGE.replace(clip_norm=clip_norm))
+    trainer.train_step(next(iter(data.batches(0))))
+    return {slot: 10 * value.numpy() for slot, value in trainer.optimizer.slots.items() if slot.endswith("/m")}
+
+
+def test_the_gradient_of_the_mean_loss_is_clipped(case):
+    """Whatever the batch and however many videos an example has; a variable that is in both groups counts once."""
+    whole, clipped = (first_gradients(case.name, case.data, clip_norm) for clip_norm in (0.0, 0.5))
+    videos = {"uniter pre-training": 1, "mix_nextvlad fine-tuning": 2}[case.name] * STAGE.batch_size
+    once = {slot.split("/", 1)[1]: value for slot, value in whole.items()}
+    norm = np.sqrt(sum(np.square(value.astype(np.float64)).sum() for value in once.values())) / videos
+    assert norm > 0.5
+    for slot, value in whole.items():
+        np.testing.assert_allclose(clipped[slot], value * 0.5 / norm, rtol=1e-3, atol=1e-5 * videos)
 
 
 def test_a_run_moves_every_weight_that_has_a_gradient(case):

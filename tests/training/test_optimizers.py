@@ -122,6 +122,48 @@ def test_gradients_of_replicas_are_summed(two_replicas):
     assert [float(part[0]) for part in two_replicas.experimental_local_results(moment)] == pytest.approx([0.4, 0.4])
 
 
+def test_long_gradients_are_scaled_to_the_largest_norm_of_all_together():
+    first, second, unused = variable(1.0, 2.0), variable(3.0), variable(4.0)
+    optimizer = GroupAdam({"a": [first, unused], "b": [second]}, CONSTANT, max_norm=2.6)
+    apply(optimizer, [tf.constant([3.0, 4.0]), None, tf.constant([12.0])], 0)  # of length 13, a fifth of it is left
+    np.testing.assert_allclose(optimizer.slots[f"a/{first.path}/m"], [0.06, 0.08], rtol=1e-6)
+    np.testing.assert_allclose(optimizer.slots[f"b/{second.path}/m"], [0.24], rtol=1e-6)
+
+
+def test_short_gradients_are_left_as_they_are():
+    value = variable(1.0, 2.0)
+    optimizer = GroupAdam({"a": [value]}, CONSTANT, max_norm=5.0)
+    apply(optimizer, [tf.constant([3.0, 4.0])], 0)
+    np.testing.assert_allclose(optimizer.slots[f"a/{value.path}/m"], [0.3, 0.4], rtol=1e-6)
+
+
+def test_a_variable_in_two_groups_counts_once_in_the_norm():
+    shared = variable(1.0)
+    optimizer = GroupAdam({"a": [shared], "b": [shared]}, CONSTANT, max_norm=5.0)
+    apply(optimizer, [tf.constant([5.0])], 0)
+    assert [float(optimizer.slots[f"{group}/{shared.path}/m"][0]) for group in "ab"] == pytest.approx([0.5, 0.5])
+
+
+def test_gradients_of_replicas_are_summed_before_they_are_scaled(two_replicas):
+    """3 and 4 on one, 0 and -3 on the other: 3 and 1 together, which are scaled to half of their length."""
+    with two_replicas.scope():
+        value = variable(1.0, 2.0)
+        optimizer = GroupAdam({"a": [value]}, CONSTANT, max_norm=0.5 * 10**0.5)
+
+    @tf.function
+    def step():
+        def replica():
+            index = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+            optimizer.apply([tf.stack([3.0 - 3.0 * index, 4.0 - 7.0 * index])], tf.constant(0, tf.int64))
+
+        two_replicas.run(replica)
+
+    step()
+    moment = optimizer.slots[f"a/{value.path}/m"]
+    for part in two_replicas.experimental_local_results(moment):
+        np.testing.assert_allclose(part, [0.15, 0.05], rtol=1e-6)
+
+
 def test_rates_are_those_of_the_update_after_the_completed_steps():
     optimizer = GroupAdam({}, {"a": Schedule(peak=1.0, warmup=4, horizon=8)})
     assert float(optimizer.learning_rates(tf.constant(1))["a"]) == 0.25

@@ -145,5 +145,14 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         prepare_run_folder(tmp_path / "file" / "run", run_settings(), overwrite=False)
 
 
+def test_a_run_goes_on_that_was_made_before_a_setting_was_there(folder):
+    edit(folder / CONFIG, lambda values: [values["training"].pop(key) for key in ("clip_norm", "labels", "bucket_by_length")])
+    edit(folder / CONFIG, lambda values: values["model"].pop("ignore_padding"))
+    assert read_model_config(folder) == run_settings().model
+    assert prepare_run_folder(folder, run_settings(), overwrite=False) is None
+    with pytest.raises(UserError, match="1: training.clip_norm: 0.0 there, 1.0 asked for"):
+        prepare_run_folder(folder, run_settings(training=toys.stage(clip_norm=1.0)), overwrite=False)
+
+
 def test_a_run_goes_on_with_another_batch_size_of_evaluation(folder):
     assert prepare_run_folder(folder, run_settings(training=toys.stage(val_batch_size=1)), overwrite=False) is None

@@ -1,12 +1,15 @@
 """The fine-tuning stage: one pre-trained model on scored pairs, any number of folds in one process."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import tensorflow as tf
 
 from vsim_tf.config import StageConfig
 from vsim_tf.data.manifest import fold_files
 from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.rank_labels import RankLabels, read_similarities
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
@@ -31,23 +34,24 @@ from vsim_tf.training.strategy import make_strategy
 
 @dataclasses.dataclass(frozen=True)
 class PairRun:
-    """One fine-tuning run: its folder and its files of pairs."""
+    """One fine-tuning run: its folder and its files of pairs; rank labels are ranks among those of `ranked_files`."""
 
     folder: Path
     train_files: Sequence[str]
     val_files: Sequence[str]
+    ranked_files: Sequence[str]
 
 
 def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
     """The run of one fold: trains on every file but the fold's, validates on the fold's."""
     train_files, val_files = fold_files(folds_dir, fold)
-    return PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files)
+    return PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files, sorted({*train_files, *val_files}))
 
 
 def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
     """A run on files given by patterns, e.g. in the layout of 2021."""
     train_files = expand_pattern(train_pattern, may_be_empty=True)  # as always-train.tfrecord may be
-    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern))
+    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
 
 
 def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False):
@@ -97,10 +101,18 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     with readable_errors([*run.train_files, *run.val_files], "pairs", form):
         summary = trainer.run(
             run.folder,
-            data.batches,
+            training_batches(data, run, training),
             lambda: embedder.evaluate_pairs(validation),
             lambda: restore_weights(trainer.model, checkpoint),
             label,
         )
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder)
+
+
+def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Callable[[int], tf.data.Dataset]:
+    """The training data from a step on, with the labels that the stage asks for."""
+    if training.labels == "scores":
+        return data.batches
+    relabel = RankLabels(read_similarities(run.ranked_files))
+    return lambda start_step: data.batches(start_step).map(relabel)

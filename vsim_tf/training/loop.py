@@ -31,7 +31,8 @@ class Trainer:
 
     Args:
         model: made under the strategy's scope.
-        objective: called with (model, batch), returns this replica's part of the loss sum and of the logged means.
+        objective: called with (model, batch), returns this replica's part of the loss sum and of the logged means; its `videos`
+            says how many videos an example has.
         stage: steps, batch, schedules, intervals.
         strategy: where the replicas live.
     """
@@ -40,7 +41,8 @@ class Trainer:
         self.model, self.objective, self.stage, self.strategy = model, objective, stage, strategy
         schedules = {"encoder": stage.encoder_schedule, "head": stage.head_schedule}
         with strategy.scope():
-            self.optimizer = GroupAdam(model.optimizer_groups(), schedules)
+            max_norm = stage.clip_norm * stage.batch_size * objective.videos  # of the sum over videos, which is differentiated
+            self.optimizer = GroupAdam(model.optimizer_groups(), schedules, max_norm)
             self.state = TrainingState(model, self.optimizer)
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True)
         self._losses_and_gradients = self._forward_and_backward

@@ -105,6 +105,8 @@ PRETRAIN_TERMS = {
 class PretrainObjective:
     """The weighted sum of a model's pre-training losses (`ModelConfig.pretrain_losses`)."""
 
+    videos = 1
+
     def __call__(self, model: VideoModel, batch: VideoBatch, training: bool = True):
         """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
         output = call_model(model, batch, training)
@@ -125,6 +127,8 @@ class PairObjective:
     Args:
         kl_weight: weight of the KL term.
     """
+
+    videos = 2
 
     def __init__(self, kl_weight: float):
         self.kl_weight = kl_weight

@@ -41,12 +41,14 @@ class GroupAdam:
     Args:
         groups: variables of each group, in the order of their updates. Make the optimizer under the strategy's scope.
         schedules: learning rate of each group.
+        max_norm: largest norm of all gradients together, after their sum over replicas; longer ones are scaled to it, so that
+            their direction stays (Pascanu et al. 2013, arXiv 1211.5063). 0 for any.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule]):
-        self.schedules = schedules
+    def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule], max_norm: float = 0.0):
+        self.schedules, self.max_norm = schedules, max_norm
         self.variables = list({id(v): v.value for group in groups.values() for v in group}.values())
         self.updates = [
             Update(name, v.path, v.value, _zeros_like(v), _zeros_like(v)) for name, group in groups.items() for v in group
@@ -63,6 +65,8 @@ class GroupAdam:
         context = tf.distribute.get_replica_context()
         present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients, strict=True) if g is not None]
         summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [g for _, g in present])
+        if self.max_norm:
+            summed, _ = tf.clip_by_global_norm(summed, self.max_norm)  # all nan if one is not finite, which stops the run
         gradient_of = dict(zip((v.ref() for v, _ in present), summed, strict=True))
         rates, count = self.learning_rates(step), tf.cast(step + 1, tf.float32)
         beta_powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))

@@ -93,7 +93,8 @@ def _write_inputs(folder: Path, settings: RunSettings):
 
 
 def _require_same(folder: Path, settings: dict[str, Any]):
-    found, wanted = _flat(read_config(folder)), _flat(json.loads(json.dumps(settings)))
+    unsaid = _flat({"model": ModelConfig.defaults(), "training": StageConfig.defaults()})  # by runs before there were such fields
+    found, wanted = unsaid | _flat(read_config(folder)), _flat(json.loads(json.dumps(settings)))
     differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key) and key not in FREE_TO_CHANGE]
     if differing:
         changes = ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked for" for key in differing[:3])
