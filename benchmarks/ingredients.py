@@ -72,7 +72,7 @@ def trainings(flags: Flags) -> dict[str, Training]:
     horizon = round(HORIZON_OF_2021 * flags.finetuning_steps)
     return {
         "base": Training("", ""),
-        "padding": Training("--recipe=plus --clip_norm=0", "--clip_norm=0"),
+        "padding": Training("--recipe=plus --clip_norm=0", "--clip_norm=0 --labels=scores"),
         "clipped": Training("--clip_norm=1", "--clip_norm=1"),
         "horizon of 2021": Training(None, f"--bert_total_steps={horizon}"),
         "rank": Training(None, "--labels=rank"),

@@ -270,10 +270,11 @@ def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp
     pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model_overrides=overrides))
     steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
     command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
-    for fold, flag, clip_norm in ((0, "--labels=scores", 1.0), (1, "--clip_norm=0", 0.0)):
-        subprocess.run([*command, f"--folds={fold}", *steps, flag], cwd=ROOT, check=True, capture_output=True, timeout=300)
+    for fold, given, expected in ((0, [], (1.0, "rank")), (1, ["--clip_norm=0", "--labels=scores"], (0.0, "scores"))):
+        subprocess.run([*command, f"--folds={fold}", *steps, *given], cwd=ROOT, check=True, capture_output=True, timeout=300)
         config = read_config(tmp_path / f"uniter/fold-0{fold}")
-        assert (config["training"]["clip_norm"], config["model"]["recipe"]) == (clip_norm, "plus")
+        assert config["model"]["recipe"] == "plus"
+        assert (config["training"]["clip_norm"], config["training"]["labels"]) == expected
 
 
 def test_labels_by_rank(root, tmp_path):

@@ -165,7 +165,7 @@ class Recipe:
 
 RECIPES = {
     "2021": Recipe(),
-    "plus": Recipe(model={"ignore_padding": True}, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0}),
+    "plus": Recipe(model={"ignore_padding": True}, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
 }
 """What helps, and by how much: docs/recipes.md."""
 

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from vsim_tf.training.device import suitable_precision
+from vsim_tf.training.device import suitable_precision, use_deterministic_kernels
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,12 @@ def test_auto_is_bfloat16_where_every_gpu_is_made_for_it(monkeypatch, capabiliti
 @pytest.mark.parametrize("wanted", ["float32", "mixed_bfloat16"])
 def test_what_is_asked_for_is_what_comes(wanted):
     assert suitable_precision(wanted) == wanted
+
+
+@pytest.mark.parametrize(("wanted", "gpus", "expected"), [(None, 0, True), (None, 1, False), (True, 1, True), (False, 0, False)])
+def test_deterministic_kernels_are_the_default_without_a_gpu(wanted, gpus, expected, monkeypatch):
+    called = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * gpus)
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: called.append(True))
+    use_deterministic_kernels(wanted)
+    assert bool(called) == expected

@@ -7,7 +7,7 @@ import toys
 
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import UserError
-from vsim_tf.training.strategy import distribute, make_strategy, use_deterministic_kernels
+from vsim_tf.training.strategy import distribute, make_strategy
 
 
 def test_one_device_without_several_gpus_or_workers(monkeypatch):
@@ -54,12 +54,3 @@ def test_replicas_see_together_what_one_would_see(two_replicas, tmp_path):
 def test_a_batch_that_cannot_be_dealt_out_is_refused(two_replicas):
     with pytest.raises(UserError, match="--batch_size=5: must be a multiple of the 2 replicas"):
         distribute(two_replicas, tf.data.Dataset.range(5).batch(5), 5)
-
-
-@pytest.mark.parametrize(("wanted", "gpus", "expected"), [(None, 0, True), (None, 1, False), (True, 1, True), (False, 0, False)])
-def test_deterministic_kernels_are_the_default_without_a_gpu(wanted, gpus, expected, monkeypatch):
-    called = []
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * gpus)
-    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: called.append(True))
-    use_deterministic_kernels(wanted)
-    assert bool(called) == expected
