@@ -115,7 +115,6 @@ def define_write_tfrecord():
     flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
     flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
     flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
-    flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
 
 
