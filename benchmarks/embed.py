@@ -21,7 +21,7 @@ from vsim_tf.training.pretraining import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 32, 2
-VIDEOS, CHECKPOINTS = 2400, 11
+VIDEOS, CHECKPOINTS = 4096, 11  # so many videos are decoded before each checkpoint has its turn
 
 
 def embed(precision: str):
