@@ -4,9 +4,9 @@
 """
 
 import itertools
+import subprocess
 import sys
 
-import keras
 import tensorflow as tf
 
 from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches, step_gflop
@@ -16,7 +16,7 @@ from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.strategy import make_strategy
 
-BATCH, ROUNDS = 32, {"pretrain": 2, "pair": 1}
+BATCH, ROUNDS = 32, 1
 CASES = [
     *itertools.product(("uniter", "mix_nextvlad"), ("pretrain",), ("float32", "mixed_bfloat16")),
     *itertools.product(("uniter", "mix_nextvlad"), ("pair",), ("float32",)),
@@ -58,7 +58,7 @@ def compare(model: str, stage: str, precision: str):
     if "mlm" in config.pretrain_losses and stage == "pretrain":
         rest = {name: weight for name, weight in config.pretrain_losses.items() if name != "mlm"}
         measures["wordless"] = Steps(config.replace(pretrain_losses=rest), stage, precision).take_warm
-    found = in_turn(ROUNDS[stage], **measures)
+    found = in_turn(ROUNDS, **measures)
     traces = steps.trainer.compiled_step.experimental_get_tracing_count()
     report(work, found, step_gflop(steps.trainer, steps.middle))
     print(f"traces of the step for 3 different lengths: {traces}")
@@ -79,9 +79,11 @@ def report(work: str, found, gflop: float):
 
 
 def main():
-    for case in [tuple(sys.argv[1:])] if sys.argv[1:] else CASES:
-        compare(*case)
-        keras.backend.clear_session()
+    if sys.argv[1:]:
+        compare(*sys.argv[1:])
+        return
+    for case in CASES:  # in processes of their own: one that is over gives its memory back
+        subprocess.run([sys.executable, "-m", "benchmarks.train_step", *case], check=True)
 
 
 if __name__ == "__main__":
