@@ -157,8 +157,11 @@ def _write_files(folder: Path, settings: Settings, files: list[str], folds: Fold
         sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
         _check_space(folder, copies * sum(sizes))
         plan = dict(_PLANS[settings.layout](folds))
-        with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
-            records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
+        records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
+        with (
+            contextlib.closing(records),  # the thread ends before the files that it reads are closed
+            tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar,
+        ):
             entries = {name: _write_file(folder / name, itertools.islice(records, len(plan[name])), bar) for name in plan}
         statistics = Statistics(
             len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
@@ -176,12 +179,17 @@ def _pair_records(pairs: Iterable[Pair], videos) -> Iterator[bytes]:
         yield pair_record(videos.read(pair.id_1), videos.read(pair.id_2), pair.similarity)
 
 
+def _shown(records: Iterable[bytes], bar: tqdm) -> Iterator[bytes]:
+    for record in records:
+        bar.update()
+        yield record
+
+
 def _write_file(path: Path, records: Iterable[bytes], bar: tqdm) -> FileEntry:
     path.parent.mkdir(exist_ok=True)
     with open(path, "wb") as file:
         writer = RecordWriter(file)
-        writer.write_all(records)
-        bar.update(writer.records)
+        writer.write_all(_shown(records, bar))
         file.flush()
         os.fsync(file.fileno())
     return FileEntry(writer.records, writer.bytes, writer.sha256)

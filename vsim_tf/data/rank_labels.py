@@ -1,6 +1,6 @@
 """Similarities replaced by their rank: the label transform of the 2021 contest's first place."""
 
-from collections.abc import Sequence
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,8 @@ from vsim_tf.errors import UserError
 RECORDS_READ_AT_ONCE = 64
 
 
-def read_similarities(files: Sequence[str]) -> np.ndarray:
+@functools.cache  # all folds rank the same files
+def read_similarities(files: tuple[str, ...]) -> np.ndarray:
     """The similarity of every record of files of pairs, `[pairs]` float32."""
 
     def parse(examples):

@@ -114,5 +114,5 @@ def training_batches(data: TrainingData, run: PairRun, training: StageConfig) ->
     """The training data from a step on, with the labels that the stage asks for."""
     if training.labels == "scores":
         return data.batches
-    relabel = RankLabels(read_similarities(run.ranked_files))
+    relabel = RankLabels(read_similarities(tuple(run.ranked_files)))
     return lambda start_step: data.batches(start_step).map(relabel)
