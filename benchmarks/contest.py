@@ -42,15 +42,16 @@ def encoder_gflop(config: ModelConfig, videos: int, positions: float) -> float:
 
 
 def step_gflop(trainer, batch: VideoBatch | PairBatch) -> float:
-    """Matrix products of a training step on a batch, forward and backward, counted in its graph."""
-    masked = int(np.sum(batch.mlm_labels != IGNORED_TOKEN)) if isinstance(batch, VideoBatch) else 0
-    graph = tf.function(trainer.compiled_step.python_function).get_concrete_function(batch).graph  # with these shapes
-    flop = 0
-    for op in (op for op in graph.get_operations() if op.type in INNER_AXIS):
-        inner = -2 if op.get_attr(INNER_AXIS[op.type]) else -1
-        shape = [*op.outputs[0].shape, op.inputs[0].shape[inner]]
-        flop += 2 * math.prod(masked if size is None else size for size in shape)  # only how many words are masked is open
-    return 1e-9 * flop
+    """Matrix products of a training step on a batch, forward and backward, counted in its graph while it runs."""
+
+    @tf.function
+    def shapes(batch):
+        trainer.compiled_step.python_function(batch)
+        products = [op for op in tf.compat.v1.get_default_graph().get_operations() if op.type in INNER_AXIS]
+        inner = [-2 if op.get_attr(INNER_AXIS[op.type]) else -1 for op in products]
+        return [(tf.shape(op.outputs[0]), tf.shape(op.inputs[0])[axis]) for op, axis in zip(products, inner, strict=True)]
+
+    return 1e-9 * sum(2 * math.prod(shape.numpy()) * int(inner) for shape, inner in shapes(batch))
 
 
 def base_config(model: str, **overrides) -> ModelConfig:
@@ -80,9 +81,10 @@ def contest_batches(config: ModelConfig, size: int, trimmed: bool) -> list[Video
 
 
 def pair_batches(config: ModelConfig, size: int, trimmed: bool) -> list[PairBatch]:
-    """The same of pairs."""
+    """Batches of a window of pairs; without trimming all videos are of full length, since a step trims what it can."""
+    full = [(np.full(size, config.max_text_length), np.full(size, config.max_frames))] * 2
     return [
-        PairBatch(*(video_batch(config, *side, trimmed) for side in sides), tf.fill([size], 0.5))
+        PairBatch(*(video_batch(config, *side, trimmed) for side in (sides if trimmed else full)), tf.fill([size], 0.5))
         for sides in window(config, size, 2)
     ]
 

@@ -13,7 +13,7 @@ from vsim_tf.metrics import pair_spearman, spearman, tag_counts, tag_metrics
 from vsim_tf.models import VideoModel
 from vsim_tf.submission import Embeddings
 from vsim_tf.training.checkpoints import restore_weights
-from vsim_tf.training.objectives import call_model
+from vsim_tf.training.objectives import call_model, call_sides
 
 VIDEOS_IN_MEMORY = 4096
 """With several checkpoints, this many decoded videos are kept while each checkpoint embeds them."""
@@ -55,7 +55,7 @@ class Embedder:
 
     def _pairs(self, batch: PairBatch):
         """`[batch]` cosines."""
-        return losses.cosine(self._videos(batch.first), self._videos(batch.second))
+        return losses.cosine(*(output.embedding for output in call_sides(self.model, batch, training=False)))
 
     def embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Embeddings:
         """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""

@@ -7,8 +7,9 @@ import toys
 
 from vsim_tf import losses
 from vsim_tf.data.schema import IGNORED_TOKEN
+from vsim_tf.models import build_model
 from vsim_tf.registry import ENSEMBLE_MODELS
-from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
+from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model, call_sides
 
 NAMES = [make.__name__ for make in ENSEMBLE_MODELS]
 
@@ -98,6 +99,18 @@ def test_pair_loss_by_hand(name, kl_weight):
     }
     assert logs == pytest.approx(expected | {"loss": sum(expected.values())}, rel=1e-3, abs=1e-4)
     assert total == pytest.approx(10 * logs["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mix_nextvlad", "uniter", "uniter_asl", "uniter_roformer"])
+@pytest.mark.parametrize("ignore_padding", [False, True])
+def test_sides_are_those_of_two_calls(name, ignore_padding):
+    """However the videos are put together to save padding."""
+    model = build_model(toys.model_config(name, ignore_padding=ignore_padding), pretraining=False)
+    batch = toys.random_pair_batch(model.config, 7)
+    for output, side in zip(call_sides(model, batch, training=False), (batch.first, batch.second), strict=True):
+        alone = call_model(model, side, training=False)
+        np.testing.assert_allclose(output.embedding, alone.embedding, atol=1e-5)
+        np.testing.assert_allclose(output.tag_logits, alone.tag_logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["mix_nextvlad", "uniter_roformer"])

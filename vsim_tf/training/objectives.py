@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from vsim_tf import losses
+from vsim_tf.data.halves import halves_by_length
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.models import VideoModel
 from vsim_tf.models.outputs import VideoOutput
@@ -50,6 +51,20 @@ class Replicas(NamedTuple):
 def call_model(model: VideoModel, batch: VideoBatch, training: bool) -> VideoOutput:
     """Runs a model on a batch of videos."""
     return model(batch.input_ids, batch.attention_mask, batch.frames, batch.num_frames, training=training)
+
+
+def call_sides(model: VideoModel, pairs: PairBatch, training: bool) -> list[VideoOutput]:
+    """Runs a model on the first and on the second videos of pairs.
+
+    Where padding can be trimmed and no video's output depends on others, the videos go through the model as a shorter and a longer
+    half instead: the same embeddings and tag logits, and no other outputs.
+    """
+    if not (model.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
+        return [call_model(model, side, training) for side in (pairs.first, pairs.second)]
+    halves = halves_by_length(pairs, model.config)
+    short, long = (call_model(model, half, training) for half in (halves.short, halves.long))
+    embeddings = halves.to_sides(short.embedding, long.embedding)
+    return list(map(VideoOutput, embeddings, halves.to_sides(short.tag_logits, long.tag_logits)))
 
 
 def tag_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
@@ -135,8 +150,7 @@ class PairObjective:
 
     def __call__(self, model: VideoModel, batch: PairBatch, training: bool = True):
         """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
-        outputs = [call_model(model, video, training) for video in (batch.first, batch.second)]
-        return self.from_outputs(model, outputs, batch)
+        return self.from_outputs(model, call_sides(model, batch, training), batch)
 
     def from_outputs(self, model: VideoModel, outputs: list[VideoOutput], batch: PairBatch):
         """The same from the model's outputs of the first and second videos."""
