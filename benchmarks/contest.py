@@ -51,7 +51,7 @@ def step_gflop(trainer, batch: VideoBatch | PairBatch) -> float:
         inner = [-2 if op.get_attr(INNER_AXIS[op.type]) else -1 for op in products]
         return [(tf.shape(op.outputs[0]), tf.shape(op.inputs[0])[axis]) for op, axis in zip(products, inner, strict=True)]
 
-    return 1e-9 * sum(2 * math.prod(shape.numpy()) * int(inner) for shape, inner in shapes(batch))
+    return 1e-9 * sum(2 * math.prod(map(int, (*shape, inner))) for shape, inner in shapes(batch))
 
 
 def base_config(model: str, **overrides) -> ModelConfig:

@@ -16,7 +16,7 @@ from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.strategy import make_strategy
 
-BATCH, ROUNDS = 32, 1
+BATCH, ROUNDS = 32, 2
 CASES = [
     *itertools.product(("uniter", "mix_nextvlad"), ("pretrain",), ("float32", "mixed_bfloat16")),
     *itertools.product(("uniter", "mix_nextvlad"), ("pair",), ("float32",)),
@@ -41,10 +41,13 @@ class Steps:
     def take(self, batch) -> float:
         return seconds(lambda: float(self.trainer.train_step(batch)["loss"]))
 
-    def take_warm(self) -> float:
-        """Seconds of a step on the middle batch, after one that brings the weights back into caches and memory."""
+    def take_warm(self, batch) -> float:
+        """Seconds of a step, after a short one that brings the weights back into caches and memory."""
         self.take(self.short)
-        return self.take(self.middle)
+        return self.take(batch)
+
+    def trimmed(self) -> float:
+        return self.take_warm(self.middle)
 
 
 def compare(model: str, stage: str, precision: str):
@@ -52,12 +55,12 @@ def compare(model: str, stage: str, precision: str):
     work, config = f"{model} {stage} step, {precision}", base_config(model)
     steps = Steps(config, stage, precision)
     whole = steps.batches(trimmed=False)[1]
-    measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.take_warm, "whole": lambda: steps.take(whole)}
+    measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take_warm(whole)}
     if model == "uniter":
-        measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).take_warm
+        measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).trimmed
     if "mlm" in config.pretrain_losses and stage == "pretrain":
         rest = {name: weight for name, weight in config.pretrain_losses.items() if name != "mlm"}
-        measures["wordless"] = Steps(config.replace(pretrain_losses=rest), stage, precision).take_warm
+        measures["wordless"] = Steps(config.replace(pretrain_losses=rest), stage, precision).trimmed
     found = in_turn(ROUNDS, **measures)
     traces = steps.trainer.compiled_step.experimental_get_tracing_count()
     report(work, found, step_gflop(steps.trainer, steps.middle))
