@@ -40,9 +40,9 @@ class Embedder:
         self.model = model
         videos = video_spec(model.config)
         pairs = PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
-        self.videos = tf.function(self._videos, input_signature=[videos])
-        self.pairs = tf.function(self._pairs, input_signature=[pairs])
-        self.videos_and_tags = tf.function(self._videos_and_tags, input_signature=[videos])
+        self.videos = tf.function(self._videos, input_signature=[videos], autograph=False)
+        self.pairs = tf.function(self._pairs, input_signature=[pairs], autograph=False)
+        self.videos_and_tags = tf.function(self._videos_and_tags, input_signature=[videos], autograph=False)
 
     def _videos(self, batch: VideoBatch):
         """`[batch, dim]` float32 embeddings, not normalised."""

@@ -222,7 +222,7 @@ PARSERS = {"videos": _parse_videos, "pairs": _parse_pairs}
 @functools.cache
 def batch_parser(kind: str, batch_format: BatchFormat) -> Callable[[tf.Tensor], VideoBatch | PairBatch]:
     """The function from serialised examples to a batch, traced once however many data sets use it."""
-    return tf.function(PARSERS[kind](batch_format), input_signature=[tf.TensorSpec([None], tf.string)])
+    return tf.function(PARSERS[kind](batch_format), input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
@@ -247,6 +247,7 @@ def record_lengths(examples: tf.Tensor, kind: str, batch_format: BatchFormat) ->
     return lengths
 
 
+@tf.autograph.experimental.do_not_convert
 def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
     """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
 
@@ -268,6 +269,7 @@ def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, bat
     return numbered.prefetch(2)
 
 
+@tf.autograph.experimental.do_not_convert
 def evaluation_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
     """The batches of `numbered_batches` without the numbers."""
     return numbered_batches(files, kind, batch_format, batch_size).map(lambda _, batch: batch)
@@ -312,6 +314,7 @@ class TrainingData:
         if not self.steps_per_epoch:
             raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")
 
+    @tf.autograph.experimental.do_not_convert
     def batches(self, start_step: int = 0) -> tf.data.Dataset:
         """Batches from a step on, without end."""
         epoch, skipped = divmod(start_step, self.steps_per_epoch)

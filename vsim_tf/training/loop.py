@@ -44,10 +44,11 @@ class Trainer:
             max_norm = stage.clip_norm * stage.batch_size * objective.videos  # of the sum over videos, which is differentiated
             self.optimizer = GroupAdam(model.optimizer_groups(), schedules, max_norm)
             self.state = TrainingState(model, self.optimizer)
-        self.compiled_step = tf.function(self._train_step, reduce_retracing=True)
+        # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
+        self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
         self._losses_and_gradients = self._forward_and_backward
         if stage.jit_compile:
-            self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True)
+            self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True, autograph=False)
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:
         """One update on a global batch; returns the logged means."""

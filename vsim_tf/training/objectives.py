@@ -56,8 +56,8 @@ def call_model(model: VideoModel, batch: VideoBatch, training: bool) -> VideoOut
 def call_sides(model: VideoModel, pairs: PairBatch, training: bool) -> list[VideoOutput]:
     """Runs a model on the first and on the second videos of pairs.
 
-    Where padding can be trimmed and no video's output depends on others, the videos go through the model as a shorter and a longer
-    half instead: the same embeddings and tag logits, and no other outputs.
+    Where padding can be trimmed and no video's output depends on others, the videos go through the model as a shorter
+    and a longer half instead: the same embeddings and tag logits, and no other outputs.
     """
     if not (model.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
         return [call_model(model, side, training) for side in (pairs.first, pairs.second)]

@@ -27,7 +27,7 @@ class StopSignals:
     def __init__(self, strategy: tf.distribute.Strategy):
         self.received: signal.Signals | None = None
         self._strategy, self._interruptible, self._before = strategy, False, {}
-        self._asked_anywhere = tf.function(self._sum_of_workers)
+        self._asked_anywhere = tf.function(self._sum_of_workers, autograph=False)
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
