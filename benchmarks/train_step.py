@@ -62,7 +62,7 @@ def compare(model: str, stage: str, precision: str):
         rest = {name: weight for name, weight in config.pretrain_losses.items() if name != "mlm"}
         measures["wordless"] = Steps(config.replace(pretrain_losses=rest), stage, precision).trimmed
     found = in_turn(ROUNDS, **measures)
-    traces = steps.trainer.compiled_step.experimental_get_tracing_count()
+    traces = steps.trainer.traces
     report(work, found, step_gflop(steps.trainer, steps.middle))
     print(f"traces of the step for 3 different lengths: {traces}")
 

@@ -1,5 +1,6 @@
 """The training loop: what it writes, and that a run that was stopped anywhere ends as if it had not been."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -99,6 +100,17 @@ def assert_same_run(folder, expected):
         assert ours.keys() == theirs.keys()
         assert not [name for name in ours if ours[name] != theirs[name]]
     assert (folder / METRICS_FILE).read_text() == (expected / METRICS_FILE).read_text()
+
+
+def test_one_trace_for_all_lengths(tmp_path):
+    form = dataclasses.replace(toys.batch_format(), trim_text=True, trim_frames=True)
+    file = toys.write_records(tmp_path / "records", toys.random_pairs(23))
+    data = TrainingData([file], "pairs", form, STAGE.batch_size, STAGE.seed)
+    assert len({(batch.first.input_ids.shape[1], batch.first.frames.shape[1]) for batch in data.batches().take(STEPS)}) >= 3
+    config = toys.model_config("uniter", ignore_padding=True)
+    trainer = make_trainer(config, STAGE, PairObjective(0.5), tf.distribute.get_strategy(), pretraining=False)
+    run(trainer, data, tmp_path / "run")
+    assert trainer.traces == 1
 
 
 def test_what_a_run_leaves_behind(case):

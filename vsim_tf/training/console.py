@@ -30,13 +30,14 @@ def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy
     Console().print(table)
 
 
-def announce_finished(label: str, summary: dict[str, Any], folder: Path):
-    """One line about a complete run; `UserError` when its summary.json has been damaged."""
+def announce_finished(label: str, summary: dict[str, Any], folder: Path, traces: int = 0):
+    """One line about a complete run, with the traces of a step if it ran just now; `UserError` for a damaged summary.json."""
     missing = [key for key in ("step", "spearman", "best_spearman", "best_step") if type(summary.get(key)) not in (int, float)]
     if missing:
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
     print(
         f"{label}: complete at step {summary['step']}, Spearman {summary['spearman']:.4f}"
-        f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}",
+        f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}"
+        + (f"; traces of the step: {traces}" if traces else ""),
         flush=True,
     )

@@ -107,7 +107,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
             label,
         )
     write_summary(run.folder, summary)
-    announce_finished(label, summary, run.folder)
+    announce_finished(label, summary, run.folder, trainer.traces)
 
 
 def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Callable[[int], tf.data.Dataset]:

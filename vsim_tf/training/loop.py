@@ -50,6 +50,11 @@ class Trainer:
         if stage.jit_compile:
             self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True, autograph=False)
 
+    @property
+    def traces(self) -> int:
+        """How often the step was traced: once, whatever lengths batches have."""
+        return self.compiled_step.experimental_get_tracing_count()
+
     def train_step(self, batch) -> dict[str, tf.Tensor]:
         """One update on a global batch; returns the logged means."""
         return self.compiled_step(batch)

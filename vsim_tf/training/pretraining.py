@@ -63,7 +63,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     with readable_errors([*train_files, *val_files], "videos", form):
         summary = trainer.run(options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label)
     write_summary(options.folder, summary)
-    announce_finished(label, summary, options.folder)
+    announce_finished(label, summary, options.folder, trainer.traces)
 
 
 def make_trainer(
