@@ -1,4 +1,8 @@
-"""A training step of the base encoder at 64 positions, batch 32, beside the rate of matrix products and PyTorch's BertModel."""
+"""A training step of the base encoder at 64 positions, batch 32, beside the rate of matrix products and beside its peers.
+
+Peers are measured where they are installed: PyTorch with transformers 5, or tf-keras with transformers 4.57, the last that has
+TensorFlow models.
+"""
 
 import importlib.util
 
@@ -12,7 +16,7 @@ from vsim_tf.config import Schedule
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.training.optimizers import GroupAdam
 
-BATCH, POSITIONS, ROUNDS = 32, 64, 5
+BATCH, POSITIONS, ROUNDS = 32, 64, 3
 
 
 def our_step(precision: str):
@@ -34,7 +38,7 @@ def our_step(precision: str):
 
 
 def torch_step(precision: str):
-    """The same with PyTorch and transformers."""
+    """The same with PyTorch and transformers, scaled dot product attention and fused Adam."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -53,12 +57,35 @@ def torch_step(precision: str):
     return step
 
 
+def tf_keras_step(precision: str):
+    """The same with tf-keras and transformers."""
+    import tf_keras
+    from transformers import BertConfig, TFBertModel
+
+    tf_keras.mixed_precision.set_global_policy(precision)
+    model, optimizer = TFBertModel(BertConfig(), add_pooling_layer=False), tf_keras.optimizers.Adam(1e-6)
+    ids = tf.constant(np.random.default_rng(0).integers(1000, 20000, (BATCH, POSITIONS)))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(tf.cast(model(ids, training=True).last_hidden_state, tf.float32)))
+        weights = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    return lambda: float(step())
+
+
+PEERS = {"PyTorch BertModel": ("torch", torch_step), "tf-keras TFBertModel": ("tf_keras", tf_keras_step)}
+"""Name -> package that must be there, and how its step is made."""
+
+
 def compare(precision: str):
-    """Rows of our step beside matrix products, and beside PyTorch's step where that is installed."""
+    """Rows of our step beside matrix products, and beside the steps of peers that are installed."""
     gflop = 3 * encoder_gflop(base_config("uniter"), BATCH, POSITIONS)
     steps = {"ours": our_step(precision)}
-    if importlib.util.find_spec("torch"):
-        steps["torch"] = torch_step(precision)
+    steps |= {peer: make(precision) for peer, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
     for step in steps.values():
         step()
     measures = {name: lambda step=step: seconds(step) for name, step in steps.items()}
@@ -66,8 +93,8 @@ def compare(precision: str):
     name, ours, rates = f"encoder training step, {precision}", median(found["ours"]), gflop / found["ours"]
     measured = f"{ours:.2f} s, {median(rates):.0f} GFLOP/s"
     row(name, measured, f"GEMM {median(found['gemm']):.0f} GFLOP/s", median(rates / found["gemm"]))
-    if "torch" in found:
-        row(name, f"{ours:.2f} s", f"PyTorch BertModel {median(found['torch']):.2f} s", median(found["torch"] / found["ours"]))
+    for peer in (peer for peer in PEERS if peer in found):
+        row(name, f"{ours:.2f} s", f"{peer} {median(found[peer]):.2f} s", median(found[peer] / found["ours"]))
 
 
 def main():
