@@ -21,7 +21,7 @@ from vsim_tf.training.pretraining import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 32, 2
-VIDEOS, CHECKPOINTS = 4096, 11  # so many videos are decoded before each checkpoint has its turn
+VIDEOS, CHECKPOINTS = 2048, 11
 
 
 def embed(precision: str):
@@ -67,7 +67,7 @@ def many_checkpoints():
         decoded = list(batches)
         embedder.embed(decoded)
         found = in_turn(
-            1,
+            ROUNDS,
             passes=lambda: seconds(lambda: [embedder.embed(decoded) for _ in range(CHECKPOINTS)]),
             together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
         )
