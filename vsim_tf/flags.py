@@ -19,6 +19,7 @@ from absl import app, flags, logging
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
 from vsim_tf.errors import Stopped, UserError
+from vsim_tf.interrupts import Interrupts
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
@@ -53,6 +54,8 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
             print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, Interrupts())
     app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
 
 

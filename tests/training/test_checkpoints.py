@@ -7,6 +7,7 @@ import toys
 
 from vsim_tf.errors import UserError
 from vsim_tf.models import build_model
+from vsim_tf.training import checkpoints
 from vsim_tf.training.checkpoints import (
     BEST,
     LAST,
@@ -149,6 +150,19 @@ def test_only_the_newest_states_are_kept(tmp_path):
         state.save_best(tmp_path)
     names = {kind: sorted(path.stem for path in (tmp_path / kind).glob("*.index")) for kind in (LAST, BEST)}
     assert names == {LAST: ["ckpt-2", "ckpt-3"], BEST: ["ckpt-3"]}
+
+
+def test_a_restored_folder_keeps_the_newest_states_alone(tmp_path, monkeypatch):
+    """A process that is killed after a save, before it removes what that makes superfluous, leaves one more."""
+    _, state = make_state()
+    with monkeypatch.context() as killed:
+        killed.setattr(checkpoints, "_remove", lambda checkpoint: None)
+        for step in (1, 2, 3):
+            state.step.assign(step)
+            state.save_last(tmp_path)
+    assert len(list((tmp_path / LAST).glob("*.index"))) == 3
+    state.restore_last(tmp_path)
+    assert sorted(path.stem for path in (tmp_path / LAST).glob("*.index")) == ["ckpt-2", "ckpt-3"]
 
 
 def test_a_best_checkpoint_holds_weights_alone(saved):

@@ -1,5 +1,6 @@
 """The training loop: what it writes, and that a run that was stopped anywhere ends as if it had not been."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -17,6 +18,7 @@ import toys
 from vsim_tf.data.files import exclusive
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import Stopped, UserError
+from vsim_tf.interrupts import Interrupts
 from vsim_tf.training.checkpoints import newest_checkpoint
 from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
@@ -388,6 +390,20 @@ def test_a_signal_in_an_evaluation_ends_it(case, other_trainer, tmp_path, evalua
     assert step not in {line["step"] for line in lines(tmp_path / "run") if "validation/spearman" in line}
     assert run(other_trainer, case.data, tmp_path / "run") == case.summary
     assert_same_run(tmp_path / "run", case.folder)
+
+
+@ONE_CASE
+def test_ctrl_c_that_was_swallowed_ends_a_run_at_its_start(case, tmp_path):
+    """As `PyObject_HasAttr` of a library may do with what a handler raises."""
+    handler = signal.signal(signal.SIGINT, Interrupts())
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Stopped, match="stopped by SIGINT: saved in .* at step 0") as stopped:
+            run(case.trainer, case.data, tmp_path / "run")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert stopped.value.exit_code == 130
 
 
 @ONE_CASE

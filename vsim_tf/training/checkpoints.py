@@ -237,22 +237,23 @@ class TrainingState:
             _remove(checkpoint)
         for kind in (LAST, BEST):
             _remove_unfinished(folder, kind)
-        self._keep_best(folder)
+        self._remove_superfluous(folder)
 
     def save_last(self, folder: Path):
         """Saves the whole state as `last/ckpt-<step>`, then removes the states and best weights that it makes superfluous."""
         if is_chief():
             write_checkpoint(self._whole, folder / LAST / f"ckpt-{self.step.numpy()}")
-            for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
-                _remove(checkpoint)
-            self._keep_best(folder)
+            self._remove_superfluous(folder)
 
     def save_best(self, folder: Path):
         """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""
         if is_chief():
             write_checkpoint(self._weights_only, folder / BEST / f"ckpt-{self.step.numpy()}")
 
-    def _keep_best(self, folder: Path):
+    def _remove_superfluous(self, folder: Path):
+        """Removes states and best weights that newer ones have made superfluous."""
+        for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
+            _remove(checkpoint)
         kept = f"ckpt-{self.best_step.numpy()}" if self.best_value > -math.inf else None
         for checkpoint in saved_checkpoints(folder, BEST):
             if checkpoint.name != kept:

@@ -8,6 +8,7 @@ from types import FrameType
 
 import tensorflow as tf
 
+from vsim_tf.interrupts import received_before
 from vsim_tf.training.cluster import workers
 
 
@@ -32,6 +33,8 @@ class StopSignals:
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
             self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+            if received_before(self._before[signal.SIGINT]):
+                self.received = signal.SIGINT
         return self
 
     def __exit__(self, *_):
