@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vsim_tf.config import EncoderConfig
-from vsim_tf.layers.transformer import gelu
+from vsim_tf.layers.gelu import gelu
 
 
 class MaskedLanguageModelHead(keras.layers.Layer):

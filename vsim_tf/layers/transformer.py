@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.gelu import gelu
 from vsim_tf.layers.packing import packed_positions, take_positions
 
 MASKED_SCORE = -10000.0
@@ -54,11 +55,6 @@ def norm_weights(name: str, layer: keras.layers.LayerNormalization) -> dict[str,
     return {f"{name}/gamma": NamedWeight(layer.gamma), f"{name}/beta": NamedWeight(layer.beta)}
 
 
-def gelu(x):
-    """GELU by the error function, as BERT uses it."""
-    return ops.gelu(x, approximate=False)
-
-
 def sinusoid_table(positions: int, width: int) -> np.ndarray:
     """Rotary angles of RoFormer, `[positions, width]`: row p has width/2 sines, then width/2 cosines, of p·10000^(-2i/width)."""
     angle = np.arange(positions)[:, None] / 10000 ** (2 * np.arange(width // 2) / width)
@@ -77,6 +73,15 @@ def rotate(x, sinusoid):
     pairs = ops.reshape(x, (*ops.shape(x)[:-1], -1, 2))
     turned = ops.reshape(ops.stack([-pairs[..., 1], pairs[..., 0]], axis=-1), ops.shape(x))
     return x * cosine + turned * sine
+
+
+def flat(x):
+    """`[batch, positions, dim]` as `[batch * positions, dim]`.
+
+    On matrices TensorFlow computes a Dense layer's product, bias and activation as one operation; on more axes Keras
+    puts a reshape between product and bias, which keeps them apart.
+    """
+    return ops.reshape(x, (-1, x.shape[-1]))
 
 
 class SelfAttention(keras.layers.Layer):
@@ -105,7 +110,7 @@ class SelfAttention(keras.layers.Layer):
         """
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         heads, width = self.config.num_heads, self.config.hidden_size // self.config.num_heads
-        qkv = ops.reshape(self.qkv(x), (batch, length, 3, heads, width))
+        qkv = ops.reshape(self.qkv(flat(x)), (batch, length, 3, heads, width))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
         if sinusoid is not None:
             query, key = rotate(query, sinusoid), rotate(key, sinusoid)
@@ -113,8 +118,8 @@ class SelfAttention(keras.layers.Layer):
         query = query[:, :, :1] if first_only else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * (width**-0.5) + score_bias
         attention = self.dropout(ops.softmax(scores), training=training)
-        context = ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3))
-        return self.output_dense(ops.reshape(context, (batch, 1 if first_only else length, heads * width)))
+        context = ops.reshape(ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3)), (-1, heads * width))
+        return ops.reshape(self.output_dense(context), (batch, 1 if first_only else length, heads * width))
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -125,9 +130,7 @@ class TransformerBlock(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.attention = SelfAttention(config, name="attention")
         self.attention_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="attention_norm")
-        self.intermediate = keras.layers.Dense(
-            config.intermediate_size, activation=gelu, kernel_initializer=initializer, name="intermediate"
-        )
+        self.intermediate = keras.layers.Dense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
         self.output_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="output_norm")
         self.attention_dropout = keras.layers.Dropout(config.hidden_dropout, name="attention_output_dropout")
@@ -144,7 +147,9 @@ class TransformerBlock(keras.layers.Layer):
         attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
         x = x[:, :1] if first_only else x
         x = self.attention_norm(x + self.attention_dropout(attended, training=training))
-        return self.output_norm(x + self.output_dropout(self.output_dense(self.intermediate(x)), training=training))
+        wide = gelu(self.intermediate(flat(x)), training=training)
+        projected = ops.reshape(self.output_dense(wide), ops.shape(x))
+        return self.output_norm(x + self.output_dropout(projected, training=training))
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
         names = {}
