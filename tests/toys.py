@@ -109,3 +109,11 @@ def random_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> VideoBatc
 def random_pair_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> PairBatch:
     similarity = tf.constant(np.random.default_rng(seed).random(size), tf.float32)
     return PairBatch(random_batch(config, size, 2 * seed), random_batch(config, size, 2 * seed + 1), similarity)
+
+
+def sampled_in_2021(n: int, limit: int) -> list[int]:
+    """Frame numbers: all and the last again while they are too few, else the middle of each stride."""
+    if n < limit:
+        return list(range(n)) + [n - 1] * (limit - n)
+    stride = n // limit
+    return [frame for frame in range(n) if frame % stride == stride // 2][:limit]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsim_tf.data import pipeline
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, frame_indices, multi_hot, numbered_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, multi_hot, numbered_batches, readable_errors
 from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.data.videos import video_record
@@ -41,21 +41,6 @@ def same(a, b) -> bool:
 # --- frames, tags and titles ------------------------------------------------------------------------------------------
 
 
-def sampled_in_2021(n: int, limit: int) -> list[int]:
-    """Frame numbers: all and the last again while they are too few, else the middle of each stride."""
-    if n < limit:
-        return list(range(n)) + [n - 1] * (limit - n)
-    stride = n // limit
-    return [frame for frame in range(n) if frame % stride == stride // 2][:limit]
-
-
-@given(counts=st.lists(st.integers(0, 200), min_size=1, max_size=6), limit=st.sampled_from([1, 4, 5, 32]))
-@settings(deadline=None)
-def test_frames_are_sampled_as_in_2021(counts, limit):
-    indices = frame_indices(tf.constant(counts, tf.int64), limit).numpy().tolist()
-    assert indices == [sampled_in_2021(n, limit) if n else [-1] * limit for n in counts]
-
-
 @given(rows=st.lists(st.lists(st.sampled_from([0, 3, 4, 10, 11, 700, 5000, 5001, 2**62, -1])), min_size=1, max_size=4))
 @settings(deadline=None)
 def test_multi_hot_drops_unknown_tags_and_counts_repeated_ones_once(rows):
@@ -73,7 +58,7 @@ def test_frames_are_decoded_as_they_were_written(tmp_path):
     assert batch.num_frames.numpy().tolist() == [0, 1, 3, 4, 4, 4]
     assert batch.num_frames.dtype == tf.int32
     for row, frames in enumerate(written[1:], 1):
-        np.testing.assert_array_equal(batch.frames[row], frames[sampled_in_2021(len(frames), toys.FRAMES)])
+        np.testing.assert_array_equal(batch.frames[row], frames[toys.sampled_in_2021(len(frames), toys.FRAMES)])
 
 
 @pytest.mark.parametrize("record", [
@@ -114,7 +99,7 @@ def test_32_positions_of_any_number_of_frames(tmp_path, count):
     frames = np.random.default_rng(count).standard_normal((count, toys.DIM)).astype(np.float16)
     batch = one_batch(tmp_path, [video("1"), video_record("2", "", frames), video("3")], form)
     assert batch.num_frames.numpy().tolist() == [2, min(count, 32), 2]
-    expected = frames[sampled_in_2021(count, 32)] if count else np.zeros((32, toys.DIM))
+    expected = frames[toys.sampled_in_2021(count, 32)] if count else np.zeros((32, toys.DIM))
     np.testing.assert_array_equal(batch.frames[1], expected)
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from vsim_tf.data.frames import decode_frames
 from vsim_tf.data.masking import mask_tokens
 from vsim_tf.data.records import count_records, read_records
 from vsim_tf.data.schema import (
     BYTES_PER_FRAME_VALUE,
-    FLOAT16_EXPONENT,
     FRAME_FEATURE,
     ID,
     IGNORED_TOKEN,
@@ -98,46 +98,6 @@ def check_records(file: str, kind: str, frame_embedding_size: int):
             raise RecordError(f"{where}: key '{SIMILARITY}' holds {len(similarity)} floats, 1 is needed")
 
 
-def frame_indices(num_frames: tf.Tensor, max_frames: int) -> tf.Tensor:
-    """Which frame stands at each position (2021 facts 1.3).
-
-    n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
-
-    Args:
-        num_frames: frames in the record, `[batch]` int64.
-        max_frames: positions.
-
-    Returns:
-        `[batch, max_frames]` int64; -1 for videos without frames.
-    """
-    n = num_frames[:, None]
-    position = tf.range(max_frames, dtype=tf.int64)[None, :]
-    stride = n // max_frames
-    return tf.where(stride == 0, tf.minimum(position, n - 1), position * stride + stride // 2)
-
-
-def decode_frames(features: tf.RaggedTensor, batch_format: BatchFormat) -> tuple[tf.Tensor, tf.Tensor]:
-    """Byte strings of each video's frames to `[batch, frames, dim]` float16 and the number sampled, `[batch]` int32.
-
-    Positions of a video without frames are zero; one position is left where no video has any.
-    """
-    width = batch_format.frame_embedding_size
-    counts = features.row_lengths()
-    num_frames = tf.cast(tf.minimum(counts, batch_format.max_frames), tf.int32)
-    chosen = frame_indices(counts, batch_format.max_frames)
-    if batch_format.trim_frames:
-        chosen = chosen[:, : tf.maximum(tf.reduce_max(num_frames), 1)]
-    # decode_raw has no float16 kernel for fixed lengths, and a plain one is slower than reading 16-bit integers
-    bits = tf.reshape(tf.io.decode_raw(features.flat_values, tf.uint16), [-1, width])
-    faulty = tf.reduce_any(bits & FLOAT16_EXPONENT == FLOAT16_EXPONENT)  # check_numerics of float16 takes 4 times all the rest
-    with tf.control_dependencies([tf.debugging.Assert(~faulty, ["frames"])]):  # `readable_errors` finds out whose
-        bits = tf.concat([bits, tf.zeros([1, width], tf.uint16)], axis=0)
-    index = tf.where(chosen < 0, tf.shape(bits, tf.int64)[0] - 1, features.row_starts()[:, None] + chosen)
-    frames = tf.bitcast(tf.gather(bits, index), tf.float16)
-    positions = None if batch_format.trim_frames else batch_format.max_frames
-    return tf.ensure_shape(frames, [None, positions, width]), num_frames
-
-
 def multi_hot(tags: tf.RaggedTensor, known: np.ndarray) -> tf.Tensor:
     """Tag ids of each video to `[batch, tags]` int8; unknown tags are dropped, repeated ones count once."""
     table = tf.constant(known, tf.int64)
@@ -176,7 +136,8 @@ class VideoParser:
         input_ids, mask = (tf.ensure_shape(x, [None, positions]) for x in (input_ids, mask))
         with tf.control_dependencies([ids]):  # bad byte lengths are reported before they are decoded
             frames = tf.identity(frames)
-        decoded, num_frames = decode_frames(frames, self.format)
+        sampling = (self.format.frame_embedding_size, self.format.max_frames, self.format.trim_frames)
+        decoded, num_frames = decode_frames(frames, *sampling)
         tags = multi_hot(column[TAG_ID], self.format.tags)
         return VideoBatch(ids, input_ids, mask, decoded, num_frames, tags, tf.fill(tf.shape(input_ids), IGNORED_TOKEN))
 

@@ -30,6 +30,9 @@ _SPECIAL_IN_TEXT = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + "
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CACHED_WORDS = 1 << 16
 
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+"""Batches are tokenised side by side; threads for the titles of one of them make reading a sixth slower."""
+
 
 class Normalization(NamedTuple):
     """How BERT cleans text before it is cut; the names are those of a Hugging Face `tokenizer_config.json`.

@@ -13,8 +13,9 @@ import tensorflow as tf
 import vsim_tf
 from vsim_tf.config import Schedule
 from vsim_tf.data.folds import Folds, split_pairs
+from vsim_tf.data.frames import frame_indices
 from vsim_tf.data.labels import Pair, read_labels
-from vsim_tf.data.pipeline import frame_indices, multi_hot
+from vsim_tf.data.pipeline import multi_hot
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.ensemble import fold_mean, svd_ensemble, weighted_sum
 from vsim_tf.metrics import l2_normalize

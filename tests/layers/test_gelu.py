@@ -1,0 +1,38 @@
+"""GELU with and without its own gradient."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.stats import norm
+
+from vsim_tf.layers.gelu import gelu
+
+X = np.concatenate([np.linspace(-12, 12, 97), [1e-30, -1e-30, 0.0, 1e4, -1e4]])
+SLOPE = norm.cdf(X) + X * norm.pdf(X)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 2e-6), ("bfloat16", 2**-7)])
+def test_value_and_gradient(training, dtype, tolerance):
+    x = tf.constant(X, dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = gelu(x, training=training)
+    gradient = tape.gradient(y, x, output_gradients=tf.cast(2.0, dtype) * tf.ones_like(x))
+    assert y.dtype == gradient.dtype == x.dtype
+    rounded = np.asarray(tf.cast(x, "float32"), "float64")
+    np.testing.assert_allclose(tf.cast(y, "float32"), rounded * norm.cdf(rounded), rtol=tolerance, atol=tolerance)
+    if training or dtype == "float32":  # Keras' gradient is computed in bfloat16 step by step
+        slope = norm.cdf(rounded) + rounded * norm.pdf(rounded)
+        np.testing.assert_allclose(tf.cast(gradient, "float32"), 2 * slope, rtol=tolerance, atol=tolerance)
+
+
+def test_the_gradient_can_be_computed_inside_a_graph_of_open_length():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = gelu(x, training=True)
+        return tape.gradient(y, x)
+
+    np.testing.assert_allclose(slope(tf.constant(X, tf.float32)), SLOPE, atol=2e-6)
