@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.table import HEADER
+from benchmarks.table import HEADER, seconds
 
 if __name__ == "__main__":
     print(HEADER, flush=True)
     for script in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         if script.stem not in ("contest", "ingredients", "profiler", "step_profile", "table"):
-            subprocess.run([sys.executable, "-m", f"benchmarks.{script.stem}"], check=True)
+            spent = seconds(lambda name=script.stem: subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True))
+            print(f"{script.stem}: {spent:.0f} s", flush=True)

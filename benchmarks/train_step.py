@@ -19,10 +19,7 @@ from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.strategy import make_strategy
 
 BATCH, ROUNDS = 32, {"pretrain": 2, "pair": 1}
-CASES = [
-    *itertools.product(("uniter", "mix_nextvlad"), ("pretrain",), ("float32", "mixed_bfloat16")),
-    *itertools.product(("uniter", "mix_nextvlad"), ("pair",), ("float32",)),
-]
+CASES = [*itertools.product(("uniter", "mix_nextvlad"), ROUNDS, ("float32",)), ("uniter", "pretrain", "mixed_bfloat16")]
 
 
 class Steps:
@@ -43,13 +40,10 @@ class Steps:
     def take(self, batch) -> float:
         return seconds(lambda: float(self.trainer.train_step(batch)["loss"]))
 
-    def take_warm(self, batch) -> float:
+    def trimmed(self) -> float:
         """Seconds of a step, after a short one that brings the weights back into caches and memory."""
         self.take(self.short)
-        return self.take(batch)
-
-    def trimmed(self) -> float:
-        return self.take_warm(self.middle)
+        return self.take(self.middle)
 
 
 def compare(model: str, stage: str, precision: str):
@@ -57,7 +51,7 @@ def compare(model: str, stage: str, precision: str):
     work, config = f"{model} {stage} step, {precision}", base_config(model)
     steps = Steps(config, stage, precision)
     whole = steps.batches(trimmed=False)[1]
-    measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take_warm(whole)}
+    measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take(whole)}
     if model == "uniter":
         measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).trimmed
     found, traces = in_turn(ROUNDS[stage], **measures), steps.trainer.traces

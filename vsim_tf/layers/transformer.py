@@ -75,13 +75,14 @@ def rotate(x, sinusoid):
     return x * cosine + turned * sine
 
 
-def flat(x):
-    """`[batch, positions, dim]` as `[batch * positions, dim]`.
+def rows(x, training):
+    """`[batch, positions, dim]` as `[batch * positions, dim]` for a Dense layer, in training as it is.
 
-    On matrices TensorFlow computes a Dense layer's product, bias and activation as one operation; on more axes Keras
-    puts a reshape between product and bias, which keeps them apart.
+    On a matrix TensorFlow computes product, bias and GELU as one operation; on more axes Keras puts a reshape between
+    product and bias, which keeps them apart. Training gains nothing by it, and the one operation does not survive that
+    memory runs out.
     """
-    return ops.reshape(x, (-1, x.shape[-1]))
+    return x if training else ops.reshape(x, (-1, x.shape[-1]))
 
 
 class SelfAttention(keras.layers.Layer):
@@ -110,7 +111,7 @@ class SelfAttention(keras.layers.Layer):
         """
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         heads, width = self.config.num_heads, self.config.hidden_size // self.config.num_heads
-        qkv = ops.reshape(self.qkv(flat(x)), (batch, length, 3, heads, width))
+        qkv = ops.reshape(self.qkv(rows(x, training)), (batch, length, 3, heads, width))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
         if sinusoid is not None:
             query, key = rotate(query, sinusoid), rotate(key, sinusoid)
@@ -118,8 +119,9 @@ class SelfAttention(keras.layers.Layer):
         query = query[:, :, :1] if first_only else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * (width**-0.5) + score_bias
         attention = self.dropout(ops.softmax(scores), training=training)
-        context = ops.reshape(ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3)), (-1, heads * width))
-        return ops.reshape(self.output_dense(context), (batch, 1 if first_only else length, heads * width))
+        shape = (batch, 1 if first_only else length, heads * width)
+        context = ops.reshape(ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3)), shape)
+        return ops.reshape(self.output_dense(rows(context, training)), shape)
 
 
 class TransformerBlock(keras.layers.Layer):
@@ -147,7 +149,7 @@ class TransformerBlock(keras.layers.Layer):
         attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
         x = x[:, :1] if first_only else x
         x = self.attention_norm(x + self.attention_dropout(attended, training=training))
-        wide = gelu(self.intermediate(flat(x)), training=training)
+        wide = gelu(self.intermediate(rows(x, training)), training=training)
         projected = ops.reshape(self.output_dense(wide), ops.shape(x))
         return self.output_norm(x + self.output_dropout(projected, training=training))
 
