@@ -31,7 +31,7 @@ _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CACHED_WORDS = 1 << 16
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-"""Batches are tokenised side by side; threads for the titles of one of them make reading a sixth slower."""
+"""Batches are tokenised side by side; threads within one would only take cores from the others."""
 
 
 class Normalization(NamedTuple):
