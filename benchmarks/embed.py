@@ -67,7 +67,7 @@ def many_checkpoints():
         decoded = list(batches)
         embedder.embed(decoded)
         found = in_turn(
-            1,
+            ROUNDS,
             passes=lambda: seconds(lambda: [embedder.embed(decoded) for _ in range(CHECKPOINTS)]),
             together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
         )

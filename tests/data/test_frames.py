@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.data.frames import decode_frames, frame_indices
@@ -13,7 +13,6 @@ WIDTH = 4
 
 
 @given(counts=st.lists(st.integers(0, 200), min_size=1, max_size=6), limit=st.sampled_from([1, 4, 5, 32]))
-@settings(deadline=None)
 def test_frames_are_sampled_as_in_2021(counts, limit):
     indices = frame_indices(tf.constant(counts, tf.int64), limit).numpy().tolist()
     assert indices == [toys.sampled_in_2021(n, limit) if n else [-1] * limit for n in counts]

@@ -30,8 +30,8 @@ _SPECIAL_IN_TEXT = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + "
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CACHED_WORDS = 1 << 16
 
+# Batches are tokenised side by side: threads of the Rust package within one would only take cores from the others.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-"""Batches are tokenised side by side; threads within one would only take cores from the others."""
 
 
 class Normalization(NamedTuple):
