@@ -113,12 +113,12 @@ def video_batch(config: ModelConfig, tokens: np.ndarray, frames: np.ndarray, tri
     )
 
 
-def contest_records(folder: Path, count: int, frame_embedding_size: int = 1536, seed: int = 0) -> Path:
-    """A demo data set in the contest's format with so many videos for pre-training and half as many pairs."""
+def contest_records(folder: Path, pointwise: int, pairwise: int, frame_embedding_size: int = 1536, seed: int = 0) -> Path:
+    """A demo data set in the contest's format with so many videos for pre-training, and so many in as many pairs."""
     from vsim_tf.data.demo import write_demo_data
 
     write_demo_data(
-        str(folder), num_pointwise=count, num_pairwise_videos=count // 2, num_pairs=count // 2, num_test_videos=64,
+        str(folder), num_pointwise=pointwise, num_pairwise_videos=pairwise, num_pairs=pairwise, num_test_videos=64,
         num_test_pairs=64, frame_embedding_size=frame_embedding_size, seed=seed,
     )  # fmt: skip
     return folder

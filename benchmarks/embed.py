@@ -56,7 +56,8 @@ def many_checkpoints():
     """Embedding records by 11 checkpoints of a tiny model beside as many passes of the model over decoded batches."""
     keras.config.set_dtype_policy("float32")
     with tempfile.TemporaryDirectory() as name:
-        files = expand_pattern(str(contest_records(Path(name) / "data", VIDEOS) / "pointwise" / "*.tfrecords"))
+        data = contest_records(Path(name) / "data", pointwise=VIDEOS, pairwise=10)
+        files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
         tokenizer, spec = Tokenizer(build_vocab(read_titles(files), "bert")), registry.model_spec("uniter")
         tags = read_tag_list(Path(name) / "data" / "tag_list.txt")
         config = registry.model_config(spec, "tiny", registry.encoder_config(spec, "tiny", tokenizer.vocab_size), len(tags))

@@ -24,7 +24,7 @@ NEEDED = {"videos": 10_000, "pairs": 5_000}
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        data = contest_records(Path(folder) / "data", VIDEOS)
+        data = contest_records(Path(folder) / "data", pointwise=VIDEOS, pairwise=VIDEOS // 2)
         write_folds(str(data / "pairwise" / "*.tfrecords"), str(data / "pairwise" / "label.tsv"), f"{folder}/folds")
         videos = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
         spec = registry.model_spec("uniter")

@@ -36,7 +36,7 @@ def main():
     longest = median(found[slowest])
     row("--help", f"{longest:.2f} s ({slowest}, the slowest)", "wanted 1 s", 1 / longest)
     with tempfile.TemporaryDirectory() as folder:
-        data = contest_records(Path(folder) / "data", 400, frame_embedding_size=128)
+        data = contest_records(Path(folder) / "data", pointwise=400, pairwise=200, frame_embedding_size=128)
         for model in ("uniter", "mix_nextvlad"):
             spent = median(in_turn(2, run=lambda model=model: first_step(model, data, folder))["run"])
             row(f"start, evaluation, save and first step: {model}, tiny", f"{spent:.1f} s", "wanted 12 s", 12 / spent)

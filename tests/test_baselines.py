@@ -6,19 +6,11 @@ import pytest
 
 from vsim_tf.baselines import RawVideos, baseline_scores, mean_frame_spearman, read_raw_videos, title_spearman
 from vsim_tf.data.labels import Pair, read_labels
-from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.records import write_records
 from vsim_tf.errors import RecordError, UserError
 
 CONTEST = Path(__file__).parents[2] / "shared" / "contest" / "test_a"
 PAIRS = [Pair("a", "b", 1.0), Pair("a", "c", 0.5), Pair("a", "d", 0.0)]
-
-
-def write_records(path, records):
-    with open(path, "wb") as file:
-        writer = RecordWriter(file)
-        for record in records:
-            writer.write(record)
-    return path
 
 
 def video(name, title="", frames=((1, 0),)):
@@ -29,7 +21,8 @@ def video(name, title="", frames=((1, 0),)):
 
 def test_reads_titles_and_means_of_all_frames(tmp_path):
     records = [video("a", "猫", [(1, 2), (2, 4)]), video("b", "", []), video("c", "x", [(3, 3)])]
-    file = write_records(tmp_path / "test", records)
+    file = tmp_path / "test"
+    write_records(file, records)
     videos = read_raw_videos(file, 2)
     assert videos.ids == ["a", "b", "c"]
     assert videos.titles == ["猫", "", "x"]
@@ -39,7 +32,8 @@ def test_reads_titles_and_means_of_all_frames(tmp_path):
 def test_scores_order_pairs_by_frames_and_by_titles(tmp_path):
     records = [video("a", "红色的猫", [(1, 0)]), video("b", "红色的猫", [(0, 1)]), video("c", "红色的狗", [(1, 1)]),
                video("d", "蓝天", [(1, 0)])]
-    file = write_records(tmp_path / "test", records)
+    file = tmp_path / "test"
+    write_records(file, records)
     scores = baseline_scores(file, PAIRS, 2)
     assert scores == {"mean frame cosine": pytest.approx(-1), "character TF-IDF cosine": pytest.approx(1)}
 
@@ -63,13 +57,15 @@ def test_a_video_without_record_is_named():
 
 
 def test_bad_records_are_named(tmp_path):
-    file = write_records(tmp_path / "test", [video("a"), video("b", frames=[(1, 2, 3)])])
+    file = tmp_path / "test"
+    write_records(file, [video("a"), video("b", frames=[(1, 2, 3)])])
     with pytest.raises(RecordError, match="test, record 1, video 'b': frame 0 has 6 bytes; expected 4"):
         read_raw_videos(file, 2)
 
 
 def test_bad_files_are_named(tmp_path):
-    file = write_records(tmp_path / "test", [video("a"), video("b")])
+    file = tmp_path / "test"
+    write_records(file, [video("a"), video("b")])
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(RecordError, match="test, record 1"):
         read_raw_videos(file, 2)

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, Schedule, StageConfig
+from vsim_tf.data import records
 from vsim_tf.data.pipeline import BatchFormat
-from vsim_tf.data.records import RecordWriter
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.data.text import SPECIAL_TOKENS, Tokenizer, WordTokenizer
 from vsim_tf.data.videos import pair_record, video_record
@@ -74,11 +74,8 @@ def random_pairs(count: int, seed: int = 0) -> list[bytes]:
     return [pair_record(a, b, score) for a, b, score in zip(videos[::2], videos[1::2], scores, strict=True)]
 
 
-def write_records(path, records) -> str:
-    with open(path, "wb") as file:
-        writer = RecordWriter(file)
-        for record in records:
-            writer.write(record)
+def write_records(path, contents) -> str:
+    records.write_records(path, contents)
     return str(path)
 
 

@@ -1,11 +1,15 @@
 """JSON read strictly, and folders that one process has to itself."""
 
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from vsim_tf.data import files
 from vsim_tf.data.files import exclusive, read_json_lines, read_json_object
 from vsim_tf.errors import UserError
 
@@ -76,3 +80,13 @@ def test_a_folder_has_one_writer_and_is_free_when_that_was_killed(tmp_path):
     with exclusive(tmp_path):
         pass
     assert os.listdir(tmp_path) == []
+
+
+@given(data=st.binary(max_size=20), at_once=st.integers(1, 25))
+def test_a_fingerprint_is_that_of_the_whole_file(tmp_path_factory, data, at_once):
+    path = tmp_path_factory.mktemp("fingerprint") / "file"
+    path.write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_BYTES_AT_ONCE", at_once)
+        found = files.fingerprint(path)
+    assert found == {"name": "file", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}

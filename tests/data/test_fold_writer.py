@@ -11,7 +11,7 @@ from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.folds import split_pairs
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.manifest import fold_files, read_manifest
-from vsim_tf.data.records import RecordWriter, read_records
+from vsim_tf.data.records import read_records, write_records
 from vsim_tf.data.videos import video_record
 from vsim_tf.errors import UserError
 
@@ -22,10 +22,10 @@ PAIRS = [(0, 1, 0.0), (1, 2, 1.0), (2, 3, 0.35), (3, 4, 0.5), (4, 5, 0.0), (5, 6
 
 @pytest.fixture
 def source(tmp_path):
-    with open(tmp_path / "videos.tfrecords", "wb") as file:
-        writer = RecordWriter(file)
-        for number in range(NUM_VIDEOS):
-            writer.write(video_record(f"00{number}", "标题", np.full((number % 3, DIM), number), tags=[number]))
+    write_records(
+        tmp_path / "videos.tfrecords",
+        (video_record(f"00{i}", "标题", np.full((i % 3, DIM), i), tags=[i]) for i in range(NUM_VIDEOS)),
+    )
     (tmp_path / "label.tsv").write_text("".join(f"00{a}\t00{b}\t{score}\n" for a, b, score in PAIRS))
     return tmp_path
 
@@ -150,12 +150,13 @@ def test_ids_without_a_record(source):
 def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
     files = []
 
-    def fail_later(self, records):
-        files.append(list(records))
+    def fail_later(path, records):
+        files.append(path)
         if len(files) == 2:
             raise OSError("disk full")
+        return write_records(path, records)
 
-    monkeypatch.setattr(fold_writer.RecordWriter, "write_all", fail_later)
+    monkeypatch.setattr(fold_writer, "write_records", fail_later)
     with pytest.raises(UserError, match="writing failed: disk full"):
         write(source)
     assert not (source / "folds").exists()
@@ -187,12 +188,8 @@ def test_too_little_space(source, monkeypatch):
 
 
 def test_what_was_there_twice_is_reported(source, capsys):
-    with open(source / "videos.tfrecords", "rb") as file:
-        first = next(read_records(source / "videos.tfrecords"))[1]
-        content = file.read()
-    with open(source / "videos.tfrecords", "wb") as file:
-        file.write(content)
-        RecordWriter(file).write(first)
+    videos = [data for _, data in read_records(source / "videos.tfrecords")]
+    write_records(source / "videos.tfrecords", [*videos, videos[0]])
     manifest = write(source)
     assert (manifest.statistics.repeated_videos, manifest.statistics.conflicting_pairs) == (1, 1)
     said = capsys.readouterr().out
@@ -210,8 +207,7 @@ def test_nothing_is_said_about_labels_without_repetition(source, capsys):
 
 
 def test_two_different_videos_of_one_id(source):
-    with open(source / "other.tfrecords", "wb") as file:
-        RecordWriter(file).write(video_record("004", "another title", np.zeros((1, DIM))))
+    write_records(source / "other.tfrecords", [video_record("004", "another title", np.zeros((1, DIM)))])
     with pytest.raises(UserError, match=r"videos.tfrecords, record 4, video '004': differs .* in .*other.tfrecords"):
         write(source, pairwise_pattern=f"{source}/*.tfrecords")
     assert not (source / "folds").exists()

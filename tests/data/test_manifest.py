@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from vsim_tf.data.files import fingerprint
 from vsim_tf.data.manifest import (
     FileEntry,
     FoldEntry,
@@ -13,7 +14,7 @@ from vsim_tf.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.records import write_records
 from vsim_tf.errors import UserError
 
 
@@ -21,11 +22,9 @@ from vsim_tf.errors import UserError
 def folder(tmp_path):
     files = {}
     for name, count in (("fold-00-of-02.tfrecord", 3), ("fold-01-of-02.tfrecord", 2)):
-        with open(tmp_path / name, "wb") as file:
-            writer = RecordWriter(file)
-            for number in range(count):
-                writer.write(bytes([number]))
-        files[name] = FileEntry(writer.records, writer.bytes, writer.sha256)
+        write_records(tmp_path / name, (bytes([number]) for number in range(count)))
+        written = fingerprint(tmp_path / name)
+        files[name] = FileEntry(count, written["bytes"], written["sha256"])
     first, second = files
     write_manifest(tmp_path, Manifest(
         settings=Settings("once", 2, 42, 8, {"name": "label.tsv"}, []), files=files,

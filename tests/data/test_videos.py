@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.data import schema
-from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.records import write_records
 from vsim_tf.data.videos import VideoIndex, check_video, pair_record, read_ids, video_record
 from vsim_tf.errors import RecordError
 
@@ -23,10 +23,7 @@ def altered(change):
 
 
 def write(path, videos):
-    with open(path, "wb") as file:
-        writer = RecordWriter(file)
-        for data in videos:
-            writer.write(data)
+    write_records(path, videos)
     return str(path)
 
 

@@ -19,17 +19,14 @@ import numpy as np
 
 from vsim_tf.data import fold_writer
 from vsim_tf.data.fold_writer import write_folds
-from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.records import write_records
 from vsim_tf.data.videos import video_record
 from vsim_tf.errors import UserError
 from vsim_tf.submission import Embeddings, write_embeddings, write_submission
 
 source, disk = map(Path, sys.argv[1:])
 rng = np.random.default_rng(0)
-with open(source / "videos", "wb") as file:
-    writer = RecordWriter(file)
-    for i in range(20):
-        writer.write(video_record(str(i), "", rng.standard_normal((20, 1000))))
+write_records(source / "videos", (video_record(str(i), "", rng.standard_normal((20, 1000))) for i in range(20)))
 (source / "label.tsv").write_text("".join(f"{i}\\t{i + 1}\\t0.5\\n" for i in range(19)))
 
 def write(seed):

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ from tqdm import tqdm
 
 from vsim_tf.data import demo_world
 from vsim_tf.data.demo_world import World
-from vsim_tf.data.files import sync_folder
-from vsim_tf.data.records import RecordWriter
+from vsim_tf.data.files import sync
+from vsim_tf.data.records import write_records
 from vsim_tf.errors import UserError
 from vsim_tf.flags import quiet_imports, run
 
@@ -106,7 +107,7 @@ def write_demo_data(
         unfinished.mkdir(parents=True)
         _write_all(unfinished, parameters)
         os.replace(unfinished, target)
-        sync_folder(target.parent)
+        sync(target.parent)
     except OSError as error:
         raise UserError(f"--output_dir {output_dir!r} cannot be written: {error.strerror}; choose another") from None
     finally:
@@ -176,22 +177,26 @@ def _write_videos(
     is_test: bool = False,
     with_extremes: bool = False,
 ) -> None:
+    path.parent.mkdir(exist_ok=True)
+    records = _video_records(world, videos, rng, is_test, with_extremes)
+    write_records(path, tqdm(records, desc=path.name, total=len(videos.ids), unit="video"))
+
+
+def _video_records(
+    world: World, videos: _VideoSet, rng: np.random.Generator, is_test: bool, with_extremes: bool
+) -> Iterator[bytes]:
     with quiet_imports():  # TensorFlow: only behind the checks that do not need it
         from vsim_tf.data.videos import video_record
 
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "wb") as file:
-        writer = RecordWriter(file)
-        bar = tqdm(videos.ids, desc=path.name, unit="video")
-        for number, (video_id, leaf) in enumerate(zip(bar, videos.leaves, strict=True)):
-            title, asr_text = demo_world.title(world, leaf, rng), demo_world.asr_text(world, leaf, rng)
-            frames = demo_world.frames(world, leaf, rng)
-            tags = None if is_test else demo_world.tags(world, leaf, rng)
-            category = None if is_test else demo_world.category(world, leaf)
-            if with_extremes:
-                title = "" if number == 0 else title
-                frames = frames[:1] if number == 1 else frames
-            writer.write(video_record(video_id, title, frames, asr_text, tags, category))
+    for number, (video_id, leaf) in enumerate(zip(videos.ids, videos.leaves, strict=True)):
+        title, asr_text = demo_world.title(world, leaf, rng), demo_world.asr_text(world, leaf, rng)
+        frames = demo_world.frames(world, leaf, rng)
+        tags = None if is_test else demo_world.tags(world, leaf, rng)
+        category = None if is_test else demo_world.category(world, leaf)
+        if with_extremes:
+            title = "" if number == 0 else title
+            frames = frames[:1] if number == 1 else frames
+        yield video_record(video_id, title, frames, asr_text, tags, category)
 
 
 def _write_pairs(path: Path, world: World, videos: _VideoSet, count: int, rng: np.random.Generator) -> None:

@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 from vsim_tf.errors import UserError
 
 _BOM = b"\xef\xbb\xbf"
+_BYTES_AT_ONCE = 8 << 20
+"""Reading and hashing leave Python to other threads; in small parts, a thread beside them would wait for it again and again."""
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
@@ -114,7 +116,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -132,9 +134,9 @@ def output_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def sync_folder(folder: str | os.PathLike) -> None:
-    """Make new names in a folder survive a crash of the machine."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: str | os.PathLike) -> None:
+    """Make the content of a file, or the names in a folder, survive a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -143,9 +145,9 @@ def sync_folder(folder: str | os.PathLike) -> None:
 
 def fingerprint(path: str | os.PathLike) -> dict[str, str | int]:
     """`{"name", "bytes", "sha256"}` of a file: enough to see whether it is still the same, wherever it lies."""
-    with open(path, "rb") as file:
-        return {
-            "name": Path(path).name,
-            "bytes": os.fstat(file.fileno()).st_size,
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-        }
+    sha256, size = hashlib.sha256(), 0
+    with open(path, "rb", buffering=0) as file:
+        while data := file.read(_BYTES_AT_ONCE):
+            sha256.update(data)
+            size += len(data)
+    return {"name": Path(path).name, "bytes": size, "sha256": sha256.hexdigest()}

@@ -6,11 +6,12 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
-from vsim_tf.data.files import exclusive, fingerprint, sync_folder
+from vsim_tf.data.files import exclusive, fingerprint, sync
 from vsim_tf.data.folds import CONTEST_FOLDS, Folds, split_pairs
 from vsim_tf.data.labels import Pair, Repetitions, find_repetitions, read_labels
 from vsim_tf.data.manifest import (
@@ -25,7 +26,7 @@ from vsim_tf.data.manifest import (
     write_manifest,
 )
 from vsim_tf.data.read_ahead import read_ahead
-from vsim_tf.data.records import RecordWriter, expand_pattern
+from vsim_tf.data.records import expand_pattern, write_records
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.flags import quiet_imports
 
@@ -77,21 +78,17 @@ def write_folds(
     files = expand_pattern(pairwise_pattern)
     pairs = read_labels(label_file)
     folds = split_pairs(pairs, num_folds, seed)
-    with _unfinished_folder(Path(output_dir)) as unfinished:
-        settings = Settings(
-            layout,
-            num_folds,
-            seed,
-            frame_embedding_size,
-            fingerprint(label_file),
-            [fingerprint(file) for file in files],
-        )
+    repetitions = find_repetitions(pairs)
+    with _unfinished_folder(Path(output_dir)) as unfinished, ThreadPoolExecutor(max_workers=1) as thread:
+        settings = thread.submit(_settings, layout, num_folds, seed, frame_embedding_size, label_file, files)
         found = None if overwrite else _existing(output_dir, settings)
         if found:
             print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
-        repetitions = find_repetitions(pairs)
-        manifest = _write_files(unfinished, settings, files, folds, repetitions)
+        with quiet_imports():  # TensorFlow: only behind the checks that do not need it
+            from vsim_tf.data.videos import VideoIndex
+        with VideoIndex(files, frame_embedding_size) as videos:  # beside the thread that hashes the same files
+            manifest = _write_files(unfinished, settings.result(), videos, folds, repetitions)
         _move_in_place(unfinished, Path(output_dir), manifest)
     _report(output_dir, manifest.statistics, repetitions)
     return manifest
@@ -133,43 +130,52 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _existing(output_dir: str, settings: Settings) -> Manifest | None:
+def _settings(layout: str, num_folds: int, seed: int, frame_embedding_size: int, labels: str, videos: list[str]) -> Settings:
+    return Settings(layout, num_folds, seed, frame_embedding_size, fingerprint(labels), [fingerprint(file) for file in videos])
+
+
+def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     """The set that the folder holds, None if there is none; a damaged or different one is an error."""
     if not (Path(output_dir) / MANIFEST).exists():
         return None
     manifest = read_manifest(output_dir)
-    if manifest.settings == settings:
+    wanted = vars(settings.result())
+    different = [name for name, value in wanted.items() if value != getattr(manifest.settings, name)]
+    if not different:
         return manifest
-    different = [name for name, value in vars(settings).items() if value != getattr(manifest.settings, name)]
     raise UserError(
         f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
         "replace them with --overwrite"
     )
 
 
-def _write_files(folder: Path, settings: Settings, files: list[str], folds: Folds, repetitions: Repetitions) -> Manifest:
-    with quiet_imports():  # TensorFlow: only behind the checks that do not need it
-        from vsim_tf.data.videos import VideoIndex
-
-    with VideoIndex(files, settings.frame_embedding_size) as videos:
-        _check_ids(folds.pairs, videos)
-        copies = 1 if settings.layout == "once" else folds.num_folds
-        sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
-        _check_space(folder, copies * sum(sizes))
-        plan = dict(_PLANS[settings.layout](folds))
-        records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
-        with (
-            contextlib.closing(records),  # the thread ends before the files that it reads are closed
-            tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar,
-        ):
-            entries = {name: _write_file(folder / name, itertools.islice(records, len(plan[name])), bar) for name in plan}
-        statistics = Statistics(
-            len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
-            len(videos), videos.repeated, _histogram(folds.pairs),
-        )  # fmt: skip
+def _write_files(folder: Path, settings: Settings, videos, folds: Folds, repetitions: Repetitions) -> Manifest:
+    _check_ids(folds.pairs, videos)
+    copies = 1 if settings.layout == "once" else folds.num_folds
+    sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
+    _check_space(folder, copies * sum(sizes))
+    plan = dict(_PLANS[settings.layout](folds))
+    with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
+        entries = _write_plan(folder, plan, videos, bar)
+    statistics = Statistics(
+        len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
+        len(videos), videos.repeated, _histogram(folds.pairs),
+    )  # fmt: skip
     manifest = Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics)
     write_manifest(folder, manifest)  # while the old set is whole: what follows needs no more space
     return manifest
+
+
+def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm) -> dict[str, FileEntry]:
+    """Writes the files of a plan; one thread reads the videos ahead, one hashes the files that are written."""
+    records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
+    finished = {}
+    with contextlib.closing(records), ThreadPoolExecutor(max_workers=1) as thread:
+        for name, pairs in plan.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            count = write_records(folder / name, _shown(itertools.islice(records, len(pairs)), bar))
+            finished[name] = thread.submit(_finish, folder / name, count)
+        return {name: entry.result() for name, entry in finished.items()}
 
 
 def _pair_records(pairs: Iterable[Pair], videos) -> Iterator[bytes]:
@@ -185,14 +191,11 @@ def _shown(records: Iterable[bytes], bar: tqdm) -> Iterator[bytes]:
         yield record
 
 
-def _write_file(path: Path, records: Iterable[bytes], bar: tqdm) -> FileEntry:
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "wb") as file:
-        writer = RecordWriter(file)
-        writer.write_all(_shown(records, bar))
-        file.flush()
-        os.fsync(file.fileno())
-    return FileEntry(writer.records, writer.bytes, writer.sha256)
+def _finish(path: Path, records: int) -> FileEntry:
+    """Makes a written file survive a crash of the machine, and describes it."""
+    sync(path)
+    written = fingerprint(path)
+    return FileEntry(records, written["bytes"], written["sha256"])
 
 
 def _move_in_place(unfinished: Path, output_dir: Path, manifest: Manifest) -> None:
@@ -207,9 +210,9 @@ def _move_in_place(unfinished: Path, output_dir: Path, manifest: Manifest) -> No
         (output_dir / name).parent.mkdir(exist_ok=True)
         os.replace(unfinished / name, output_dir / name)
     for folder in {(output_dir / name).parent for name in manifest.files}:
-        sync_folder(folder)
+        sync(folder)
     os.replace(unfinished / MANIFEST, output_dir / MANIFEST)
-    sync_folder(output_dir)
+    sync(output_dir)
 
 
 def _files_of_old_set(output_dir: Path) -> set[str]:

@@ -5,7 +5,6 @@ data (4).
 """
 
 import glob
-import hashlib
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from vsim_tf.errors import RecordError, UserError
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _BYTES_AT_ONCE = 1 << 20
-"""Hashing and writing let another thread run Python; each time, taking Python back costs more than a record takes."""
+"""Writing lets another thread run Python; each time, taking Python back costs more than a record takes."""
 _HEADER_BYTES = _LENGTH.size + _CRC.size
 
 
@@ -97,46 +96,20 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
             position += _HEADER_BYTES + length + _CRC.size
 
 
-class RecordWriter:
-    """Writes records to an open binary file, counts them and gathers the sha256 of the file on the way.
-
-    Attributes:
-        records: records written.
-        bytes: bytes written.
-    """
-
-    def __init__(self, file: BinaryIO):
-        self.records = 0
-        self.bytes = 0
-        self._file = file
-        self._sha256 = hashlib.sha256()
-
-    def write(self, data: bytes) -> None:
-        """Append one record."""
-        self.write_all([data])
-
-    def write_all(self, records: Iterable[bytes]) -> None:
-        """Append records, about `_BYTES_AT_ONCE` at a time."""
-        parts, held = [], 0
+def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
+    """Write a file of records, about `_BYTES_AT_ONCE` at a time; returns the number of records."""
+    with open(path, "wb") as file:
+        count, parts, held = 0, [], 0
         for data in records:
+            count += 1
             length = _LENGTH.pack(len(data))
             parts += (length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data)))
             held += len(data)
-            self.records += 1
             if held >= _BYTES_AT_ONCE:
-                self._append(b"".join(parts))
+                file.write(b"".join(parts))
                 parts, held = [], 0
-        self._append(b"".join(parts))
-
-    def _append(self, data: bytes) -> None:
-        self._sha256.update(data)
-        self._file.write(data)
-        self.bytes += len(data)
-
-    @property
-    def sha256(self) -> str:
-        """Hexadecimal sha256 of what was written."""
-        return self._sha256.hexdigest()
+        file.write(b"".join(parts))
+    return count
 
 
 def _masked_crc(data: bytes) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from vsim_tf.data.files import sync_folder
+from vsim_tf.data.files import sync
 from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.cluster import is_chief
@@ -129,9 +129,9 @@ def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
         content.write(os.fspath(unfinished / checkpoint.name))
         checkpoint.with_name(f"{checkpoint.name}.index").unlink(missing_ok=True)
         for file in sorted(unfinished.iterdir()):  # ...data-00000-of-00001 before ...index
-            _sync(file)
+            sync(file)
             os.replace(file, checkpoint.parent / file.name)
-        sync_folder(checkpoint.parent)
+        sync(checkpoint.parent)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
             f"checkpoint {checkpoint} cannot be written: {_reason(error)}; the one before is kept."
@@ -139,11 +139,6 @@ def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _sync(file: Path):
-    with open(file, "rb") as opened:
-        os.fsync(opened.fileno())
 
 
 def _remove(checkpoint: Path):
