@@ -1,5 +1,6 @@
 """Both tokenizers against transformers, the vocabulary that is built, and files that cannot be used."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -127,6 +128,16 @@ def test_bert_equals_the_slow_tokenizer_of_2021(bert, title):
     ours, _ = bert
     if not holds_special_token(title):
         assert tokens_of(ours, title) == slow_bert_tokens(title, ids_of(ours))[:62]
+
+
+@pytest.mark.parametrize("normalization", [Normalization(*chosen) for chosen in itertools.product([True, False], repeat=3)])
+def test_bert_equals_transformers_with_any_normalization(tmp_path, normalization):
+    from transformers import BertTokenizer
+
+    ours = Tokenizer([*vocabulary("bert"), "天气", "##气", "##京"], normalization)
+    ours.save(tmp_path)
+    expected = BertTokenizer.from_pretrained(tmp_path)(TITLES, max_length=32, truncation=True, padding="max_length")
+    np.testing.assert_array_equal(ours.encode_batch(TITLES, 32)[0], expected["input_ids"])
 
 
 @pytest.mark.parametrize("character", ["北", "𠀀", "𪚥", "\U0002a700", "\U0002b740", "㐀", "豈"])

@@ -1,7 +1,8 @@
 """Titles to token ids: BERT's WordPiece, and RoFormer's jieba words with WordPiece for the words it does not know.
 
-Neither tokenizer needs TensorFlow or transformers: WordPiece runs in the Rust package `tokenizers` on whole batches,
-words are cut by `rjieba`. A tokenizer is its vocabulary, its kind and how text is normalised; `save` writes all three.
+Neither tokenizer needs TensorFlow or transformers: words are cut by `rjieba`, WordPiece runs in the Rust package `tokenizers`,
+and what it gave for a part of a title is remembered. A tokenizer is its vocabulary, its kind and how text is normalised; `save`
+writes all three.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import rjieba
@@ -28,10 +29,13 @@ SPECIAL_TOKENS = PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", 
 
 _SPECIAL_IN_TEXT = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")")
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
-_CACHED_WORDS = 1 << 16
+_CACHED = 1 << 16
+"""Parts of titles whose ids a tokenizer remembers."""
 
-# Batches are tokenised side by side: threads of the Rust package within one would only take cores from the others.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+_CHINESE = "\u3400-\u4dbf\u4e00-\u9fff"
+_CHARACTER_OR_RUN = re.compile(f"[{_CHINESE}]|[^{_CHINESE}]+")
+"""A Chinese character, which BERT makes a word of its own, or what stands between two: neither changes how the other is cut. The
+rarer blocks of Chinese characters are left to the Rust package."""
 
 
 class Normalization(NamedTuple):
@@ -87,6 +91,7 @@ class Tokenizer:
         self.normalization = normalization
         self._ids = _ids_of(self.vocabulary, source)
         self._word_piece = _word_piece(self._ids, normalization)
+        self._pieces = lru_cache(_CACHED)(self._cut)
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (self._ids[t] for t in SPECIAL_TOKENS)
 
     @property
@@ -119,8 +124,8 @@ class Tokenizer:
             raise UserError(f"text length {max_length}: at least 2 is needed, for {CLS} and {SEP}")
         input_ids = np.full((len(titles), max_length), self.pad_id, np.int32)
         lengths = np.empty((len(titles), 1), np.int32)
-        for row, tokens in enumerate(self._token_ids(titles)):
-            tokens = [self.cls_id, *tokens[: max_length - 2], self.sep_id]
+        for row, title in enumerate(titles):
+            tokens = [self.cls_id, *self._token_ids(title)[: max_length - 2], self.sep_id]
             lengths[row] = len(tokens)
             input_ids[row, : len(tokens)] = tokens
         return input_ids, (np.arange(max_length) < lengths).astype(np.int32)
@@ -136,9 +141,12 @@ class Tokenizer:
         with output_file(Path(folder, VOCAB_FILE)) as file:
             file.write(_vocab_text(self.vocabulary))
 
-    def _token_ids(self, titles: Sequence[str]) -> list[list[int]]:
-        encodings = self._word_piece.encode_batch_fast(list(titles), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+    def _token_ids(self, title: str) -> list[int]:
+        parts = _CHARACTER_OR_RUN.findall(title) if self.normalization.tokenize_chinese_chars else [title]
+        return [token for part in parts for token in self._pieces(part)]
+
+    def _cut(self, text: str) -> list[int]:
+        return self._word_piece.encode(text, add_special_tokens=False).ids
 
 
 class WordTokenizer(Tokenizer):
@@ -151,26 +159,15 @@ class WordTokenizer(Tokenizer):
 
     kind = "roformer"
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._pieces = lru_cache(_CACHED_WORDS)(self._cut_word)
-
-    def _token_ids(self, titles: Sequence[str]) -> list[list[int]]:
-        known = self._ids.get
-        rows = []
-        for title in titles:
-            tokens: list[int] = []
-            for word in _words(title, self.normalization.do_lower_case):
-                token = known(word)
-                if token is None:
-                    tokens.extend(self._pieces(word))
-                else:
-                    tokens.append(token)
-            rows.append(tokens)
-        return rows
-
-    def _cut_word(self, word: str) -> list[int]:
-        return self._word_piece.encode(word, add_special_tokens=False).ids
+    def _token_ids(self, title: str) -> list[int]:
+        tokens: list[int] = []
+        for word in _words(title, self.normalization.do_lower_case):
+            token = self._ids.get(word)
+            if token is None:
+                tokens.extend(self._pieces(word))
+            else:
+                tokens.append(token)
+        return tokens
 
 
 _CLASSES = {"bert": Tokenizer, "roformer": WordTokenizer}
