@@ -21,7 +21,7 @@ from vsim_tf.training.pretraining import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 32, 2
-VIDEOS, CHECKPOINTS = 2048, 11
+VIDEOS, CHECKPOINTS, CHECKPOINT_ROUNDS = 2048, 11, 3
 
 
 def embed(precision: str):
@@ -68,7 +68,7 @@ def many_checkpoints():
         decoded = list(batches)
         embedder.embed(decoded)
         found = in_turn(
-            ROUNDS,
+            CHECKPOINT_ROUNDS,
             passes=lambda: seconds(lambda: [embedder.embed(decoded) for _ in range(CHECKPOINTS)]),
             together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
         )

@@ -3,7 +3,6 @@
     python -m benchmarks.train_step [model stage precision]
 """
 
-import itertools
 import re
 import subprocess
 import sys
@@ -18,8 +17,9 @@ from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.strategy import make_strategy
 
-BATCH, ROUNDS = 32, {"pretrain": 2, "pair": 1}
-CASES = [*itertools.product(("uniter", "mix_nextvlad"), ROUNDS, ("float32",)), ("uniter", "pretrain", "mixed_bfloat16")]
+BATCH = 32
+ROUNDS = {("uniter", "pretrain"): 2, ("uniter", "pair"): 1, ("mix_nextvlad", "pretrain"): 3, ("mix_nextvlad", "pair"): 2}
+CASES = [*((*case, "float32") for case in ROUNDS), ("uniter", "pretrain", "mixed_bfloat16")]
 
 
 class Steps:
@@ -54,7 +54,7 @@ def compare(model: str, stage: str, precision: str):
     measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take(whole)}
     if model == "uniter":
         measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).trimmed
-    found, traces = in_turn(ROUNDS[stage], **measures), steps.trainer.traces
+    found, traces = in_turn(ROUNDS[model, stage], **measures), steps.trainer.traces
     report(work, found, step_gflop(steps.trainer, steps.middle))
     if "mlm" in config.pretrain_losses and stage == "pretrain":
         words = shares(profile(lambda: steps.take(steps.middle)), part)["mlm"]

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.wide_dense import WideDense
+
 
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer, whose masked statistics cover the global batch too when they are synchronised."""
@@ -77,7 +79,7 @@ class NeXtVLAD(keras.layers.Layer):
         self.cluster_logits = keras.layers.Dense(groups * clusters, use_bias=False, name="cluster_logits")
         self.cluster_norm = batch_normalization("cluster_bn")
         self.dropout = keras.layers.Dropout(dropout, name="vlad_dropout")
-        self.output_dense = keras.layers.Dense(output_size, name="output")
+        self.output_dense = WideDense(output_size, name="output")
 
     def build(self, frames_shape, mask_shape=None):
         del mask_shape
@@ -112,4 +114,5 @@ class NeXtVLAD(keras.layers.Layer):
 
     def call(self, frames, mask, training=None):
         """`[batch, frames, dim]` and `[batch, frames]` to `[batch, output_size]`."""
-        return self.output_dense(self.dropout(self.vlad(frames, mask, training=training), training=training))
+        vector = self.dropout(self.vlad(frames, mask, training=training), training=training)
+        return self.output_dense(vector, training=training)
