@@ -97,6 +97,7 @@ def _serve():
 
 def _become(request: dict):
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in a shell's background would ignore Ctrl-C
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, descriptor in ((0, nothing), (1, log), (2, log)):
