@@ -167,14 +167,14 @@ def _write_files(folder: Path, settings: Settings, videos, folds: Folds, repetit
 
 
 def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm) -> dict[str, FileEntry]:
-    """Writes the files of a plan; one thread reads the videos ahead, one hashes the files that are written."""
+    """Writes the files of a plan; a thread reads the videos ahead, two finish what is written: one waits for the disk, one hashes."""
     records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
     finished = {}
-    with contextlib.closing(records), ThreadPoolExecutor(max_workers=1) as thread:
+    with contextlib.closing(records), ThreadPoolExecutor(max_workers=2) as threads:
         for name, pairs in plan.items():
             (folder / name).parent.mkdir(exist_ok=True)
             count = write_records(folder / name, _shown(itertools.islice(records, len(pairs)), bar))
-            finished[name] = thread.submit(_finish, folder / name, count)
+            finished[name] = threads.submit(_finish, folder / name, count)
         return {name: entry.result() for name, entry in finished.items()}
 
 
