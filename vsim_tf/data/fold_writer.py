@@ -167,7 +167,7 @@ def _write_files(folder: Path, settings: Settings, videos, folds: Folds, repetit
 
 
 def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm) -> dict[str, FileEntry]:
-    """Writes the files of a plan; a thread reads the videos ahead, two finish what is written: one waits for the disk, one hashes."""
+    """Writes the files of a plan; a thread reads the videos ahead, two finish files: one hashes while one waits for the disk."""
     records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
     finished = {}
     with contextlib.closing(records), ThreadPoolExecutor(max_workers=2) as threads:
