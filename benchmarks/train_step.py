@@ -19,6 +19,7 @@ from vsim_tf.training.strategy import make_strategy
 
 BATCH = 32
 ROUNDS = {("uniter", "pretrain"): 2, ("uniter", "pair"): 1, ("mix_nextvlad", "pretrain"): 3, ("mix_nextvlad", "pair"): 2}
+"""Rounds of a model and stage: steps that take less get more."""
 CASES = [*((*case, "float32") for case in ROUNDS), ("uniter", "pretrain", "mixed_bfloat16")]
 
 
