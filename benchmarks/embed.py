@@ -59,7 +59,7 @@ def many_checkpoints():
         data = contest_records(Path(name) / "data", pointwise=VIDEOS, pairwise=10)
         files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
         tokenizer, spec = Tokenizer(build_vocab(read_titles(files), "bert")), registry.model_spec("uniter")
-        tags = read_tag_list(Path(name) / "data" / "tag_list.txt")
+        tags = read_tag_list(data / "tag_list.txt")
         config = registry.model_config(spec, "tiny", registry.encoder_config(spec, "tiny", tokenizer.vocab_size), len(tags))
         embedder = Embedder(build_model(config))
         TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(name))

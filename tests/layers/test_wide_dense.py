@@ -38,3 +38,11 @@ def test_value_and_gradients(dtype, training, compiled):
     for found, expected in zip(gradients, (UPSTREAM @ KERNEL.T, X.T @ UPSTREAM, UPSTREAM.sum(axis=0)), strict=True):
         assert found.dtype == tf.float32
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_activation_and_no_bias(training):
+    layer = WideDense(2, activation="relu", use_bias=False)
+    layer.build((None, 3))
+    layer.kernel.assign(KERNEL)
+    np.testing.assert_array_equal(layer(tf.constant(X, tf.float32), training=training), np.maximum(X @ KERNEL, 0))

@@ -80,7 +80,9 @@ def write_folds(
     folds = split_pairs(pairs, num_folds, seed)
     repetitions = find_repetitions(pairs)
     with _unfinished_folder(Path(output_dir)) as unfinished, ThreadPoolExecutor(max_workers=1) as thread:
-        settings = thread.submit(_settings, layout, num_folds, seed, frame_embedding_size, label_file, files)
+        settings = thread.submit(lambda: Settings(
+            layout, num_folds, seed, frame_embedding_size, fingerprint(label_file), [fingerprint(file) for file in files],
+        ))  # fmt: skip
         found = None if overwrite else _existing(output_dir, settings)
         if found:
             print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
@@ -130,10 +132,6 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _settings(layout: str, num_folds: int, seed: int, frame_embedding_size: int, labels: str, videos: list[str]) -> Settings:
-    return Settings(layout, num_folds, seed, frame_embedding_size, fingerprint(labels), [fingerprint(file) for file in videos])
-
-
 def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     """The set that the folder holds, None if there is none; a damaged or different one is an error."""
     if not (Path(output_dir) / MANIFEST).exists():
@@ -170,7 +168,10 @@ def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm
     """Writes the files of a plan; a thread reads the videos ahead, two finish files: one hashes while one waits for the disk."""
     records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
     finished = {}
-    with contextlib.closing(records), ThreadPoolExecutor(max_workers=2) as threads:
+    with (
+        contextlib.closing(records),  # the thread ends before the files that it reads are closed
+        ThreadPoolExecutor(max_workers=2) as threads,
+    ):
         for name, pairs in plan.items():
             (folder / name).parent.mkdir(exist_ok=True)
             count = write_records(folder / name, _shown(itertools.islice(records, len(pairs)), bar))

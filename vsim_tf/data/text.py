@@ -30,7 +30,7 @@ SPECIAL_TOKENS = PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", 
 _SPECIAL_IN_TEXT = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")")
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CACHED = 1 << 16
-"""Parts of titles whose ids a tokenizer remembers."""
+"""Of so many parts of titles a tokenizer remembers the ids."""
 
 _CHINESE = "\u3400-\u4dbf\u4e00-\u9fff"
 _CHARACTER_OR_RUN = re.compile(f"[{_CHINESE}]|[^{_CHINESE}]+")
