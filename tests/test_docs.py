@@ -1,6 +1,9 @@
 """Code in the documents runs as it stands."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ from vsim_tf.data.labels import read_labels
 from vsim_tf.data.videos import read_ids
 from vsim_tf.submission import Embeddings, write_embeddings
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_code_of_data_md(tmp_path, monkeypatch):
@@ -18,12 +21,12 @@ def test_the_code_of_data_md(tmp_path, monkeypatch):
         Path("data", part).mkdir(parents=True)
     embeddings = Embeddings(["1001"], np.array([[1.0, 0.0]], "float32"))
     write_embeddings("output/uniter/fold-00/embeddings/test_b.npz", embeddings)
-    code = re.findall(r"```python\n(.*?)```", (DOCS / "data.md").read_text(encoding="utf-8"), re.DOTALL)
-    names = {}
-    for part in code:
-        exec(part, names)
+    parts = re.findall(r"```python\n(.*?)```", (ROOT / "docs/data.md").read_text(encoding="utf-8"), re.DOTALL)
+    Path("example.py").write_text("\n".join([*parts, "print(ids, values.tolist())"]), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "example.py"], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "['1001'] [[1.0, 0.0]]\n"
     assert read_ids(["data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
     assert [pair.similarity for pair in read_labels("data/pairwise/label.tsv")] == [0.35, 0.0]
     assert read_ids(["data/pointwise/pretrain_0.tfrecords"]) == ["1001"]
-    assert names["ids"] == embeddings.ids
-    np.testing.assert_array_equal(names["values"], embeddings.values)
