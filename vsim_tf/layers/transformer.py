@@ -11,6 +11,7 @@ from keras import ops
 from vsim_tf.config import EncoderConfig
 from vsim_tf.layers.gelu import gelu
 from vsim_tf.layers.packing import packed_positions, take_positions
+from vsim_tf.layers.wide_dense import WideDense
 
 MASKED_SCORE = -10000.0
 """Added to the attention scores of masked keys (2021 solution, transformers 4.9)."""
@@ -132,7 +133,7 @@ class TransformerBlock(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.attention = SelfAttention(config, name="attention")
         self.attention_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="attention_norm")
-        self.intermediate = keras.layers.Dense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
+        self.intermediate = WideDense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
         self.output_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="output_norm")
         self.attention_dropout = keras.layers.Dropout(config.hidden_dropout, name="attention_output_dropout")
@@ -149,7 +150,7 @@ class TransformerBlock(keras.layers.Layer):
         attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
         x = x[:, :1] if first_only else x
         x = self.attention_norm(x + self.attention_dropout(attended, training=training))
-        wide = gelu(self.intermediate(rows(x, training)), training=training)
+        wide = gelu(self.intermediate(rows(x, training), training=training), training=training)
         projected = ops.reshape(self.output_dense(wide), ops.shape(x))
         return self.output_norm(x + self.output_dropout(projected, training=training))
 
