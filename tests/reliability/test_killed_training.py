@@ -93,7 +93,6 @@ def test_a_signal_saves_once_more_and_ends_with_128_and_its_number(server, data_
     assert_same_run(folder, expected)
 
 
-
 @pytest.mark.slow
 def test_all_workers_stop_at_the_same_step_when_one_gets_a_signal(server, data_dir, tmp_path):
     sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
@@ -103,7 +102,7 @@ def test_all_workers_stop_at_the_same_step_when_one_gets_a_signal(server, data_d
     folder = tmp_path / "testing" / "pretrain"
     command = pretraining(data_dir, tmp_path, steps=2000, eval_freq=5)
     workers = [server.start(*command, worker={"ports": ports, "index": index}) for index in (0, 1)]
-    wait_for_a_state(workers[0], folder, set())
+    wait_for_a_state(workers[0], folder, {"ckpt-0.index"})
     workers[1].send(signal.SIGTERM)
     ended = [worker.wait() for worker in workers]
     assert [end.code for end in ended] == [128 + signal.SIGTERM] * 2, [end.output for end in ended]
