@@ -46,3 +46,22 @@ def test_activation_and_no_bias(training):
     layer.build((None, 3))
     layer.kernel.assign(KERNEL)
     np.testing.assert_array_equal(layer(tf.constant(X, tf.float32), training=training), np.maximum(X @ KERNEL, 0))
+
+
+def test_states_of_open_length():
+    """`[batch, positions, width]` are rows: the same numbers as their matrix."""
+    layer = WideDense(2)
+    layer.build((None, None, 3))
+    layer.kernel.assign(KERNEL)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([None, None, 2])], autograph=False)
+    def take(x, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        return y, tape.gradient(y, [x, layer.kernel.value], output_gradients=upstream)
+
+    y, (of_x, of_kernel) = take(X[None].astype("float32"), UPSTREAM[None].astype("float32"))
+    np.testing.assert_array_equal(y, [X @ KERNEL])
+    np.testing.assert_array_equal(of_x, [UPSTREAM @ KERNEL.T])
+    np.testing.assert_array_equal(of_kernel, X.T @ UPSTREAM)
