@@ -24,7 +24,8 @@ def test_the_code_of_data_md(tmp_path, monkeypatch):
     parts = re.findall(r"```python\n(.*?)```", (ROOT / "docs/data.md").read_text(encoding="utf-8"), re.DOTALL)
     Path("example.py").write_text("\n".join([*parts, "print(ids, values.tolist())"]), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run([sys.executable, "example.py"], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "example.py"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "['1001'] [[1.0, 0.0]]\n"
     assert read_ids(["data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
