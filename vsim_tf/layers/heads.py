@@ -5,6 +5,7 @@ from keras import ops
 
 from vsim_tf.config import EncoderConfig
 from vsim_tf.layers.gelu import gelu
+from vsim_tf.layers.layer_norm import LayerNorm
 
 
 class MaskedLanguageModelHead(keras.layers.Layer):
@@ -20,7 +21,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         self.transform = keras.layers.Dense(
             config.embedding_size, activation=gelu, kernel_initializer=initializer, name="transform"
         )
-        self.norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="layer_norm")
+        self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="layer_norm")
 
     def build(self, states_shape):
         self.transform.build(states_shape)

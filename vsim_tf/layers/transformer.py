@@ -10,6 +10,7 @@ from keras import ops
 
 from vsim_tf.config import EncoderConfig
 from vsim_tf.layers.gelu import gelu
+from vsim_tf.layers.layer_norm import LayerNorm
 from vsim_tf.layers.packing import packed_positions, take_positions
 from vsim_tf.layers.wide_dense import WideDense
 
@@ -51,7 +52,7 @@ def dense_weights(name: str, layer: keras.layers.Dense) -> dict[str, NamedWeight
     return {f"{name}/kernel": NamedWeight(layer.kernel), f"{name}/bias": NamedWeight(layer.bias)}
 
 
-def norm_weights(name: str, layer: keras.layers.LayerNormalization) -> dict[str, NamedWeight]:
+def norm_weights(name: str, layer: LayerNorm) -> dict[str, NamedWeight]:
     """Hugging Face names of a LayerNorm's scale and offset."""
     return {f"{name}/gamma": NamedWeight(layer.gamma), f"{name}/beta": NamedWeight(layer.beta)}
 
@@ -132,10 +133,10 @@ class TransformerBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.attention = SelfAttention(config, name="attention")
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="attention_norm")
+        self.attention_norm = LayerNorm(epsilon=config.layer_norm_eps, name="attention_norm")
         self.intermediate = WideDense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
-        self.output_norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="output_norm")
+        self.output_norm = LayerNorm(epsilon=config.layer_norm_eps, name="output_norm")
         self.attention_dropout = keras.layers.Dropout(config.hidden_dropout, name="attention_output_dropout")
         self.output_dropout = keras.layers.Dropout(config.hidden_dropout, name="output_dropout")
 
@@ -175,7 +176,7 @@ class TextEmbedding(keras.layers.Layer):
     def __init__(self, config: EncoderConfig, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.norm = keras.layers.LayerNormalization(epsilon=config.layer_norm_eps, name="norm")
+        self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
         self.dropout = keras.layers.Dropout(config.hidden_dropout, name="embedding_dropout")
         self.project = None
         if config.embedding_size != config.hidden_size:
