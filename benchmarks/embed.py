@@ -1,4 +1,4 @@
-"""Embedding videos of contest-like lengths with a base Uniter: padded, trimmed, recipe plus; and by several checkpoints."""
+"""Embedding videos of contest-like lengths with a base Uniter: trimmed, recipe plus; and by several checkpoints."""
 
 import tempfile
 from pathlib import Path
@@ -27,36 +27,39 @@ VIDEOS, CHECKPOINTS, CHECKPOINT_ROUNDS = 2048, 11, 3
 
 
 def embed(precision: str):
-    """Videos per second padded, trimmed and packed; the GEMM rate of what the trimmed model computes."""
+    """Videos per second trimmed and packed; the GEMM rate of what the trimmed model computes."""
     keras.config.set_dtype_policy(precision)
-    values, measures, positions = {}, {"gemm": lambda: gemm_rate(precision)}, {}
-    for name, recipe, trimmed in (("padded", "2021", False), ("2021", "2021", True), ("plus", "plus", True)):
-        config = base_config("uniter", **registry.RECIPES[recipe].model)
-        keras.utils.set_random_seed(1)
-        embedder = Embedder(build_model(config))
-        batches = contest_batches(config, BATCH, trimmed)
-
-        def run(embedder=embedder, batches=batches):
-            return np.concatenate([embedder.videos(batch) for batch in batches])
-
-        values[name], measures[name] = run(), lambda run=run: seconds(run)
-        positions[name] = np.mean([batch.input_ids.shape[1] + batch.frames.shape[1] for batch in batches])
-    found, videos = in_turn(ROUNDS, **measures), len(values["2021"])
-    _rows(precision, found, videos, encoder_gflop(config, videos, positions["2021"]))
+    configs = {recipe: base_config("uniter", **registry.RECIPES[recipe].model) for recipe in ("2021", "plus")}
+    embedders = {recipe: new_embedder(config) for recipe, config in configs.items()}
+    batches = {recipe: contest_batches(config, BATCH, trimmed=True) for recipe, config in configs.items()}
+    embeddings = {recipe: values(embedders[recipe], batches[recipe]) for recipe in configs}
+    measures = {recipe: lambda recipe=recipe: seconds(lambda: values(embedders[recipe], batches[recipe])) for recipe in configs}
+    found = in_turn(ROUNDS, gemm=lambda: gemm_rate(precision), **measures)
+    videos, positions = len(embeddings["2021"]), np.mean([b.input_ids.shape[1] + b.frames.shape[1] for b in batches["2021"]])
+    rows(precision, found, videos, encoder_gflop(configs["2021"], videos, positions))
     if precision == "float32":
-        print(f"largest difference of trimmed from padded embeddings: {np.abs(values['2021'] - values['padded']).max():.1e}")
+        padded = values(embedders["2021"], contest_batches(configs["2021"], BATCH, trimmed=False))
+        print(f"largest difference of trimmed from padded embeddings: {np.abs(embeddings['2021'] - padded).max():.1e}")
 
 
-def _rows(precision: str, found: dict[str, np.ndarray], videos: int, gflop: float):
+def new_embedder(config) -> Embedder:
+    """An embedder of random weights, the same for every recipe."""
+    keras.utils.set_random_seed(1)
+    return Embedder(build_model(config))
+
+
+def values(embedder: Embedder, batches) -> np.ndarray:
+    """Embeddings of all videos, `[videos, dim]`."""
+    return np.concatenate([embedder.videos(batch) for batch in batches])
+
+
+def rows(precision: str, found: dict[str, np.ndarray], videos: int, gflop: float):
     """Rows of the seconds that so many videos took; `gflop` is what `2021` computes for them."""
     work, speeds = f"embedding, Uniter, {precision}", {name: f"{videos / median(found[name]):.1f} videos/s" for name in found}
-    row(
-        f"{work}, `2021`, matrix products of its encoder", f"{median(gflop / found['2021']):.0f} GFLOP/s",
-        f"GEMM {median(found['gemm']):.0f} GFLOP/s", median(gflop / found["2021"] / found["gemm"]),
-    )  # fmt: skip
-    for name, beside in (("2021", "padded"), ("plus", "2021")):
-        row(f"{work}, `{name}`", speeds[name], f"{beside} {speeds[beside]}", median(found[beside] / found[name]))
-    wanted = gflop / (WANTED_SHARE[precision] * found["gemm"])
+    rates, wanted = gflop / found["2021"], gflop / (WANTED_SHARE[precision] * found["gemm"])
+    computed, gemm = f"{median(rates):.0f} GFLOP/s", f"GEMM {median(found['gemm']):.0f} GFLOP/s"
+    row(f"{work}, `2021`", f"{speeds['2021']}, {computed}", gemm, median(rates / found["gemm"]))
+    row(f"{work}, `plus`", speeds["plus"], f"2021 {speeds['2021']}", median(found["2021"] / found["plus"]))
     at_share = f"2021 at {WANTED_SHARE[precision]:.2f} of GEMM {videos / median(wanted):.1f} videos/s"
     row(f"{work}, `plus`", speeds["plus"], at_share, median(wanted / found["plus"]))
 

@@ -16,7 +16,7 @@ from vsim_tf.config import Schedule
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.training.optimizers import GroupAdam
 
-BATCH, POSITIONS, ROUNDS = 32, 64, 3
+BATCH, POSITIONS, ROUNDS = 32, 64, 5
 
 
 def our_step(precision: str):
