@@ -84,15 +84,15 @@ class Timed:
         return total
 
 
-def many_checkpoints():
-    """Embedding records by 11 checkpoints of a tiny model beside its passes alone: the rest is reading and restoring."""
+def many_checkpoints(size: str = "tiny", records: int = VIDEOS_IN_MEMORY, rounds: int = CHECKPOINT_ROUNDS):
+    """Embedding records by 11 checkpoints beside the passes of the model in it: the rest is reading and restoring."""
     keras.config.set_dtype_policy("float32")
     with tempfile.TemporaryDirectory() as name:
-        data = contest_records(Path(name) / "data", pointwise=VIDEOS_IN_MEMORY, pairwise=10)
+        data = contest_records(Path(name) / "data", pointwise=records, pairwise=10)
         files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
         tokenizer, spec = Tokenizer(build_vocab(read_titles(files), "bert")), registry.model_spec("uniter")
         tags = read_tag_list(data / "tag_list.txt")
-        config = registry.model_config(spec, "tiny", registry.encoder_config(spec, "tiny", tokenizer.vocab_size), len(tags))
+        config = registry.model_config(spec, size, registry.encoder_config(spec, size, tokenizer.vocab_size), len(tags))
         embedder = Embedder(build_model(config))
         TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(name))
         checkpoint = newest_checkpoint(Path(name), "last")
@@ -100,13 +100,13 @@ def many_checkpoints():
         embedder.embed(batches)
         model, embedder.videos = embedder.videos, Timed(embedder.videos)
         found = in_turn(
-            CHECKPOINT_ROUNDS,
+            rounds,
             together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
             passes=embedder.videos.spent,
         )
     print(f"traces of the model for {CHECKPOINTS} checkpoints and all lengths: {model.experimental_get_tracing_count()}")
     row(
-        f"embedding {VIDEOS_IN_MEMORY} records by {CHECKPOINTS} checkpoints, tiny", f"{median(found['together']):.1f} s",
+        f"embedding {records} records by {CHECKPOINTS} checkpoints, {size}", f"{median(found['together']):.1f} s",
         f"{CHECKPOINTS} passes of the model in it {median(found['passes']):.1f} s", median(found["together"] / found["passes"]),
     )  # fmt: skip
 

@@ -62,17 +62,6 @@ def test_one_pass_for_many_checkpoints(embedder, checkpoints, tmp_path, monkeypa
     assert not np.allclose(together[0].values, together[1].values)
 
 
-def test_the_end_is_read_before_the_last_chunk_is_given_out(tmp_path):
-    read = []
-
-    def watched():
-        yield from batches(tmp_path, toys.random_videos(11))
-        read.append("end")
-
-    for chunk in chunks(watched(), 100):
-        assert sum(len(numbers) for numbers, _ in chunk) == 11 and read == ["end"]
-
-
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [4, 4, 3]), (5, [8, 3]), (8, [8, 3]), (11, [11]), (99, [11])])
 def test_chunks_hold_every_batch_once(tmp_path, limit, sizes):
     found = list(chunks(batches(tmp_path, toys.random_videos(11)), limit))

@@ -101,17 +101,13 @@ def _in_order(parts) -> Embeddings:
 
 
 def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[tuple[tf.Tensor, VideoBatch]]]:
-    """Lists of consecutive numbered batches with about that many videos together.
-
-    A list is given out once a batch behind it, or the end, has been read: the end of a tf.data iterator that has stood idle
-    meanwhile can take as long as it stood.
-    """
+    """Lists of consecutive numbered batches with about that many videos together."""
     chunk, held = [], 0
     for numbers, batch in batches:
+        chunk.append((numbers, batch))
+        held += batch.ids.shape[0]
         if held >= videos:
             yield chunk
             chunk, held = [], 0
-        chunk.append((numbers, batch))
-        held += batch.ids.shape[0]
     if chunk:
         yield chunk

@@ -207,6 +207,13 @@ def test_a_damaged_file_is_a_user_error(tmp_path, damage):
         list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
 
 
+def test_no_iterator_waits_for_a_tuning_thread_when_it_is_deleted(tmp_path):
+    file, form = toys.write_records(tmp_path / "records", toys.random_videos(4)), toys.batch_format()
+    readers = [read([file], "videos", form, 2) for read in (numbered_batches, evaluation_batches)]
+    for batches in [*readers, TrainingData([file], "videos", form, 2, seed=1).batches()]:
+        assert batches.options().autotune.enabled is False
+
+
 # --- training order ---------------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ whose neighbours are alike would otherwise make batches of alike videos."""
 FILES_READ_AT_ONCE = 16
 PARALLEL_BATCHES = 3
 """Batches decoded side by side: one more than the cores of a small machine, because tokenizing waits for Python."""
+BATCHES_AHEAD = 2
 WINDOW_BATCHES = 16
 """Where batches are trimmed, records are sorted by length within so many batches before they are dealt into batches."""
 
@@ -208,6 +209,17 @@ def record_lengths(examples: tf.Tensor, kind: str, batch_format: BatchFormat) ->
     return lengths
 
 
+def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The batches, some of them ahead of their reader.
+
+    tf.data's tuning is off: every number that it could tune is given in this file, and deleting an iterator often waits for its
+    thread, which looks around after 10 ms, then after twice as long each time, up to a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(BATCHES_AHEAD).with_options(options)
+
+
 @tf.autograph.experimental.do_not_convert
 def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, batch_size: int) -> tf.data.Dataset:
     """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
@@ -227,7 +239,7 @@ def numbered_batches(files: list[str], kind: str, batch_format: BatchFormat, bat
     parse = batch_parser(kind, batch_format)
     batches = records.batch(batch_size)
     numbered = batches.map(lambda n, examples: (n, parse(examples)), num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
-    return numbered.prefetch(2)
+    return prefetched(numbered)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -283,7 +295,7 @@ class TrainingData:
         batches = epochs.map(batch_parser(self.kind, self.format), num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
         if self.mask_words:
             batches = batches.enumerate(start_step).map(self._mask, num_parallel_calls=PARALLEL_BATCHES, deterministic=True)
-        return batches.prefetch(2)
+        return prefetched(batches)
 
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
         tf.random.set_seed(1)  # of this dataset's graph alone: `shuffle` mixes it with the seed that it is given
