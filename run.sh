@@ -1,7 +1,7 @@
 #!/bin/sh
 # The whole pipeline: records in, result.zip and report.md out.
 #
-#   sh run.sh                                  demo data, tiny models: about 8 minutes on 2 CPU cores
+#   sh run.sh                                  demo data, tiny models: 4 to 8 minutes on 2 CPU cores
 #   sh run.sh --data_dir=DIR --size=base --bert_dir=DIR --roformer_dir=DIR
 #                                              the contest at the 2021 size: days on one GPU (docs/reproduce.md)
 #
