@@ -14,6 +14,7 @@ from runs import DIM
 ROOT = Path(__file__).parents[2]
 KILLS = {"folds": (2, 6), "pre-training": (6, 6), "fine-tuning": (6, 6), "embedding": (4, 6), "ensemble": (2, 1)}
 """For each stage, how often run.sh is killed, at a random moment of so many seconds from the stage's beginning."""
+LAST_STAGE = list(KILLS)[-1]
 STAGE = "--bert_warmup_steps=1 --warmup_steps=1 --print_freq=2 --eval_freq=2 --batch_size=16 --val_batch_size=64"
 
 
@@ -41,13 +42,18 @@ def digests(output_dir) -> dict[str, str]:
 
 
 def kill_in(stage, seconds, data_dir, output_dir, log: Path) -> str:
-    """Starts run.sh, kills it and all it has started so many seconds after a stage began, and returns the stage it was in."""
+    """Starts run.sh, kills it and all it has started so many seconds after a stage began, and returns the stage it was in.
+
+    The last stage is short: it is killed at its beginning at the latest if another was meant.
+    """
     with open(log, "w") as file:
         process = start(data_dir, output_dir, file)
     while f"== {stage}" not in log.read_text():
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.01)
-    time.sleep(seconds)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and (stage == LAST_STAGE or f"== {LAST_STAGE}" not in log.read_text()):
+        time.sleep(0.01)
     assert process.poll() is None, f"it was complete before it could be killed in {stage}"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
