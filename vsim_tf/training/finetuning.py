@@ -98,7 +98,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     training = settings.training
     data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed, bucket=training.bucket_by_length)
     validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
-    with readable_errors([*run.train_files, *run.val_files], "pairs", form):
+    with readable_errors():
         summary = trainer.run(
             run.folder,
             training_batches(data, run, training),
