@@ -235,6 +235,7 @@ class StageConfig(_Config):
         labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
+        length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
 
@@ -250,6 +251,7 @@ class StageConfig(_Config):
     precision: str = "auto"
     bucket_by_length: bool = True
     jit_compile: bool = False
+    length_multiple: int = 0
     clip_norm: float = 0.0
     labels: str = "scores"
 
@@ -260,6 +262,7 @@ class StageConfig(_Config):
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
         _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
+        _require(0 <= self.length_multiple <= LARGEST, f"length_multiple={self.length_multiple!r}: an integer from 0 is needed")
         _require(self.labels in ("scores", "rank"), f"labels={self.labels!r}: 'scores' or 'rank' is accepted")
         _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
         _require(

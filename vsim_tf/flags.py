@@ -23,6 +23,8 @@ from vsim_tf.interrupts import Interrupts
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
+COMPILED_LENGTH_MULTIPLE = 16
+"""Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
 LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cudart_stub", b"failed call to cuInit")
 """What TensorFlow says on stderr while it is loaded, and nobody needs."""
 
@@ -236,7 +238,11 @@ def _define_training():
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
     flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
-    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; best with fixed lengths.")
+    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; see --length_multiple.")
+    flags.DEFINE_integer(
+        "length_multiple", None, "Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile"
+        f" {COMPILED_LENGTH_MULTIPLE}.", lower_bound=0,
+    )  # fmt: skip
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     _define_precision()
@@ -274,6 +280,7 @@ def training_config(stage: StageConfig) -> StageConfig:
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
         jit_compile=FLAGS.jit_compile,
+        length_multiple=COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple,
         clip_norm=FLAGS.clip_norm,
         labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,

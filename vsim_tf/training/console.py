@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vsim_tf.errors import UserError
+from vsim_tf.training.loop import Trainer
 from vsim_tf.training.run_folder import SUMMARY, RunSettings
 
 
@@ -30,14 +31,19 @@ def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy
     Console().print(table)
 
 
-def announce_finished(label: str, summary: dict[str, Any], folder: Path, traces: int = 0):
-    """One line about a complete run, with the traces of a step if it ran just now; `UserError` for a damaged summary.json."""
+def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: Trainer | None = None):
+    """One line about a complete run, with traces and compilations of its step if it ran just now.
+
+    Raises:
+        UserError: summary.json is damaged.
+    """
     missing = [key for key in ("step", "spearman", "best_spearman", "best_step") if type(summary.get(key)) not in (int, float)]
     if missing:
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
     print(
         f"{label}: complete at step {summary['step']}, Spearman {summary['spearman']:.4f}"
         f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}"
-        + (f"; traces of the step: {traces}" if traces else ""),
+        + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
+        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else ""),
         flush=True,
     )

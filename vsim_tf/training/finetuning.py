@@ -8,12 +8,13 @@ import tensorflow as tf
 
 from vsim_tf.config import StageConfig
 from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.data.rank_labels import RankLabels, read_similarities
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoints import LAST, newest_checkpoint, restore_weights
+from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Batches, Trainer
@@ -89,15 +90,16 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
             continue
         if trainer is None:
             trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
-            embedder = Embedder(trainer.model)
+            embedder = Embedder(trainer.model, strategy)
             announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
         _train(trainer, embedder, run, settings, form, checkpoint, label)
 
 
 def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint: str, label: str):
     training = settings.training
-    data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed, bucket=training.bucket_by_length)
-    validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
+    rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
+    data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)
+    validation = numbered_batches(run.val_files, "pairs", form, training.val_batch_size, worker_shard())
     with readable_errors():
         summary = trainer.run(
             run.folder,
@@ -107,7 +109,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
             label,
         )
     write_summary(run.folder, summary)
-    announce_finished(label, summary, run.folder, trainer.traces)
+    announce_finished(label, summary, run.folder, trainer)
 
 
 def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Batches:
