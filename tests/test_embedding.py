@@ -10,7 +10,8 @@ from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder, chunks
 from vsim_tf.metrics import cosine_similarity, spearman
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import TrainingState, model_weights, newest_checkpoint, restore_weights
+from vsim_tf.training.checkpoint_files import newest_checkpoint
+from vsim_tf.training.checkpoints import TrainingState, model_weights, restore_weights
 from vsim_tf.training.optimizers import GroupAdam
 
 
