@@ -242,7 +242,7 @@ def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
     """
     present = [name for name in names if any(Path(output_dir, name).glob("fold-*/config.json"))]
     if not present:
-        raise UserError(f"{output_dir}: no model has a run fold-XX; train one with train_pair.py, or give --models and --output_dir")
+        raise UserError(f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another --output_dir")
     return present
 
 

@@ -32,8 +32,8 @@ def count_and_first(ids: Collection[Any]) -> str:
 def system_reason(error: Exception) -> str:
     """Returns why reading or writing failed in the system's words, e.g. `No space left on device`.
 
-    TensorFlow wraps them: `{{function_node ...}} FILE; No space left on device [Op:SaveV2]`. Where the system says nothing, its first
-    line is returned without such marks.
+    TensorFlow wraps them: `{{function_node ...}} FILE; No space left on device [Op:SaveV2]`. Where the system says nothing, the first
+    line of the error is returned without such marks.
     """
     text = error.strerror if isinstance(error, OSError) else getattr(error, "message", str(error))
     said = [words for words in map(os.strerror, errno.errorcode) if f"; {words}" in (text or "")]

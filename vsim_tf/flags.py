@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
+from vsim_tf.enum_flags import EnumWithHidden
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
 
@@ -186,7 +187,7 @@ def define_ensemble():
     flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
     flags.DEFINE_string(
         "output_zip", None,
-        "Submission zip; default: <output_dir>/result.zip. Its report is next to it: report.md, or NAME.report.md of another NAME.zip.",
+        "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
     )  # fmt: skip
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer(
@@ -194,20 +195,9 @@ def define_ensemble():
     )
 
 
-class _WithHidden(flags.EnumParser):
-    """Accepts values that neither --help nor the message about a wrong value lists: they are for tests."""
-
-    def __init__(self, shown: Sequence[str], hidden: Sequence[str]):
-        super().__init__(shown)
-        self.hidden = hidden
-
-    def parse(self, argument: str) -> str:
-        return argument if argument in self.hidden else super().parse(argument)
-
-
 def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str):
     flags.DEFINE_enum(name, default, shown, help_text)
-    FLAGS[name].parser = _WithHidden(shown, [value for value in accepted if value not in shown])
+    FLAGS[name].parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
 
 
 def _define_model(default: str | None = "uniter", help_text: str = "Registered model."):

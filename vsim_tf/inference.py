@@ -11,7 +11,7 @@ from vsim_tf.data.pipeline import BatchFormat, numbered_batches, readable_errors
 from vsim_tf.data.records import count_records
 from vsim_tf.embedding import Embedder
 from vsim_tf.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.memory import enough_memory
 from vsim_tf.models import build_model
 from vsim_tf.submission import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
@@ -115,7 +115,9 @@ def _write(npz: Path, embeddings: Embeddings, note: dict):
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:
     if read_summary(folder) is None:
-        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first")
+        complete = sorted(path.parent.name for path in folder.parent.glob("fold-*/summary.json"))
+        listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
+        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
     return newest_checkpoint(folder, kind)
 
 

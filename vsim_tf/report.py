@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from vsim_tf.data.files import output_file, read_lines
 from vsim_tf.errors import UserError
@@ -80,7 +81,7 @@ class Report:
 
 
 def write_report(path: PathLike, report: Report) -> None:
-    """Writes `report.md` (or whatever `path` is called) and, where there are labels, the plot beside it as .png.
+    """Writes `report.md` (or whatever `path` is called) and, where there are labels, the plot next to it as .png.
 
     Each of the two appears complete or not at all.
 
@@ -103,7 +104,7 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
     """Returns the text of `report.md`; `plot_name` is the file name of the plot to show in it."""
     parts = ["# Report", "Made by", _indented(report.command)]
     if plot_name:
-        parts.append(f"![Spearman of members, fold means, ensemble and baselines]({plot_name})")
+        parts.append(f"![Spearman of members, fold means, ensemble and baselines]({quote(plot_name)})")
     for scores in report.sets:
         parts += [f"## {scores.name}: {scores.num_videos:,} videos, {scores.num_pairs:,} labelled pairs"]
         parts += [scores_table(scores), verdict(scores)] if scores.num_pairs else ["No labels, so no scores."]
@@ -156,8 +157,8 @@ def advice(scores: SetScores) -> str:
     if best is None or not scores.ensemble_score < best.mean_score:
         return ""
     return (
-        f"The ensemble scores {score_text(scores.ensemble_score)} on {scores.name}, below {score_text(best.mean_score)} of {best.name}"
-        f" alone: leave weak models out with --models, give {best.name} more weight with --weights, or try --normalize;"
+        f"The ensemble scores {score_text(scores.ensemble_score)} on {scores.name}, below {score_text(best.mean_score)}"
+        f" of {best.name} alone: leave weak models out with --models, give {best.name} more weight with --weights, or try --normalize;"
         f" --models={best.name} makes the zip of that model"
     )
 
@@ -169,7 +170,8 @@ def _header(scores: SetScores) -> tuple[str, ...]:
 
 def _rows(scores: SetScores) -> list[tuple[str, ...]]:
     models = [
-        (model.name, score_text(model.single_score), score_text(model.mean_score), f"{model.weight:g}", "") for model in scores.models
+        (model.name, score_text(model.single_score), score_text(model.mean_score), f"{model.weight:g}", "")
+        for model in scores.models
     ]
     total = math.fsum(model.weight for model in scores.models)
     ensemble = ("ensemble", "", "", f"{total:g}", score_text(scores.ensemble_score))

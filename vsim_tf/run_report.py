@@ -63,17 +63,19 @@ def ensemble_and_report(
         result = ensemble_run({file: [Path(file)] for file in weights}, weights, **combination)
     else:
         result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights, **combination)
-    scores = None
+    report = None
     if reason := no_report(output_dir, data_dir, weights, folds, labelled_test_name):
         print(f"no report: {reason}")
     else:
         scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size, combination)
+        facts = {"ensemble": describe(**combination)} | run_facts(output_dir, list(weights))
+        timings = output_dir / TIMINGS
+        report = Report(command, [scores], facts, read_timings(timings) if timings.exists() else [])
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     write_submission(output_zip, result.embeddings, dtype="float64", expected_ids=test_ids(data_dir, test_name, folds))
     print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
-    if scores:
-        facts = {"ensemble": describe(**combination)} | run_facts(output_dir, list(weights))
-        _report(report_path(output_zip, output_dir), output_dir / TIMINGS, command, scores, facts)
+    if report:
+        _publish(report_path(output_zip, output_dir), report)
 
 
 def no_report(
@@ -100,12 +102,12 @@ def report_path(output_zip: str, output_dir: Path) -> Path:
     return path.with_name(f"{path.stem}.report.md")
 
 
-def _report(path: Path, timings: Path, command: str, scores: SetScores, facts: dict[str, str]):
-    stages = read_timings(timings) if timings.exists() else []
-    write_report(path, Report(command=command, sets=[scores], data=facts, stages=stages))
-    rich.print(console_table(scores))
-    if said := advice(scores):
-        print(said)
+def _publish(path: Path, report: Report):
+    write_report(path, report)
+    for scores in report.sets:
+        rich.print(console_table(scores))
+        if said := advice(scores):
+            print(said)
     print(path)
 
 
@@ -147,7 +149,7 @@ def validation_curve(path: Path) -> list[float]:
     """Spearman of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
     lines = read_json_lines(path) if path.exists() else []
     values = [line["validation/spearman"] for line in lines if "validation/spearman" in line]
-    return [float(value) if type(value) in (int, float) else math.nan for value in values]
+    return [value if type(value) in (int, float) else math.nan for value in values]
 
 
 def score_test_set(
@@ -162,11 +164,12 @@ def score_test_set(
     """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines."""
     pairs = read_labels(data_dir / name / "label.tsv")
     result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs, **combination)
+    first_run = output_dir / next(iter(weights)) / f"fold-{folds[0]:02d}"
     return SetScores(
         name=name,
         models=result.models,
         ensemble_score=result.score,
-        baselines=_baselines(output_dir / next(iter(weights)) / f"fold-{folds[0]:02d}", data_dir / name, pairs, frame_embedding_size),
+        baselines=_baselines(first_run, data_dir / name, pairs, frame_embedding_size),
         num_videos=len(result.embeddings.ids),
         num_pairs=len(pairs),
     )

@@ -1,8 +1,8 @@
 """The state of a training run, saved as a whole, and weights restored with proof that all were found.
 
-Files are those of `tf.train.Checkpoint` (`vsim_tf.training.checkpoint_files`). A checkpoint is written aside and is there once its
-index has got its name: a process that is killed at any moment leaves complete checkpoints and at most an unfinished one, which the
-next start removes.
+Files are those of `tf.train.Checkpoint` (`vsim_tf.training.checkpoint_files`). A checkpoint is written aside and is there once
+its index has got its name: a process that is killed at any moment leaves complete checkpoints and at most an unfinished one,
+which the next start removes.
 """
 
 import logging
@@ -31,7 +31,7 @@ from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 
 KEPT_STATES = 2
-"""So many whole states are kept: should the newest be damaged, the one before is there."""
+"""So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
 UNFINISHED = ".unfinished"
 MOMENTS_REMOVED = "moments_removed"
 """Name of the mark in the state of a complete run that has given up its optimizer's moments."""
@@ -263,8 +263,8 @@ class TrainingState:
         """Raises `UserError` where more steps are asked of a complete run that has given up its optimizer's moments."""
         if not self.whole and self.step < total_steps:
             raise UserError(
-                f"{folder}: complete at step {self.step.numpy()}, where the optimizer's state was removed, so it cannot be extended"
-                f" to {total_steps} steps; train again with --overwrite (a run trained with --keep_optimizer can be extended)"
+                f"{folder}: complete at step {self.step.numpy()}, where the optimizer's state was removed, so it cannot be"
+                f" extended to {total_steps} steps; train again with --overwrite (a run with --keep_optimizer can be extended)"
             )
 
     def save_best(self, folder: Path):

@@ -56,7 +56,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, traces:
 
 
 def _score(value: float | None) -> str:
-    return "undefined" if value is None or not math.isfinite(value) else f"{value:.4f}"
+    return "undefined" if value in (None, -math.inf) or math.isnan(value) else f"{value:.4f}"
 
 
 def _only_fell(summary: dict[str, Any]) -> bool:

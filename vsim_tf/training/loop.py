@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import exclusive, output_file, read_json_lines
+from vsim_tf.data.files import exclusive, output_file, read_json_lines, without_nan
 from vsim_tf.errors import Stopped, UserError, system_reason
 from vsim_tf.memory import enough_memory
 from vsim_tf.models import VideoModel
@@ -138,7 +138,7 @@ class Trainer:
                 )
                 bar.update()
         best = {"best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())}
-        return _null_if_undefined(metrics | {"step": total} | best)
+        return without_nan(metrics | {"step": total} | best)
 
     def _batches(self, batches: Callable[[int], tf.data.Dataset], start: int) -> Iterator:
         data = distribute(self.strategy, batches(start), self.stage.batch_size)
@@ -191,13 +191,8 @@ def _is_validation(values: dict[str, float]) -> bool:
     return any(name.startswith(VALIDATION) for name in values)
 
 
-def _null_if_undefined(values: dict[str, float]) -> dict[str, float | None]:
-    """The values with None, null in JSON, for those that are NaN or inf: JSON has no such numbers."""
-    return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}
-
-
 def _line(values: dict[str, float | None]) -> str:
-    return json.dumps(_null_if_undefined(values), allow_nan=False) + "\n"
+    return json.dumps(without_nan(values), allow_nan=False) + "\n"
 
 
 def _step(line: dict[str, float | None], path: Path) -> int:
