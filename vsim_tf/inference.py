@@ -100,7 +100,7 @@ def _held_weights(embedder: Embedder, model: str, checkpoints: list[str]) -> Hel
 
 
 def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints, held=None) -> list[Embeddings]:
-    with readable_errors(test_files, "videos", form), enough_memory("to embed videos", f"--batch_size={batch_size}"):
+    with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
         batches = numbered_batches(list(test_files), "videos", form, batch_size)
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 
