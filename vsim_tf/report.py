@@ -38,7 +38,7 @@ class ModelScores:
     mean_score: float
 
     @property
-    def singlescore_text(self) -> float:
+    def single_score(self) -> float:
         """Mean of the fold scores: what to expect of one fold alone; nan without folds."""
         return math.fsum(self.fold_scores) / len(self.fold_scores) if self.fold_scores else math.nan
 

@@ -14,7 +14,7 @@ def test_both_numbers_are_printed_or_refused(tmp_path, monkeypatch, capsys):
     require_space(tmp_path / "a" / "b", 2_500_000, "the zip")
     assert capsys.readouterr().out == f"disk: the zip in {tmp_path}/a/b need up to 2.5 MB, 3.0 GB are free\n"
     assert asked == [tmp_path]
-    message = f"^{tmp_path}: 331.0 GB are needed for checkpoints, 3.0 GB are free; make room, or .*--output_dir .*docs/reproduce.md"
+    message = f"^{tmp_path}: 331.0 GB are needed for checkpoints, 3.0 GB are free; make room, or .*docs/reproduce.md"
     with pytest.raises(UserError, match=message):
         require_space(tmp_path, 331_000_000_000, "checkpoints")
     assert capsys.readouterr().out == ""

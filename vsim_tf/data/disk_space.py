@@ -22,7 +22,7 @@ def require_space(folder: str | os.PathLike, needed: int, purpose: str) -> None:
     if needed > free:
         raise UserError(
             f"{folder}: {format_bytes(needed)} are needed for {purpose}, {format_bytes(free)} are free;"
-            " make room, or choose another folder with --output_dir (docs/reproduce.md, 'Disk')"
+            " make room, or choose another output folder (docs/reproduce.md, 'Disk')"
         )
     print(f"disk: {purpose} in {folder} need up to {format_bytes(needed)}, {format_bytes(free)} are free", flush=True)
 
