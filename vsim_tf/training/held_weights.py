@@ -11,7 +11,7 @@ from vsim_tf.models import VideoModel
 from vsim_tf.training.checkpoints import model_weights, restore_weights
 
 VIDEOS_AT_A_TIME = 4096
-"""So many decoded videos are kept while each checkpoint embeds them; more where weights are read again for each lot."""
+"""So many decoded videos are kept while each checkpoint embeds them; more where weights are restored for each chunk."""
 MEMORY_SHARE = 0.5
 """The part of the available memory that is taken for weights, or else for decoded videos."""
 
