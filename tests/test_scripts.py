@@ -104,8 +104,9 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--members=a.zip", "--folds=0"),
         ("ensemble_final.py", "--method=mean"),
         ("ensemble_final.py", "--method=svd", "--normalize"),
-        ("ensemble_final.py", "--weights=1,2"),
-        ("ensemble_final.py", "--weights=a,b,c,d,e,f"),
+        ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
+        ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
+        ("ensemble_final.py", "--output_dir=none"),  # where no model has a run
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
