@@ -9,6 +9,7 @@ from pathlib import Path
 from vsim_tf import flags
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.errors import UserError
+from vsim_tf.training.checkpoint_files import require_checkpoint
 
 
 def main():
@@ -17,7 +18,7 @@ def main():
     if options.ckpt_file:
         if options["folds"].present or options["checkpoint"].present:
             raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
-        flags.require_existing(f"{options.ckpt_file}.index")
+        require_checkpoint(options.ckpt_file)
         with flags.quiet_imports():
             from vsim_tf.inference import embed_to_zip
 

@@ -29,7 +29,7 @@ def main():
     use_deterministic_kernels(options.deterministic)
     runs = [fold_run(model_folder, folds_dir, fold) for fold in folds]
     runs = runs or [pattern_run(model_folder, options.run_name, *patterns)]
-    finetune(options.model, pretrained, runs, training, options.overwrite)
+    finetune(options.model, pretrained, runs, training, options.overwrite, options.keep_optimizer)
 
 
 if __name__ == "__main__":

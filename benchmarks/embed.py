@@ -1,5 +1,7 @@
 """Embedding videos of contest-like lengths with a base Uniter: trimmed, recipe plus; and by several checkpoints."""
 
+import itertools
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,9 +17,11 @@ from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, build_vocab
-from vsim_tf.embedding import VIDEOS_IN_MEMORY, Embedder
+from vsim_tf.embedding import Embedder
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import TrainingState, newest_checkpoint
+from vsim_tf.training.checkpoint_files import saved_checkpoints
+from vsim_tf.training.checkpoints import TrainingState
+from vsim_tf.training.held_weights import VIDEOS_AT_A_TIME
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.pretraining import read_titles
 from vsim_tf.training.run_folder import batch_format
@@ -84,7 +88,7 @@ class Timed:
         return total
 
 
-def many_checkpoints(size: str = "tiny", records: int = VIDEOS_IN_MEMORY, rounds: int = CHECKPOINT_ROUNDS):
+def many_checkpoints(size: str = "tiny", records: int = VIDEOS_AT_A_TIME, rounds: int = CHECKPOINT_ROUNDS):
     """Embedding records by 11 checkpoints beside the passes of the model in it: the rest is reading and restoring."""
     keras.config.set_dtype_policy("float32")
     with tempfile.TemporaryDirectory() as name:
@@ -95,13 +99,15 @@ def many_checkpoints(size: str = "tiny", records: int = VIDEOS_IN_MEMORY, rounds
         config = registry.model_config(spec, size, registry.encoder_config(spec, size, tokenizer.vocab_size), len(tags))
         embedder = Embedder(build_model(config))
         TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(name))
-        checkpoint = newest_checkpoint(Path(name), "last")
+        for file, number in itertools.product(list((Path(name) / "last").iterdir()), range(1, CHECKPOINTS)):
+            shutil.copy(file, file.with_name(file.name.replace("ckpt-0", f"ckpt-{number}")))
+        checkpoints = [str(path) for path in saved_checkpoints(Path(name), "last")]
         batches = numbered_batches(files, "videos", batch_format(config, tokenizer, tags), BATCH)
         embedder.embed(batches)
         model, embedder.videos = embedder.videos, Timed(embedder.videos)
         found = in_turn(
             rounds,
-            together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, [checkpoint] * CHECKPOINTS)),
+            together=lambda: seconds(lambda: embedder.embed_by_checkpoints(batches, checkpoints)),
             passes=embedder.videos.spent,
         )
     print(f"traces of the model for {CHECKPOINTS} checkpoints and all lengths: {model.experimental_get_tracing_count()}")

@@ -12,19 +12,21 @@ import numpy as np
 import pytest
 import toys
 
+from vsim_tf import run_report
 from vsim_tf.config import PretrainOptions
 from vsim_tf.data.demo import write_demo_data
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.records import read_records
-from vsim_tf.ensemble import ensemble_run, find_members
+from vsim_tf.ensemble import ensemble_run, find_members, fold_mean
 from vsim_tf.errors import UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.metrics import pair_spearman
-from vsim_tf.run_report import ensemble_and_report
+from vsim_tf.report import ModelScores, SetScores
+from vsim_tf.run_report import ensemble_and_report, frame_width, report_path, validation_curve
 from vsim_tf.submission import read_embeddings, read_submission
-from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.checkpoint_files import newest_checkpoint
 from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
 from vsim_tf.training.pretraining import pretrain
 from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
@@ -154,6 +156,91 @@ def test_zip_and_report_are_of_the_ensemble_asked_for(root, tmp_path, combinatio
     np.testing.assert_allclose(read_submission(tmp_path / "result.zip").values, scores["test_b"].values, rtol=1e-12)
     score = pair_spearman(scores["test_a"], read_labels(root / "data/test_a/label.tsv"))
     assert f"| ensemble |  |  | 1 | {score:.4f} |" in report
+
+
+def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
+    """And that of the training run stays."""
+    before = {name: (root / "output" / name).read_bytes() for name in ("report.md", "report.png", "result.zip")}
+    ensemble(root, output_zip=f"{tmp_path}/by svd.zip", method="svd")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["by svd.report.md", "by svd.report.png", "by svd.zip"]
+    assert "SVD of embeddings" in (tmp_path / "by svd.report.md").read_text()
+    assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
+    assert {name: (root / "output" / name).read_bytes() for name in before} == before
+    assert report_path("here/result.zip", Path("here")) == Path("here/report.md")
+    assert report_path("./result.zip", Path("here")) == Path("result.report.md")
+
+
+def test_the_frames_width_of_the_baseline_is_that_of_the_runs(root, tmp_path):
+    ensemble(root, output_zip=f"{tmp_path}/a.zip", frame_embedding_size=None)
+    assert frame_width(root / "output/uniter/fold-00") == DIM
+    baselines = [[line for line in report.read_text().splitlines() if line.startswith("| baseline")]
+                 for report in (tmp_path / "a.report.md", root / "output/report.md")]
+    assert len(baselines[0]) == 2
+    assert baselines[0] == baselines[1]
+
+
+@pytest.mark.parametrize("spoil", ["width", "records", "config"])
+def test_a_baseline_that_fails_is_a_warning(root, tmp_path, caplog, spoil):
+    data, output, width = tmp_path / "data", tmp_path / "output", None
+    shutil.copytree(root / "data/test_a", data / "test_a")
+    shutil.copytree(root / "output", output)
+    if spoil == "width":
+        width = DIM + 1
+    elif spoil == "records":
+        (data / "test_a/test_a.tfrecords").unlink()
+    else:
+        (output / "uniter/fold-00/config.json").write_text("{}")
+    ensemble(root, data_dir=data, output_dir=output, output_zip=f"{tmp_path}/a.zip", frame_embedding_size=width)
+    words = {"width": "frame 0 has 32 bytes", "records": "matches no file", "config": "no frame_embedding_size of the model"}
+    assert f"The report has no baselines: {tmp_path}" in caplog.text.replace("'", "")
+    assert words[spoil] in caplog.text
+    assert (tmp_path / "a.zip").read_bytes() == (root / "output/result.zip").read_bytes()
+    report, whole = ((tmp_path / "a.report.md").read_text(), (root / "output/report.md").read_text())
+    assert "baseline" not in report.split("##")[1]
+    assert [line for line in whole.splitlines() if line.startswith("| ensemble |  ")][0] in report
+
+
+def test_a_labelled_set_without_embeddings_is_no_report_and_bad_labels_are_no_zip(root, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(root / "data", data)
+    shutil.copytree(data / "test_a", data / "test_c")
+    ensemble(root, data_dir=data, labelled_test_name="test_c", output_zip=f"{tmp_path}/a.zip")
+    said = capsys.readouterr().out
+    assert "no report: " in said
+    assert "no embeddings of test_c for 4: " in said
+    assert "there are those of test_a (4 runs), test_b (4 runs)" in said
+    (data / "test_a/label.tsv").write_text("1\t2\n")
+    with pytest.raises(UserError, match=r"label.tsv, line 1"):
+        ensemble(root, data_dir=data, output_zip=f"{tmp_path}/b.zip")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.zip"]
+
+
+def test_an_ensemble_below_its_best_model_is_said(root, tmp_path, monkeypatch, capsys):
+    models = [ModelScores("uniter", 0.5, [0.7], 0.7), ModelScores("mix_nextvlad", 0.5, [0.2], 0.2)]
+    monkeypatch.setattr(run_report, "score_test_set", lambda *_: SetScores("test_a", models, 0.6, {}, 30, 40))
+    ensemble(root, output_zip=f"{tmp_path}/a.zip")
+    assert "The ensemble scores 0.6000 on test_a, below 0.7000 of uniter alone: " in capsys.readouterr().out
+
+
+def test_the_script_takes_models_weights_and_width_from_the_runs(root, tmp_path):
+    """Two of the six models are there: their weights are scaled to sum to 1, without a warning."""
+    command = [sys.executable, "ensemble_final.py", f"--data_dir={root}/data", f"--output_dir={root}/output", "--folds=0,2"]
+    ended = subprocess.run([*command, f"--output_zip={tmp_path}/a.zip"], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    members = {model: fold_mean(find_members(root / "output", [model], FOLDS, "test_b")[model]).values for model in WEIGHTS}
+    expected = (0.17 * members["mix_nextvlad"] + 0.13 * members["uniter"]) / 0.3
+    np.testing.assert_allclose(read_submission(tmp_path / "a.zip").values, expected, rtol=1e-12)
+    report = (tmp_path / "a.report.md").read_text()
+    assert "baseline: mean frame cosine" in report
+    assert report.index("| mix_nextvlad |") < report.index("| uniter |")
+
+
+def test_scores_that_are_not_defined_are_read(tmp_path):
+    """null, and NaN in files of older versions."""
+    (tmp_path / "a").write_text('{"validation/spearman": null}\n{"loss": 1}\n{"validation/spearman": 0.5}\n')
+    (tmp_path / "b").write_text('{"validation/spearman": NaN}\n')
+    assert [str(value) for value in validation_curve(tmp_path / "a")] == ["nan", "0.5"]
+    assert [str(value) for value in validation_curve(tmp_path / "b")] == ["nan"]
 
 
 def test_the_report_scores_every_model_on_the_labelled_set(root):

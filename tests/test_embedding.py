@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import toys
 
-from vsim_tf import embedding, registry
+from vsim_tf import registry
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder, chunks
 from vsim_tf.metrics import cosine_similarity, spearman
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import TrainingState, model_weights, newest_checkpoint, restore_weights
+from vsim_tf.training import held_weights
+from vsim_tf.training.checkpoint_files import newest_checkpoint
+from vsim_tf.training.checkpoints import TrainingState, model_weights, restore_weights
+from vsim_tf.training.held_weights import HeldWeights
 from vsim_tf.training.optimizers import GroupAdam
 
 
@@ -48,17 +51,65 @@ def test_embeddings_stand_in_the_order_of_the_records(embedder, tmp_path):
     assert np.isfinite(result.values).all()
 
 
-@pytest.mark.parametrize("in_memory", [1, 5, 4096])
-def test_one_pass_for_many_checkpoints(embedder, checkpoints, tmp_path, monkeypatch, in_memory):
-    monkeypatch.setattr(embedding, "VIDEOS_IN_MEMORY", in_memory)
+@pytest.mark.parametrize("available", [0, 10**12])
+@pytest.mark.parametrize("videos", [1, 5, 4096])
+def test_one_pass_for_many_checkpoints(embedder, checkpoints, tmp_path, monkeypatch, videos, available):
+    """The same bits from weights in memory and from weights restored for each lot of videos."""
+    monkeypatch.setattr(held_weights, "VIDEOS_AT_A_TIME", videos)
+    monkeypatch.setattr(held_weights, "available_memory", lambda: available)
+    restored = []
+    monkeypatch.setattr(held_weights, "restore_weights", lambda *given: (restored.append(given), restore_weights(*given)))
     data = batches(tmp_path, toys.random_videos(11))
-    together = embedder.embed_by_checkpoints(data, checkpoints)
+    held = HeldWeights(embedder.model, checkpoints)
+    assert held.in_memory == bool(available)
+    together = embedder.embed_by_checkpoints(data, checkpoints, held)
+    again = embedder.embed_by_checkpoints(data, checkpoints, held)
+    lots = 2 * {1: 3, 5: 2, 4096: 1}[videos]
+    assert len(restored) == (2 if available else 2 * lots)
+    for first, second in zip(together, again, strict=True):
+        np.testing.assert_array_equal(first.values, second.values)
     for checkpoint, result in zip(checkpoints, together, strict=True):
         restore_weights(embedder.model, checkpoint)
         expected = embedder.embed(data)
         assert result.ids == expected.ids
         np.testing.assert_array_equal(result.values, expected.values)
     assert not np.allclose(together[0].values, together[1].values)
+
+
+def test_weights_that_do_not_fit_make_lots_of_videos_larger(embedder, checkpoints, monkeypatch):
+    needed = HeldWeights(embedder.model, checkpoints).needed
+    assert needed == 2 * sum(value.numpy().nbytes for value in model_weights(embedder.model).values())
+    monkeypatch.setattr(held_weights, "VIDEOS_AT_A_TIME", 1)
+    for available, in_memory in ((2 * needed, True), (2 * needed - 2, False)):
+        monkeypatch.setattr(held_weights, "available_memory", lambda available=available: available)
+        held = HeldWeights(embedder.model, checkpoints)
+        assert held.in_memory == in_memory
+    assert held.videos == (needed - 1) // held_weights.video_bytes(embedder.model.config) > 1
+
+
+def test_decoded_videos_take_what_is_counted(embedder, tmp_path):
+    _, batch = next(iter(batches(tmp_path, toys.random_videos(4))))
+    counted = (batch.input_ids, batch.attention_mask, batch.mlm_labels, batch.frames, batch.tags)
+    assert 4 * held_weights.video_bytes(embedder.model.config) == sum(tensor.numpy().nbytes for tensor in counted)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda weights: weights.pop("fc/bias"),
+        lambda weights: weights.update({"fc/bias": weights["fc/bias"][1:]}),
+        lambda weights: weights.update({"fc/bias": weights["fc/bias"].astype(np.float64)}),
+        lambda weights: weights.update({"other": weights["fc/bias"]}),
+    ],
+)
+def test_weights_from_memory_fill_all_of_a_model_or_nothing(embedder, spoil):
+    before = {name: value.numpy() for name, value in model_weights(embedder.model).items()}
+    weights = {name: value + 1 for name, value in before.items()}
+    spoil(weights)
+    with pytest.raises(ValueError, match="fc/bias|other"):
+        held_weights.assign_weights(embedder.model, weights)
+    for name, value in model_weights(embedder.model).items():
+        np.testing.assert_array_equal(value, before[name])
 
 
 @pytest.mark.parametrize(("limit", "sizes"), [(1, [4, 4, 3]), (5, [8, 3]), (8, [8, 3]), (11, [11]), (99, [11])])

@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsim_tf.data.labels import Pair
-from vsim_tf.ensemble import check_weights, ensemble_run, find_members, fold_mean, load_member, svd_ensemble, weighted_sum
+from vsim_tf.ensemble import (
+    check_weights,
+    ensemble_run,
+    find_members,
+    fold_mean,
+    load_member,
+    models_present,
+    normalized_weights,
+    svd_ensemble,
+    weighted_sum,
+)
 from vsim_tf.errors import UserError
 from vsim_tf.metrics import l2_normalize, pair_spearman
 from vsim_tf.submission import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
@@ -234,8 +244,10 @@ def test_run_names_what_is_missing_or_does_not_fit(tmp_path):
     write_run(tmp_path)
     with pytest.raises(UserError, match="no embeddings of test_a for 3: one/fold-01, two/fold-01, three/fold-01;"):
         find_members(tmp_path, ["one", "two", "three"], [1], "test_a")
-    with pytest.raises(UserError, match="no embeddings of test_b for 2: "):
+    with pytest.raises(UserError, match=r"no embeddings of test_b for 2: .*; there are those of test_a \(2 runs\); run "):
         find_members(tmp_path, ["one", "two"], [0], "test_b")
+    with pytest.raises(UserError, match=r"; these runs have none of any test set; .*docs/data.md"):
+        find_members(tmp_path, ["three"], [0], "test_b")
     members = find_members(tmp_path, ["one", "two"], [0, 10], "test_a")
     with pytest.raises(UserError, match=r"weights are given for \['one'\], members for \['one', 'two'\]"):
         ensemble_run(members, {"one": 1})
@@ -247,6 +259,23 @@ def test_run_names_what_is_missing_or_does_not_fit(tmp_path):
     write_embeddings(members["two"][0], Embeddings(["v0"], np.ones((1, 4))))
     with pytest.raises(UserError, match="^two: ids differ"):
         ensemble_run(members, {"one": 0.5, "two": 0.5})
+
+
+def test_models_are_those_that_have_runs(tmp_path):
+    for name in ("b/fold-03", "a/fold-00", "c/pretrain", "d/fold-00", "other/fold-00"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "config.json").touch()
+    (tmp_path / "d/fold-00/config.json").unlink()
+    assert models_present(tmp_path, ["a", "b", "c", "d"]) == ["a", "b"]
+    with pytest.raises(UserError, match=f"^{tmp_path}: no model has a run fold-XX; train one by train_pair.py"):
+        models_present(tmp_path, ["c", "d"])
+
+
+def test_weights_of_some_models_are_scaled_to_sum_1():
+    assert normalized_weights([0.17, 0.20, 0.13, 0.13, 0.20, 0.17]) == [0.17, 0.20, 0.13, 0.13, 0.20, 0.17]
+    assert normalized_weights([0.13, 0.20]) == [0.13 / 0.33, 0.20 / 0.33]
+    assert normalized_weights([0.17]) == [1]
+    assert normalized_weights([0.0]) == [0.0]
 
 
 def test_one_member_is_itself_and_a_member_of_weight_0_is_not_even_read(tmp_path):

@@ -125,6 +125,9 @@ def test_defaults_of_pretraining(given_flags, data_dir):
     assert os.fspath(options.folder) == "output/uniter/pretrain"
     assert options.model_overrides == {"recipe": "2021", "pooling": "mean", "frame_embedding_size": 1536}
     assert not options.overwrite
+    assert not options.keep_optimizer
+    given_flags(flags.define_pretrain, "--keep_optimizer")
+    assert flags.pretrain_options().keep_optimizer
 
 
 def test_a_recipe_changes_model_and_stage_and_flags_win(given_flags, data_dir):

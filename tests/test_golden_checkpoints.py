@@ -11,7 +11,8 @@ import pytest
 from vsim_tf import registry
 from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.inference import load_embedder
-from vsim_tf.training.checkpoints import BEST, newest_checkpoint, restore_weights
+from vsim_tf.training.checkpoint_files import BEST, newest_checkpoint
+from vsim_tf.training.checkpoints import restore_weights
 
 GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
 VIDEOS = str(GOLDEN / "videos.tfrecords")

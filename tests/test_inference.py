@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 import toys
 
 from vsim_tf import inference
-from vsim_tf.data.videos import read_ids
+from vsim_tf.data.files import fingerprint
+from vsim_tf.data.videos import read_ids, video_record
 from vsim_tf.ensemble import fold_mean
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.models import build_model
 from vsim_tf.submission import read_embeddings, read_submission, write_submission
+from vsim_tf.training import held_weights
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.run_folder import RunSettings, prepare_run_folder, write_summary
@@ -58,7 +61,8 @@ def test_each_fold_gets_a_file_and_says_where_it_is_from(runs, test_file):
         assert list(read_embeddings(path).ids) == [f"v{i}" for i in range(5)]
         source = json.loads(path.with_suffix(".json").read_text())
         assert source["checkpoint"] == "last/ckpt-0"
-        assert source["test_file"]["name"] == "test_x.tfrecords"
+        assert source["precision"] == {"asked": "float32", "resolved": "float32"}
+        assert source["test_file"] == fingerprint(test_file)
 
 
 def test_nothing_is_done_twice(runs, test_file, monkeypatch):
@@ -91,6 +95,74 @@ def test_what_is_missing_or_from_elsewhere_is_made_again_alone(runs, test_file, 
     assert len(read_embeddings(first).ids) == (6 if change == "file" else 5)
 
 
+def test_another_content_of_the_same_size_is_noticed(runs, tmp_path):
+    """As where one title is corrected, also with the same time of change."""
+    first, second = ([video_record("v0", title, np.ones((2, toys.DIM)))] for title in ("天地", "玄黄"))
+    test_file = toys.write_records(tmp_path / "test_x.tfrecords", first)
+    size = os.path.getsize(test_file)
+    embed(runs, test_file)
+    before = [read_embeddings(path).values for path in written(runs)]
+    toys.write_records(test_file, second)
+    assert os.path.getsize(test_file) == size
+    embed(runs, test_file)
+    for path, values in zip(written(runs), before, strict=True):
+        assert not np.array_equal(read_embeddings(path).values, values)
+
+
+def test_another_precision_is_noticed_and_auto_is_what_it_stands_for(runs, test_file, monkeypatch):
+    def inode(precision):
+        embed_folds("uniter", runs, [test_file], "last", 4, precision)
+        return written(runs)[0].stat().st_ino
+
+    full = inode("float32")
+    assert inode("auto") == full  # no GPU here
+    half = inode("mixed_bfloat16")
+    assert half != full
+    monkeypatch.setattr(inference, "suitable_precision", lambda wanted: "mixed_bfloat16")
+    assert inode("auto") == half
+
+
+def test_two_test_files_of_one_name_are_refused(runs, test_file, tmp_path):
+    (tmp_path / "b").mkdir()
+    other = toys.write_records(tmp_path / "b" / "test_x.tfrecord", toys.random_videos(2))
+    message = f"^{test_file} and {other}: embeddings are named after the test file, and both would be test_x.npz; rename"
+    with pytest.raises(UserError, match=message):
+        embed_folds("uniter", runs, [test_file, other], "last", 4, "float32")
+    assert not written(runs)[0].exists()
+
+
+def test_embeddings_killed_before_their_note_are_computed_again(runs, test_file, monkeypatch):
+    """Also where the note of the embeddings before them would fit again."""
+    embed(runs, test_file)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(inference, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        embed_folds("uniter", runs, [test_file], "last", 4, "mixed_bfloat16")
+    half = read_embeddings(written(runs)[0]).values
+    embed(runs, test_file)
+    assert not np.array_equal(read_embeddings(written(runs)[0]).values, half)
+
+
+def test_a_disk_too_small_for_embeddings_is_said_before_the_work(runs, test_file, monkeypatch, tmp_path):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
+    with pytest.raises(UserError, match=r"0.0 MB are needed for embeddings of test_x by 2 checkpoints, 0.0 MB are free"):
+        embed(runs, test_file)
+    with pytest.raises(UserError, match="are needed for the submission zip"):
+        embed_to_zip(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+
+
+def test_it_is_said_whether_weights_are_kept_in_memory(runs, test_file, monkeypatch, capsys):
+    embed(runs, test_file)
+    assert "uniter: weights of 2 checkpoints are kept in memory: 0.0 MB, and " in capsys.readouterr().out
+    monkeypatch.setattr(held_weights, "available_memory", lambda: 0)
+    embed_folds("uniter", runs, [test_file], "best", 4, "float32")
+    assert "uniter: weights of 2 checkpoints are restored for every 4,096 videos: they are 0.0 MB" in capsys.readouterr().out
+
+
+def test_a_checkpoint_that_is_not_there_lists_those_that_are(runs, test_file, tmp_path):
+    with pytest.raises(UserError, match=r"no checkpoint .*last/ckpt-7 .*; there is 1: .*fold-00/last/ckpt-0$"):
+        embed_to_zip(str(runs[0] / "last/ckpt-7"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+
+
 def test_the_best_checkpoint(runs, test_file):
     embed(runs, test_file, "best")
     assert json.loads(written(runs)[0].with_suffix(".json").read_text())["checkpoint"] == "best/ckpt-0"
@@ -104,7 +176,7 @@ def test_a_run_without_a_best_checkpoint(tmp_path, test_file):
 
 def test_an_unfinished_run(runs, test_file):
     (runs[1] / "summary.json").unlink()
-    with pytest.raises(UserError, match="fold-01: training is not complete"):
+    with pytest.raises(UserError, match=r"fold-01: training is not complete; .* .complete are 1: fold-00.$"):
         embed(runs, test_file)
     assert not written(runs)[0].exists()
 

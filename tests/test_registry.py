@@ -83,7 +83,7 @@ def test_a_model_registers_under_its_own_name(name):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match=r"--model=bert: not a registered model; accepted: mix_nextvlad, .*testing"):
+    with pytest.raises(UserError, match=r"--model=bert: .*; accepted: mix_nextvlad, .*, uniter_roformer$"):
         registry.model_spec("bert")
 
 

@@ -10,6 +10,7 @@ from vsim_tf.report import (
     ModelScores,
     Report,
     SetScores,
+    advice,
     console_table,
     format_seconds,
     markdown_report,
@@ -52,6 +53,16 @@ def test_verdict_compares_with_the_best():
     assert verdict(SCORES) == ("The ensemble is 0.0400 above the best model (uniter) and "
                                "0.0050 below the best baseline (character TF-IDF cosine).")
     assert verdict(UNLABELLED) == "There is nothing to compare the ensemble with."
+
+
+def test_an_ensemble_below_its_best_model_is_said_with_what_to_do():
+    assert advice(SCORES) == advice(UNLABELLED) == ""
+    weak = dataclasses.replace(SCORES, ensemble_score=0.74)
+    said = advice(weak)
+    assert said.startswith("The ensemble scores 0.7400 on test_a, below 0.7500 of uniter alone: leave weak models out with --mod")
+    assert "\n" not in said
+    assert advice(dataclasses.replace(SCORES, ensemble_score=math.nan)) == ""
+    assert advice(dataclasses.replace(SCORES, models=[])) == ""
 
 
 def test_markdown_has_every_part():

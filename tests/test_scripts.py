@@ -43,6 +43,26 @@ def test_help_lists_the_flags_without_loading_tensorflow(script):
     assert (result.returncode, result.stderr) == (0, "")
     assert script in result.stdout
     assert "--output" in result.stdout
+    assert "testing" not in result.stdout  # the model and size for tests
+
+
+@pytest.mark.parametrize("flag", ["--model=bert", "--size=huge"])
+def test_what_is_accepted_is_listed_without_what_tests_use(flag):
+    result = start("train_pretrain.py", flag)
+    assert_refused(result, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|tiny>"}[flag])
+    assert "testing" not in result.stderr
+
+
+def test_help_of_the_benchmarks_lists_them():
+    result = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+    for script in ("embed", "encoder_step", "ensemble", "folds", "ingredients", "input_pipeline", "startup", "step_profile"):
+        first_line = (ROOT / "benchmarks" / f"{script}.py").read_text(encoding="utf-8").split("\n")[0].strip('"')
+        assert first_line in result.stdout
+    for part in ("table", "profiler", "contest"):
+        assert f"  {part} " not in result.stdout
+    wrong = [sys.executable, "-m", "benchmarks", "embed"]
+    assert subprocess.run(wrong, cwd=ROOT, capture_output=True, timeout=60).returncode == 2
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -84,8 +104,9 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--members=a.zip", "--folds=0"),
         ("ensemble_final.py", "--method=mean"),
         ("ensemble_final.py", "--method=svd", "--normalize"),
-        ("ensemble_final.py", "--weights=1,2"),
-        ("ensemble_final.py", "--weights=a,b,c,d,e,f"),
+        ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
+        ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
+        ("ensemble_final.py", "--output_dir=none"),  # where no model has a run
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
@@ -133,7 +154,7 @@ def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
     [
         (("train_pair.py", "--pretrained_dir=none"), ("none does not exist",)),
         (("train_pair.py", "--pretrained_dir=data", "--folds_dir=none"), ("none does not exist",)),
-        (("inference_pair.py", "--ckpt_file=none"), ("none.index does not exist",)),
+        (("inference_pair.py", "--ckpt_file=none"), ("no file none.index", "holds no checkpoint")),
         (("train_pretrain.py", "--bert_dir=none"), ("none does not exist",)),
         (("train_pretrain.py", "--bert_vocab=none"), ("none does not exist",)),
     ],

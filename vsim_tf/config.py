@@ -286,6 +286,7 @@ class PretrainOptions:
         model_overrides: fields of `ModelConfig` that differ from the registry's.
         folder: the run folder.
         overwrite: replace what the folder holds.
+        keep_optimizer: keep the optimizer's moments of the complete run.
     """
 
     model: str
@@ -300,3 +301,4 @@ class PretrainOptions:
     model_overrides: dict[str, float | int | str | None]
     folder: Path
     overwrite: bool = False
+    keep_optimizer: bool = False

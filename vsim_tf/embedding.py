@@ -14,13 +14,10 @@ from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.metrics import TagCounts, pair_spearman, spearman, tag_counts, tag_metrics
 from vsim_tf.models import VideoModel
 from vsim_tf.submission import Embeddings
-from vsim_tf.training.checkpoints import restore_weights
 from vsim_tf.training.cluster import worker_shard
+from vsim_tf.training.held_weights import HeldWeights
 from vsim_tf.training.objectives import call_model, call_sides
 from vsim_tf.training.workers import gather_arrays
-
-VIDEOS_IN_MEMORY = 4096
-"""With several checkpoints, this many decoded videos are kept while each checkpoint embeds them."""
 
 
 def video_spec(config: ModelConfig) -> VideoBatch:
@@ -100,12 +97,15 @@ class Embedder:
         """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""
         return self._in_order(self._embed(batches))
 
-    def embed_by_checkpoints(self, batches: tf.data.Dataset, checkpoints: Sequence[str]) -> list[Embeddings]:
-        """The same by each checkpoint; records are read and decoded once."""
+    def embed_by_checkpoints(
+        self, batches: tf.data.Dataset, checkpoints: Sequence[str], held: HeldWeights | None = None
+    ) -> list[Embeddings]:
+        """The same by each checkpoint; records are read and decoded once, weights as `held` decides."""
+        held = held or HeldWeights(self.model, checkpoints)
         parts = [[] for _ in checkpoints]
-        for chunk in chunks(batches, VIDEOS_IN_MEMORY):
+        for chunk in chunks(batches, held.videos):
             for part, checkpoint in zip(parts, checkpoints, strict=True):
-                restore_weights(self.model, checkpoint)
+                held.put(checkpoint)
                 part += self._embed(chunk)
         return [self._in_order(part) for part in parts]
 

@@ -6,6 +6,7 @@ more than one member beside the running total.
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat, zip_longest
 from pathlib import Path
@@ -216,13 +217,39 @@ def find_members(output_dir: PathLike, models: Iterable[str], folds: Sequence[in
         model: [Path(output_dir, model, f"fold-{fold:02d}", "embeddings", f"{test_name}.npz") for fold in folds]
         for model in models
     }
-    missing = [f"{path.parts[-4]}/{path.parts[-3]}" for paths in found.values() for path in paths if not path.is_file()]
+    missing = [path for paths in found.values() for path in paths if not path.is_file()]
     if missing:
+        runs = [f"{path.parts[-4]}/{path.parts[-3]}" for path in missing]
         raise UserError(
-            f"{output_dir}: no embeddings of {test_name} for {count_and_first(missing)}; "
-            f"run inference_pair.py for them, or give fewer models or folds"
+            f"{output_dir}: no embeddings of {test_name} for {count_and_first(runs)}; {_sets_there(found)};"
+            " run inference_pair.py for them, or give fewer models or folds (docs/data.md, 'Embeddings and submission')"
         )
     return found
+
+
+def _sets_there(paths: Mapping[str, Sequence[Path]]) -> str:
+    """Of which test sets the same runs have embeddings."""
+    counts = Counter(file.stem for files in paths.values() for path in files for file in path.parent.glob("*.npz"))
+    listed = ", ".join(f"{name} ({count} runs)" for name, count in sorted(counts.items()))
+    return f"there are those of {listed}" if listed else "these runs have none of any test set"
+
+
+def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
+    """Returns the models of `names` that have a fine-tuned run, `<output_dir>/<model>/fold-XX`, in their order.
+
+    Raises:
+        UserError: none has.
+    """
+    present = [name for name in names if any(Path(output_dir, name).glob("fold-*/config.json"))]
+    if not present:
+        raise UserError(f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another --output_dir")
+    return present
+
+
+def normalized_weights(weights: Sequence[float]) -> list[float]:
+    """Returns weights with the sum 1; those that have it, or are all 0, as they are."""
+    total = math.fsum(weights)
+    return list(weights) if total == 0 or math.isclose(total, 1, abs_tol=1e-6) else [weight / total for weight in weights]
 
 
 def ensemble_run(

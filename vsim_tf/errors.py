@@ -1,5 +1,8 @@
 """How a script ends early: errors that a person can mend (one line, exit code 2), and signals (128 and the signal's number)."""
 
+import errno
+import os
+import re
 import signal
 from collections.abc import Collection
 from typing import Any
@@ -24,3 +27,15 @@ class Stopped(Exception):
 def count_and_first(ids: Collection[Any]) -> str:
     """Returns a count with the first five ids for an error message: `7: a, b, c, d, e, ...`."""
     return f"{len(ids)}: {', '.join(str(item) for item in list(ids)[:5])}{', ...' if len(ids) > 5 else ''}"
+
+
+def system_reason(error: Exception) -> str:
+    """Returns why reading or writing failed in the system's words, e.g. `No space left on device`.
+
+    TensorFlow wraps them: `{{function_node ...}} FILE; No space left on device [Op:SaveV2]`. Where the system says nothing, the first
+    line of the error is returned without such marks.
+    """
+    text = error.strerror if isinstance(error, OSError) else getattr(error, "message", str(error))
+    said = [words for words in map(os.strerror, errno.errorcode) if f"; {words}" in (text or "")]
+    lines = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", text or "").splitlines()
+    return max(said, key=len) if said else (lines or [type(error).__name__])[0]

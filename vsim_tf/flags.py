@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
+from vsim_tf.enum_flags import EnumWithHidden
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
 
@@ -132,7 +133,9 @@ def define_pretrain():
     flags.DEFINE_string("val_record_pattern", None, "Videos of the scored pairs; default: <data_dir>/pairwise/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    flags.DEFINE_enum("size", "base", list(registry.SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU.")
+    _define_registered(
+        "size", "base", registry.PUBLIC_SIZES, list(registry.SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU."
+    )
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
@@ -160,7 +163,7 @@ def define_inference():
     _define_data_dir()
     _define_output_dir()
     _define_folds()
-    flags.DEFINE_enum("model", None, list(registry.MODELS), "Registered model; with --ckpt_file: what it must be.")
+    _define_model(None, "Registered model; with --ckpt_file: what it must be.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
     flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("output_zip", "result.zip", "Submission zip of --ckpt_file.")
@@ -174,9 +177,8 @@ def define_ensemble():
     _define_data_dir()
     _define_output_dir()
     _define_folds()
-    ensemble = [make.__name__ for make in registry.ENSEMBLE_MODELS]
-    flags.DEFINE_list("models", ensemble, "Models to sum.")
-    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones.")
+    flags.DEFINE_list("models", None, "Models to sum; default: those of the six that have runs in --output_dir.")
+    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
     flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
     flags.DEFINE_enum(
         "method", "sum", ["sum", "svd"],
@@ -185,13 +187,23 @@ def define_ensemble():
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
     flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
     flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
-    flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
+    flags.DEFINE_string(
+        "output_zip", None,
+        "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
+    )  # fmt: skip
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
-    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame, for the baseline in the report.", lower_bound=1)
+    flags.DEFINE_integer(
+        "frame_embedding_size", None, "Numbers per frame, for the baseline in the report; default: the runs'.", lower_bound=1
+    )
 
 
-def _define_model():
-    flags.DEFINE_enum("model", "uniter", list(registry.MODELS), "Registered model.")
+def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str):
+    flags.DEFINE_enum(name, default, shown, help_text)
+    FLAGS[name].parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
+
+
+def _define_model(default: str | None = "uniter", help_text: str = "Registered model."):
+    _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
 
 
 def _define_data_dir():
@@ -245,6 +257,9 @@ def _define_training():
     )  # fmt: skip
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
+    flags.DEFINE_boolean(
+        "keep_optimizer", False, "Keep the optimizer's moments of complete runs, two thirds of a state: they can be extended."
+    )
     _define_precision()
 
 
@@ -309,6 +324,7 @@ def pretrain_options() -> PretrainOptions:
         model_overrides=_model_overrides(spec),
         folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
         overwrite=FLAGS.overwrite,
+        keep_optimizer=FLAGS.keep_optimizer,
     )
     require_existing(options.label_file, options.tag_file, hub_dir, vocab)
     return options

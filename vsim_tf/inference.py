@@ -1,30 +1,24 @@
 """Trained checkpoints to embeddings on disk."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
+from vsim_tf.data.disk_space import require_space
 from vsim_tf.data.pipeline import BatchFormat, numbered_batches, readable_errors
+from vsim_tf.data.records import count_records
 from vsim_tf.embedding import Embedder
-from vsim_tf.errors import UserError
+from vsim_tf.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
+from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.memory import enough_memory
 from vsim_tf.models import build_model
-from vsim_tf.submission import Embeddings, write_embeddings, write_submission
-from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.submission import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
+from vsim_tf.training.checkpoint_files import newest_checkpoint, require_checkpoint
 from vsim_tf.training.device import suitable_precision
-from vsim_tf.training.run_folder import (
-    checkpoint_fingerprint,
-    data_files,
-    read_batch_format,
-    read_config,
-    read_json,
-    read_model_config,
-    read_summary,
-    write_json,
-)
-
-EMBEDDINGS = "embeddings"
+from vsim_tf.training.held_weights import HeldWeights
+from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config, read_summary, write_json
 
 
 def load_embedder(folder: Path, precision: str, expected_model: str = ""):
@@ -49,8 +43,11 @@ def embed_to_zip(
     expected_model: str = "",
 ):
     """Embeds the videos of the test files by one checkpoint into a submission zip."""
+    require_checkpoint(checkpoint)
     folder = Path(checkpoint).parent.parent
     embedder, form = load_embedder(folder, precision, expected_model)
+    videos = sum(count_records(file) for file in test_files)
+    require_space(Path(output_zip).parent, zip_bytes(videos, embedder.model.config.embedding_size), "the submission zip")
     (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
     write_submission(output_zip, embeddings)
     print(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
@@ -59,8 +56,8 @@ def embed_to_zip(
 def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
     """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
 
-    Writes `embeddings/<test file>.npz` into each run folder, and beside it which checkpoint and file made it; what is there
-    already from the same ones is left.
+    Writes `embeddings/<test file>.npz` into each run folder, and next to it a note of what made it
+    (`vsim_tf.embedding_notes`); what is there already from the same checkpoint, precision and test file is left.
 
     Args:
         model: registered name.
@@ -68,35 +65,59 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
         test_files: video records.
         kind: "last" or "best" checkpoint.
         batch_size: videos at a time.
-        precision: dtype policy.
+        precision: dtype policy, or "auto".
+
+    Raises:
+        UserError: two test files have the same name, a run is not complete or of another model, or the disk is too small.
     """
+    require_distinct_names(test_files)
     checkpoints = {folder: _finished_checkpoint(folder, kind) for folder in folders}
-    embedder = None
+    resolved, embedder = suitable_precision(precision), None
     for test_file in test_files:
         name = Path(test_file).stem
-        sources = {folder: _source(checkpoint, test_file) for folder, checkpoint in checkpoints.items()}
-        missing = [folder for folder in folders if not _is_there(folder, name, sources[folder])]
+        notes = {folder: make_note(checkpoint, test_file, precision, resolved) for folder, checkpoint in checkpoints.items()}
+        missing = [folder for folder in folders if not are_current(npz_file(folder, test_file), notes[folder])]
         if not missing:
             print(f"{model} {name}: embeddings by {len(folders)} checkpoints are there already")
             continue
         if embedder is None:
             embedder, form = load_embedder(folders[0], precision, model)
             _require_same_model(folders)
-        results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing])
+            held = _held_weights(embedder, model, list(checkpoints.values()))
+        size = npz_bytes(count_records(test_file), embedder.model.config.embedding_size)
+        require_space(folders[0].parent, len(missing) * size, f"embeddings of {name} by {len(missing)} checkpoints")
+        results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing], held)
         for folder, embeddings in zip(missing, results, strict=True):
-            write_embeddings(_npz(folder, name), embeddings)
-            write_json(_npz(folder, name).with_suffix(".json"), sources[folder])
+            _write(npz_file(folder, test_file), embeddings, notes[folder])
         print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
 
 
-def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
+def _held_weights(embedder: Embedder, model: str, checkpoints: list[str]) -> HeldWeights:
+    held = HeldWeights(embedder.model, checkpoints)
+    if len(checkpoints) > 1:
+        print(f"{model}: {held}", flush=True)
+    return held
+
+
+def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints, held=None) -> list[Embeddings]:
     with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
-        return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
+        batches = numbered_batches(list(test_files), "videos", form, batch_size)
+        return embedder.embed_by_checkpoints(batches, checkpoints, held)
+
+
+def _write(npz: Path, embeddings: Embeddings, note: dict):
+    """The note is gone while the file is replaced: killed here, the embeddings are computed again."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        note_file(npz).unlink()
+    write_embeddings(npz, embeddings)
+    write_json(note_file(npz), note)
 
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:
     if read_summary(folder) is None:
-        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first")
+        complete = sorted(path.parent.name for path in folder.parent.glob("fold-*/summary.json"))
+        listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
+        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
     return newest_checkpoint(folder, kind)
 
 
@@ -106,20 +127,3 @@ def _require_same_model(folders: Sequence[Path]):
         config = read_config(folder)
         if any(config[key] != first[key] for key in ("model", "tokenizer")):
             raise UserError(f"{folder} holds another model or vocabulary than {folders[0]}")
-
-
-def _npz(folder: Path, name: str) -> Path:
-    return folder / EMBEDDINGS / f"{name}.npz"
-
-
-def _source(checkpoint: str, test_file: str) -> dict:
-    return {
-        "checkpoint": "/".join(Path(checkpoint).parts[-2:]),
-        "checkpoint_sha256": checkpoint_fingerprint(checkpoint),
-        "test_file": data_files([test_file])[0],
-    }
-
-
-def _is_there(folder: Path, name: str, source: dict) -> bool:
-    npz = _npz(folder, name)
-    return npz.exists() and read_json(npz.with_suffix(".json")) == source

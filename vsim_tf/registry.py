@@ -127,6 +127,8 @@ def testing() -> ModelSpec:
 
 
 ENSEMBLE_MODELS = (mix_nextvlad, mix_nextvlad_asl, mix_nextvlad_roformer, uniter, uniter_asl, uniter_roformer)
+PUBLIC_MODELS = tuple(make.__name__ for make in ENSEMBLE_MODELS)
+"""The names that help texts and messages list; `testing` is accepted beside them."""
 MODELS: dict[str, Callable[[], ModelSpec]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, testing)}
 
 SIZES: dict[str, dict[str, dict[str, int]]] = {
@@ -147,6 +149,7 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
     },
 }
 """What each size changes of the 2021 sizes: `base` nothing; `tiny` trains from scratch on a CPU; `testing` proves shapes."""
+PUBLIC_SIZES = ("base", "tiny")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +183,7 @@ def recipe(name: str) -> Recipe:
 def model_spec(name: str) -> ModelSpec:
     """The registered model of a name; `UserError` with the known names otherwise."""
     if name not in MODELS:
-        raise UserError(f"--model={name}: not a registered model; accepted: {', '.join(MODELS)}")
+        raise UserError(f"--model={name}: not a registered model; accepted: {', '.join(PUBLIC_MODELS)}")
     return MODELS[name]()
 
 

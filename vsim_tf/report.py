@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from vsim_tf.data.files import output_file, read_lines
 from vsim_tf.errors import UserError
@@ -80,7 +81,7 @@ class Report:
 
 
 def write_report(path: PathLike, report: Report) -> None:
-    """Writes `report.md` (or whatever `path` is called) and, where there are labels, the plot beside it as .png.
+    """Writes `report.md` (or whatever `path` is called) and, where there are labels, the plot next to it as .png.
 
     Each of the two appears complete or not at all.
 
@@ -103,7 +104,7 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
     """Returns the text of `report.md`; `plot_name` is the file name of the plot to show in it."""
     parts = ["# Report", "Made by", _indented(report.command)]
     if plot_name:
-        parts.append(f"![Spearman of members, fold means, ensemble and baselines]({plot_name})")
+        parts.append(f"![Spearman of members, fold means, ensemble and baselines]({quote(plot_name)})")
     for scores in report.sets:
         parts += [f"## {scores.name}: {scores.num_videos:,} videos, {scores.num_pairs:,} labelled pairs"]
         parts += [scores_table(scores), verdict(scores)] if scores.num_pairs else ["No labels, so no scores."]
@@ -150,6 +151,18 @@ def verdict(scores: SetScores) -> str:
     return f"The ensemble is {' and '.join(parts)}." if parts else "There is nothing to compare the ensemble with."
 
 
+def advice(scores: SetScores) -> str:
+    """Returns what to do about an ensemble that scores below its best model; empty where it does not."""
+    best = max(scores.models, key=lambda model: -math.inf if math.isnan(model.mean_score) else model.mean_score, default=None)
+    if best is None or not scores.ensemble_score < best.mean_score:
+        return ""
+    return (
+        f"The ensemble scores {score_text(scores.ensemble_score)} on {scores.name}, below {score_text(best.mean_score)}"
+        f" of {best.name} alone: leave weak models out with --models, give {best.name} more weight with --weights, or try --normalize;"
+        f" --models={best.name} makes the zip of that model"
+    )
+
+
 def _header(scores: SetScores) -> tuple[str, ...]:
     folds = max((len(model.fold_scores) for model in scores.models), default=0)
     return "model", f"single fold (mean of {folds})", f"{folds}-fold mean", "weight", "ensemble"
@@ -157,15 +170,17 @@ def _header(scores: SetScores) -> tuple[str, ...]:
 
 def _rows(scores: SetScores) -> list[tuple[str, ...]]:
     models = [
-        (model.name, _score(model.single_score), _score(model.mean_score), f"{model.weight:g}", "") for model in scores.models
+        (model.name, score_text(model.single_score), score_text(model.mean_score), f"{model.weight:g}", "")
+        for model in scores.models
     ]
     total = math.fsum(model.weight for model in scores.models)
-    ensemble = ("ensemble", "", "", f"{total:g}", _score(scores.ensemble_score))
-    baselines = [(f"baseline: {name}", "", "", "", _score(value)) for name, value in scores.baselines.items()]
+    ensemble = ("ensemble", "", "", f"{total:g}", score_text(scores.ensemble_score))
+    baselines = [(f"baseline: {name}", "", "", "", score_text(value)) for name, value in scores.baselines.items()]
     return [*models, ensemble, *baselines]
 
 
-def _score(value: float) -> str:
+def score_text(value: float) -> str:
+    """Returns a Spearman with four decimals, or a dash where it is not defined."""
     return NOTHING if math.isnan(value) else f"{value:.4f}"
 
 
@@ -237,11 +252,11 @@ def _plot_set(axes: Any, scores: SetScores) -> None:
     )
     means = [model.mean_score for model in scores.models]
     axes.scatter(means, range(len(means)), s=64, marker="D", color="tab:blue", label="mean of folds", zorder=4)
-    axes.axvline(scores.ensemble_score, color="tab:red", lw=2, label=f"ensemble {_score(scores.ensemble_score)}")
+    axes.axvline(scores.ensemble_score, color="tab:red", lw=2, label=f"ensemble {score_text(scores.ensemble_score)}")
     styles = [("--", "tab:green"), (":", "tab:orange"), ("-.", "tab:purple"), ("--", "tab:brown")]
     for position, (name, value) in enumerate(scores.baselines.items()):
         style, color = styles[position % len(styles)]
-        axes.axvline(value, color=color, ls=style, lw=1.6, label=f"{name} {_score(value)}")
+        axes.axvline(value, color=color, ls=style, lw=1.6, label=f"{name} {score_text(value)}")
     axes.set_yticks(range(len(scores.models)), [model.name for model in scores.models])
     axes.set_ylim(len(scores.models) - 0.4, -0.6)
     axes.set_xlabel("Spearman")

@@ -167,6 +167,16 @@ def _float64_texts(values: np.ndarray) -> Iterator[list[str]]:
         yield [repr(number) for number in row.tolist()]
 
 
+def zip_bytes(videos: int, dim: int) -> int:
+    """About how large a submission of float64 numbers is at most: they take 9 to 11 bytes each, ids of the contest 20 to 30."""
+    return videos * (11 * dim + 30)
+
+
+def npz_bytes(videos: int, dim: int) -> int:
+    """How large a file of `write_embeddings` is: float16 numbers, and 4 bytes per character of ids of up to 20."""
+    return videos * (2 * dim + 80)
+
+
 def read_submission(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embeddings:
     """Reads a submission zip without unpacking it to disk.
 

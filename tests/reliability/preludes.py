@@ -1,4 +1,7 @@
-"""What a script's process does before the script, by name: gets itself killed, limits its memory, becomes one of two workers."""
+"""What a script's process does before the script, by name.
+
+It gets itself killed, sees a large disk, limits its memory, or becomes one of two workers.
+"""
 
 import itertools
 import json
@@ -7,6 +10,7 @@ import resource
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 FILE_OPERATIONS = ((os, "replace"), (os, "unlink"), (os, "fsync"), (os, "mkdir"), (shutil, "rmtree"))
 
@@ -25,6 +29,11 @@ def killed_at_file_operation(number: int):
 
     for module, name in FILE_OPERATIONS:
         setattr(module, name, counted(getattr(module, name)))
+
+
+def large_disk():
+    """The system says that there is room for everything, as where a quota or another process takes the space."""
+    shutil.disk_usage = lambda path: SimpleNamespace(free=10**15)
 
 
 def limited_memory(megabytes: int):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.checkpoint_files import newest_checkpoint
 
 DIM = 16
 SCHEDULE = ("--lr=1e-3", "--bert_lr=1e-3", "--warmup_steps=2", "--bert_warmup_steps=2")
@@ -24,7 +24,7 @@ def training(steps: int, eval_freq: int) -> list[str]:
     """Flags of both training scripts."""
     return [
         *SCHEDULE, f"--total_steps={steps}", f"--bert_total_steps={steps}", f"--eval_freq={eval_freq}", "--print_freq=3",
-        "--batch_size=16", "--val_batch_size=64",
+        "--batch_size=16", "--val_batch_size=64", "--keep_optimizer",  # so that moments are compared too
     ]  # fmt: skip
 
 

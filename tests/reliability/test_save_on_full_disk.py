@@ -35,10 +35,15 @@ def leave_free(folder: Path, kilobytes: int):
 def test_a_run_goes_on_when_there_is_room_again(server, data_dir, small_disk, tmp_path):
     """The disk is full at another place each time: in the settings, the log, the first state, one of the following."""
     command = pretraining(data_dir, small_disk, steps=12)
+    leave_free(small_disk, 500)
+    ended = server.run(*command)
+    (small_disk / "ballast").unlink()
+    assert ended.code == 2, ended.output
+    assert " MB are needed for checkpoints of one run, 0." in ended.output.splitlines()[-1]
     failures = []
     for kilobytes in FREE:
         leave_free(small_disk, kilobytes)
-        ended = server.run(*command)
+        ended = server.run(*command, large_disk={})
         (small_disk / "ballast").unlink()
         if ended.code == 0:
             break

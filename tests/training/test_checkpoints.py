@@ -8,15 +8,8 @@ import toys
 from vsim_tf.errors import UserError
 from vsim_tf.models import build_model
 from vsim_tf.training import checkpoints
-from vsim_tf.training.checkpoints import (
-    BEST,
-    LAST,
-    TrainingState,
-    model_weights,
-    newest_checkpoint,
-    random_states,
-    restore_weights,
-)
+from vsim_tf.training.checkpoint_files import BEST, LAST, newest_checkpoint
+from vsim_tf.training.checkpoints import TrainingState, model_weights, random_states, restore_weights
 from vsim_tf.training.optimizers import GroupAdam
 
 

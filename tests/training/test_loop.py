@@ -19,7 +19,7 @@ from vsim_tf.data.files import exclusive
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
-from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.checkpoint_files import newest_checkpoint
 from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
@@ -63,7 +63,9 @@ def weight_score(trainer):
 
 
 def run(trainer, data, folder, evaluate=None, batches=None, start_from=lambda: None):
-    return trainer.run(folder, batches or data.batches, evaluate or weight_score(trainer), start_from, "test")
+    """A run that keeps its optimizer, so that its whole state is compared; others: test_complete_runs.py."""
+    evaluate = evaluate or weight_score(trainer)
+    return trainer.run(folder, batches or data.batches, evaluate, start_from, "test", keep_optimizer=True)
 
 
 @pytest.fixture(scope="module", params=list(CASES))
@@ -91,7 +93,8 @@ def state(folder, kind="last") -> dict[str, bytes]:
 
 
 def lines(folder) -> list[dict]:
-    return [json.loads(line) for line in (folder / METRICS_FILE).read_text().splitlines()]
+    text = (folder / METRICS_FILE).read_text()
+    return [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]  # NaN and Infinity are not JSON
 
 
 def assert_same_run(folder, expected):
@@ -130,7 +133,7 @@ def test_what_a_run_leaves_behind(case):
             rates = {"learning_rate/encoder", "learning_rate/head"}
             assert line.keys() == {"step", "loss"} | terms | rates
             assert line["loss"] == pytest.approx(sum(line[term] for term in terms), rel=1e-5)
-    assert sorted(p.name for p in (case.folder / "last").glob("*.index")) == ["ckpt-6.index", "ckpt-8.index"]
+    assert sorted(p.name for p in (case.folder / "last").glob("*.index")) == ["ckpt-8.index"]
     assert [p.name for p in (case.folder / "best").glob("*.index")] == [f"ckpt-{best}.index"]
     assert list((case.folder / "events").iterdir())
 
@@ -270,10 +273,20 @@ def test_best_is_the_first_highest_spearman_and_never_nan(case, tmp_path, values
 @ONE_CASE
 def test_nan_alone_is_not_kept_as_best(case, tmp_path):
     summary = run(case.trainer, case.data, tmp_path / "run", scripted(*[math.nan] * 4))
-    assert not math.isfinite(summary["best_spearman"])
+    assert (summary["spearman"], summary["best_spearman"], summary["best_step"]) == (None, None, 0)
+    assert [line["validation/spearman"] for line in lines(tmp_path / "run") if "validation/spearman" in line] == [None] * 4
     with pytest.raises(UserError, match="best holds no checkpoint"):
         newest_checkpoint(tmp_path / "run", "best")
     assert newest_checkpoint(tmp_path / "run", "last").endswith(f"ckpt-{STEPS}")
+
+
+@ONE_CASE
+def test_a_run_resumes_from_an_evaluation_that_is_not_defined(case, other_trainer, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(case.trainer, "train_step", stop_at_call(4, case.trainer.train_step))
+        run(case.trainer, case.data, tmp_path / "run", scripted(0.1, math.nan))
+    summary = run(other_trainer, case.data, tmp_path / "run", scripted(math.nan, math.nan))
+    assert summary == {"step": STEPS, "spearman": None, "best_spearman": 0.1, "best_step": 0}
 
 
 # --- numbers that are not finite --------------------------------------------------------------------------------------
@@ -333,6 +346,14 @@ def test_lines_after_the_restored_step_and_half_lines_are_dropped(tmp_path):
     log.write(4, {"loss": 2.0})
     assert lines(tmp_path) == [{"step": s, "loss": 1.0} for s in (0, 2, 3)] + [{"step": 4, "loss": 2.0}]
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [METRICS_FILE]
+
+
+def test_a_log_with_nan_of_an_older_version_is_read_and_becomes_json(tmp_path):
+    (tmp_path / METRICS_FILE).write_text('{"step": 0, "validation/spearman": NaN, "validation/mse": 0.5}\n')
+    metrics = RunLog(tmp_path, 0, 0).validation(0)
+    assert math.isnan(metrics["spearman"])
+    assert metrics["mse"] == 0.5
+    assert lines(tmp_path) == [{"step": 0, "validation/spearman": None, "validation/mse": 0.5}]
 
 
 def test_a_new_run_starts_an_empty_log(tmp_path):

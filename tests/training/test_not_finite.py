@@ -10,7 +10,7 @@ import toys
 
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoints import newest_checkpoint, saved_checkpoints
+from vsim_tf.training.checkpoint_files import newest_checkpoint, saved_checkpoints
 from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
 from vsim_tf.training.pretraining import make_trainer
 

@@ -166,7 +166,7 @@ def _write_all(folder: Path, parameters: dict[str, int]) -> None:
         )
     tags = np.random.default_rng([seed, 7]).permutation(world.tags)
     (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
-    (folder / _PARAMETERS_FILE).write_text(json.dumps(parameters, indent=1) + "\n", encoding="utf-8")
+    (folder / _PARAMETERS_FILE).write_text(json.dumps(parameters, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _write_videos(

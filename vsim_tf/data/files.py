@@ -83,6 +83,11 @@ def _json_object(data: bytes, where: str | os.PathLike) -> dict[str, Any]:
     return value
 
 
+def without_nan(value: Any) -> Any:
+    """A value as JSON can hold it: None, which is written as null, in the place of NaN and inf."""
+    return json.loads(json.dumps(value), parse_constant=lambda constant: None)
+
+
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike) -> Iterator[None]:
     """Keeps out of a folder every other process that asks for the same; a killed process lets go of it.

@@ -107,7 +107,7 @@ def write_manifest(folder: str | os.PathLike, manifest: Manifest) -> None:
     """Write `manifest.json` into a folder, completely or not at all."""
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(manifest)}
     with replacing(Path(folder) / MANIFEST) as file:
-        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+        file.write((json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
 
 
 def read_manifest(folder: str | os.PathLike) -> Manifest:

@@ -137,7 +137,7 @@ class Tokenizer:
         """
         config = {"tokenizer_class": _CLASS_NAMES[self.kind], **self.normalization._asdict()}
         with output_file(Path(folder, CONFIG_FILE)) as file:
-            file.write((json.dumps(config, indent=2) + "\n").encode())
+            file.write((json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
         with output_file(Path(folder, VOCAB_FILE)) as file:
             file.write(_vocab_text(self.vocabulary))
 

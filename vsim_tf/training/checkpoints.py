@@ -1,8 +1,8 @@
 """The state of a training run, saved as a whole, and weights restored with proof that all were found.
 
-Files are those of `tf.train.Checkpoint`: a name such as `ckpt-4000` stands for `ckpt-4000.index` and its data. A checkpoint is
-written aside and is there once its index has got its name: a process that is killed at any moment leaves complete checkpoints and
-at most an unfinished one, which the next start removes. No other file says which is the newest: the number does.
+Files are those of `tf.train.Checkpoint` (`vsim_tf.training.checkpoint_files`). A checkpoint is written aside and is there once
+its index has got its name: a process that is killed at any moment leaves complete checkpoints and at most an unfinished one,
+which the next start removes.
 """
 
 import logging
@@ -18,15 +18,24 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from vsim_tf.data.files import sync
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, system_reason
 from vsim_tf.models import VideoModel
+from vsim_tf.training.checkpoint_files import (
+    BEST,
+    LAST,
+    index_file,
+    require_checkpoint,
+    resuming_state,
+    saved_checkpoints,
+)
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 
-LAST, BEST = "last", "best"
 KEPT_STATES = 2
-"""So many whole states are kept: should the newest be damaged, the one before is there."""
+"""So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
 UNFINISHED = ".unfinished"
+MOMENTS_REMOVED = "moments_removed"
+"""Name of the mark in the state of a complete run that has given up its optimizer's moments."""
 DAMAGES = (tf.errors.OpError, LookupError, ValueError, RuntimeError, DecodeError)
 """What TensorFlow raises on damaged checkpoints: its C++ layer turns some of its errors into Python's own."""
 
@@ -52,21 +61,6 @@ def random_states(model: VideoModel) -> dict[str, tf.Variable]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
-    """The `last` or `best` checkpoints of a run folder, the newest first."""
-    numbers = [re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in (folder / kind).glob("ckpt-*.index")]
-    steps = sorted((int(number[1]) for number in numbers if number), reverse=True)
-    return [folder / kind / f"ckpt-{step}" for step in steps]
-
-
-def newest_checkpoint(folder: Path, kind: str) -> str:
-    """Path of a run folder's newest `last` or `best` checkpoint; `UserError` when there is none."""
-    checkpoints = saved_checkpoints(folder, kind)
-    if not checkpoints:
-        raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
-    return os.fspath(checkpoints[0])
-
-
 def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
     """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
 
@@ -78,13 +72,17 @@ def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
         _require_fit(weights, checkpoint, model.config.name)
         status = tf.train.Checkpoint(weights=weights).read(os.fspath(checkpoint))
     except DAMAGES as error:
-        folder = Path(checkpoint).parent.parent
-        raise UserError(
-            f"checkpoint {checkpoint} is damaged: {_reason(error)}; remove {folder / 'summary.json'} and train this run again:"
-            " it goes on from the checkpoint before"
-        ) from error
+        raise UserError(f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}") from error
     status.assert_existing_objects_matched()
     status.expect_partial()
+
+
+def _way_out(damaged: Path) -> str:
+    folder = damaged.parent.parent
+    others = [state.name for state in saved_checkpoints(folder, LAST) if state != damaged]
+    if damaged.parent.name == LAST and others:
+        return f"remove {folder / 'summary.json'} and train this run again: it resumes from {others[0]}"
+    return "train this run again with --overwrite"
 
 
 def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLike, model: str):
@@ -103,16 +101,16 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLi
 
 
 def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
-    if not Path(f"{checkpoint}.index").exists():
-        raise UserError(f"no checkpoint {checkpoint} (there is no file {checkpoint}.index)")
+    require_checkpoint(checkpoint)
     shapes = tf.train.load_checkpoint(os.fspath(checkpoint)).get_variable_to_shape_map()
     pattern = re.compile(r"weights/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
     return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
 
 
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else getattr(error, "message", str(error))
-    return (text or type(error).__name__).splitlines()[0]
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a state of `last` holds the optimizer's moments, which complete runs have given up."""
+    shapes = tf.train.load_checkpoint(os.fspath(checkpoint)).get_variable_to_shape_map()
+    return not any(key.startswith(f"{MOMENTS_REMOVED}/") for key in shapes)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -128,22 +126,24 @@ def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
         content.write(os.fspath(unfinished / checkpoint.name))
-        checkpoint.with_name(f"{checkpoint.name}.index").unlink(missing_ok=True)
-        for file in sorted(unfinished.iterdir()):  # ...data-00000-of-00001 before ...index
+        files = sorted(unfinished.iterdir())  # ...data-00000-of-00001 before ...index
+        for file in files:
             sync(file)
+        index_file(checkpoint).unlink(missing_ok=True)  # until the new one is there, the state before is the newest
+        for file in files:
             os.replace(file, checkpoint.parent / file.name)
         sync(checkpoint.parent)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(
-            f"checkpoint {checkpoint} cannot be written: {_reason(error)}; the one before is kept."
-            " Make room and run the same command again: it goes on from there"
+            f"checkpoint {checkpoint} cannot be written: {system_reason(error)}."
+            f" Make room and run the same command again: {resuming_state(checkpoint.parent.parent)}"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _remove(checkpoint: Path):
-    checkpoint.with_name(f"{checkpoint.name}.index").unlink(missing_ok=True)
+    index_file(checkpoint).unlink(missing_ok=True)
     for file in checkpoint.parent.glob(f"{checkpoint.name}.data-*"):
         file.unlink()
 
@@ -166,6 +166,7 @@ class TrainingState:
         step: completed updates.
         evaluated: step of the newest evaluation that has been compared with the best; -1 before the first.
         best_value, best_step: the highest evaluation so far and its step; -inf and 0 before the first.
+        whole: False when a complete run has been restored that has given up its optimizer's moments.
     """
 
     def __init__(self, model: VideoModel, optimizer: GroupAdam):
@@ -182,9 +183,14 @@ class TrainingState:
         self._initial = [(v, v.numpy()) for v in (*self.weights.values(), *self.random_states.values(), *counters.values())]
         self._whole = tf.train.Checkpoint(weights=self.weights, random_states=self.random_states, slots=self.slots, **counters)
         self._weights_only = tf.train.Checkpoint(weights=self.weights)
+        self._complete = tf.train.Checkpoint(
+            weights=self.weights, **counters, **{MOMENTS_REMOVED: tf.Variable(True, trainable=False)}
+        )
+        self.whole = True
 
     def reset(self):
         """Back to how everything was when the state was made."""
+        self.whole = True
         for variable, value in self._initial:
             variable.assign(value)
         for slot in self.slots.values():
@@ -215,7 +221,7 @@ class TrainingState:
             try:
                 self._restore(checkpoint)
             except DAMAGES as error:
-                damaged[checkpoint] = _reason(error)
+                damaged[checkpoint] = system_reason(error)
                 continue
             for newer, reason in damaged.items():
                 logger.warning("%s is damaged (%s) and is removed: the run goes on from %s", newer, reason, checkpoint.name)
@@ -231,8 +237,9 @@ class TrainingState:
 
     def _restore(self, checkpoint: Path):
         _require_fit(self.weights, checkpoint, self.name)
+        self.whole = _is_whole(checkpoint)
         try:
-            self._whole.read(os.fspath(checkpoint)).assert_consumed()
+            (self._whole if self.whole else self._complete).read(os.fspath(checkpoint)).assert_consumed()
         except AssertionError as error:
             raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
 
@@ -248,6 +255,26 @@ class TrainingState:
         if is_chief():
             write_checkpoint(self._whole, folder / LAST / f"ckpt-{self.step.numpy()}")
             self._remove_superfluous(folder)
+
+    def complete(self, folder: Path, keep_optimizer: bool):
+        """Keeps of a complete run the last weights, and what a rerun must know, unless its optimizer is to be kept too.
+
+        A process that is killed here leaves a run that resumes, from this state or the one before, and is completed again.
+        """
+        if not is_chief():
+            return
+        if self.whole and not keep_optimizer:
+            write_checkpoint(self._complete, folder / LAST / f"ckpt-{self.step.numpy()}")
+        for checkpoint in saved_checkpoints(folder, LAST)[1:]:
+            _remove(checkpoint)
+
+    def require_moments(self, folder: Path, total_steps: int):
+        """Raises `UserError` where more steps are asked of a complete run that has given up its optimizer's moments."""
+        if not self.whole and self.step < total_steps:
+            raise UserError(
+                f"{folder}: complete at step {self.step.numpy()}, where the optimizer's state was removed, so it cannot be"
+                f" extended to {total_steps} steps; train again with --overwrite (a run with --keep_optimizer can be extended)"
+            )
 
     def save_best(self, folder: Path):
         """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""

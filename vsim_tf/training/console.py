@@ -1,5 +1,6 @@
 """What a training script says on the console besides its progress bar."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from rich.table import Table
 from vsim_tf.errors import UserError
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.run_folder import SUMMARY, RunSettings
+
+SCORE = (int, float, type(None))
+"""A Spearman in JSON is null where it is not defined; older files have NaN and -Infinity."""
+SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
 
 
 def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy, counts: dict[str, int]):
@@ -37,13 +42,30 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
     Raises:
         UserError: summary.json is damaged.
     """
-    missing = [key for key in ("step", "spearman", "best_spearman", "best_step") if type(summary.get(key)) not in (int, float)]
+    missing = [key for key, types in SUMMARY_TYPES.items() if type(summary.get(key, "")) not in types]
     if missing:
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
     print(
-        f"{label}: complete at step {summary['step']}, Spearman {summary['spearman']:.4f}"
-        f" (best {summary['best_spearman']:.4f} at step {summary['best_step']}), in {folder}"
+        f"{label}: complete at step {summary['step']}, Spearman {_score(summary['spearman'])}"
+        f" (best {_score(summary['best_spearman'])} at step {summary['best_step']}), in {folder}"
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
         + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else ""),
         flush=True,
     )
+    if _only_fell(summary):
+        print(
+            f"{label}: no evaluation is better than the one before the first step, Spearman {_score(summary['best_spearman'])}:"
+            " training lowered it. Lower --lr and --bert_lr, or give fewer --total_steps, with --overwrite;"
+            " inference_pair.py --checkpoint=best embeds by the weights before the first step",
+            flush=True,
+        )
+
+
+def _score(value: float | None) -> str:
+    return "undefined" if value in (None, -math.inf) or math.isnan(value) else f"{value:.4f}"
+
+
+def _only_fell(summary: dict[str, Any]) -> bool:
+    """Whether training has made nothing but lower scores of a score that is defined."""
+    best, last = summary["best_spearman"], summary["spearman"]
+    return summary["best_step"] == 0 < summary["step"] and best is not None and (last is None or last < best)

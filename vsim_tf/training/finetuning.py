@@ -13,7 +13,8 @@ from vsim_tf.data.rank_labels import RankLabels, read_similarities
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoints import LAST, newest_checkpoint, restore_weights
+from vsim_tf.training.checkpoint_files import LAST, newest_checkpoint
+from vsim_tf.training.checkpoints import restore_weights
 from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
@@ -30,6 +31,7 @@ from vsim_tf.training.run_folder import (
     read_summary,
     write_summary,
 )
+from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
 
 
@@ -55,7 +57,14 @@ def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: 
     return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
 
 
-def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool = False):
+def finetune(
+    model: str,
+    pretrained: Path,
+    runs: Sequence[PairRun],
+    training: StageConfig,
+    overwrite: bool = False,
+    keep_optimizer: bool = False,
+):
     """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
 
     Args:
@@ -64,9 +73,10 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
         runs: folders and files.
         training: how to train.
         overwrite: replace what the folders hold.
+        keep_optimizer: keep the optimizer's moments of complete runs.
 
     Raises:
-        UserError: the pre-training run is missing, not complete, or of another model.
+        UserError: the disk is too small for the runs, or the pre-training run is missing, not complete, or of another model.
     """
     strategy = make_strategy()
     training = training.replace(precision=suitable_precision(training.precision))
@@ -92,10 +102,12 @@ def finetune(model: str, pretrained: Path, runs: Sequence[PairRun], training: St
             trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
             embedder = Embedder(trainer.model, strategy)
             announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
-        _train(trainer, embedder, run, settings, form, checkpoint, label)
+            unfinished = [each.folder for each in runs if overwrite or read_summary(each.folder) is None]
+            require_space_for_runs(trainer.state, unfinished, keep_optimizer)
+        _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)
 
 
-def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint: str, label: str):
+def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):
     training = settings.training
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)
@@ -107,6 +119,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
             lambda: embedder.evaluate_pairs(validation),
             lambda: restore_weights(trainer.model, checkpoint),
             label,
+            keep_optimizer,
         )
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder, trainer)

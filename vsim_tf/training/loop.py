@@ -11,10 +11,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import exclusive, output_file, read_json_lines
-from vsim_tf.errors import Stopped, UserError
+from vsim_tf.data.files import exclusive, output_file, read_json_lines, without_nan
+from vsim_tf.errors import Stopped, UserError, system_reason
 from vsim_tf.memory import enough_memory
 from vsim_tf.models import VideoModel
+from vsim_tf.training.checkpoint_files import resuming_state
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
@@ -107,7 +108,8 @@ class Trainer:
         evaluate: Callable[[], dict[str, float]],
         start_from: Callable[[], None],
         label: str,
-    ) -> dict[str, float]:
+        keep_optimizer: bool = False,
+    ) -> dict[str, float | None]:
         """Trains in a run folder until the stage's last step, continuing what the folder already holds.
 
         Args:
@@ -116,9 +118,10 @@ class Trainer:
             evaluate: metrics of the model as it is; "spearman" decides what is best.
             start_from: sets the weights of a new run.
             label: stands before the progress bar.
+            keep_optimizer: whether the complete run keeps the optimizer's moments.
 
         Returns:
-            step, spearman, best_spearman, best_step.
+            step, spearman, best_spearman, best_step; None for a Spearman that is not defined.
 
         Raises:
             UserError: a number is no longer finite, a checkpoint cannot be read or written, memory does not suffice, or another
@@ -129,12 +132,15 @@ class Trainer:
         with exclusive(folder) if is_chief() else contextlib.nullcontext(), StopSignals(self.strategy) as signals:
             self.state.reset()
             restored = self.state.restore_last(folder)
+            self.state.require_moments(folder, self.stage.total_steps)
             if not restored:
                 start_from()
             log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
             evaluation = log.validation(int(self.state.evaluated.numpy()))
             require_agreement(self.strategy, self.state.summary() | {"evaluation": evaluation}, folder)
-            return self._loop(folder, batches, evaluate, log, label, signals)
+            summary = self._loop(folder, batches, evaluate, log, label, signals)
+            self.state.complete(folder, keep_optimizer)
+            return summary
 
     def _loop(self, folder, batches, evaluate, log, label, signals):
         start, total = int(self.state.step.numpy()), self.stage.total_steps
@@ -155,9 +161,8 @@ class Trainer:
                     log.write(step + 1, self._finite(logs, step + 1))
                 if bar.update():  # is being drawn: reading the loss waits for the device
                     bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}")
-        return metrics | {
-            "step": total, "best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())
-        }  # fmt: skip
+        best = {"best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())}
+        return without_nan(metrics | {"step": total} | best)
 
     def batches(self, batches: Batches, start: int) -> Iterator:
         """This worker's part of the batches from a step on."""
@@ -202,8 +207,9 @@ class Trainer:
 
 
 def _not_finite(what: str, value, step: int) -> UserError:
+    kept = "the state of the last evaluation is kept" if step else "no state is saved"
     return UserError(
-        f"{what} is {value} at step {step}; the state of the last evaluation is kept."
+        f"{what} is {value} at step {step}; {kept}."
         " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
     )
 
@@ -212,18 +218,18 @@ def _is_validation(values: dict[str, float]) -> bool:
     return any(name.startswith(VALIDATION) for name in values)
 
 
-def _line(values: dict[str, float]) -> str:
-    return json.dumps(values) + "\n"
+def _line(values: dict[str, float | None]) -> str:
+    return json.dumps(without_nan(values), allow_nan=False) + "\n"
 
 
-def _step(line: dict[str, float], path: Path) -> int:
+def _step(line: dict[str, float | None], path: Path) -> int:
     if type(line.get("step")) is not int:
         raise UserError(f"{path}: the line {line} has no step; give --overwrite to train anew")
     return line["step"]
 
 
 class RunLog:
-    """`metrics.jsonl` (one JSON object a line: step and values, no times) and TensorBoard events of one run.
+    """`metrics.jsonl` (one JSON object a line: step and values, null for NaN, no times) and TensorBoard events of one run.
 
     Lines after `step`, and evaluations after `evaluated`, are left-overs of a run that was killed and are dropped; -1 drops all.
     """
@@ -242,6 +248,7 @@ class RunLog:
     def validation(self, step: int) -> dict[str, float]:
         """Metrics of the evaluation at a step before this process; none where there was none."""
         values = {name: value for line in self.kept if line["step"] == step for name, value in line.items()}
+        values = {name: math.nan if value is None else value for name, value in values.items()}
         return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
 
     def write(self, step: int, values: dict[str, float]):
@@ -264,5 +271,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise UserError(f"{path}: cannot be written: {reason}; the newest checkpoint is kept") from error
+        raise UserError(
+            f"{path}: cannot be written: {system_reason(error)}. Make room and run the same command again:"
+            f" {resuming_state(path.parent)}"
+        ) from error

@@ -24,6 +24,7 @@ from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
 from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
+from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
 
 
@@ -54,6 +55,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(train_files, "videos", rounded, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+    require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
     embedder = Embedder(trainer.model, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
 
@@ -64,7 +66,14 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
             print(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
     with readable_errors():
-        summary = trainer.run(options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label)
+        summary = trainer.run(
+            options.folder,
+            data.batches,
+            lambda: embedder.evaluate_videos(validation, pairs),
+            start,
+            label,
+            options.keep_optimizer,
+        )
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer)
 

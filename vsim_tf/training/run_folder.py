@@ -114,7 +114,7 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def write_json(path: Path, values: dict[str, Any]):
     """Writes a readable JSON file that appears complete or not at all."""
     with output_file(path) as file:
-        file.write((json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
+        file.write((json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def write_summary(folder: Path, summary: dict[str, Any]):

@@ -16,7 +16,8 @@ from vsim_tf import registry
 from vsim_tf.data.pipeline import numbered_batches
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import BEST, model_weights, write_checkpoint
+from vsim_tf.training.checkpoint_files import BEST
+from vsim_tf.training.checkpoints import model_weights, write_checkpoint
 from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
 
 FOLDER = Path(__file__).parent

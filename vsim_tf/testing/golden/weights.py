@@ -24,7 +24,7 @@ HEAD_NAMES = {"mlm/transform/": "mlm/transform/dense/", "mlm/layer_norm/": "mlm/
 def encoder_config(file: GoldenFile) -> EncoderConfig:
     """The file's encoder, read as a Hugging Face folder would be."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "config.json").write_text(json.dumps(file.about["encoder_config"]), encoding="utf-8")
+        Path(folder, "config.json").write_text(json.dumps(file.about["encoder_config"], allow_nan=False), encoding="utf-8")
         return EncoderConfig(**read_encoder_config(folder, file.about["encoder_config"]["model_type"]))
 
 
