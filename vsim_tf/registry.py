@@ -188,7 +188,7 @@ def encoder_config(spec: ModelSpec, size: str, vocab_size: int, hub_config: dict
     """The text encoder of a model at a size; `hub_config` holds the fields of a Hugging Face config.json and wins."""
     values = SIZES[spec.size or size]["encoder"] | (hub_config or {})
     if not 0 <= values.get("vocab_size", vocab_size) - vocab_size < PADDED_VOCABULARY:
-        raise UserError(f"vocab.txt has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
+        raise UserError(f"the vocabulary has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
     return EncoderConfig(**{"kind": spec.encoder_kind, "vocab_size": vocab_size} | values)
 
 
