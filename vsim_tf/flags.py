@@ -17,9 +17,10 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
+from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
+from vsim_tf.setting_flags import in_flags
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
@@ -44,7 +45,7 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
         try:
             main()
         except UserError as error:
-            sys.exit(_fail(str(error)))
+            sys.exit(_fail(in_flags(error)))
         except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
             sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
         except Stopped as stopped:
@@ -225,7 +226,8 @@ def _define_model_overrides():
 def _define_training():
     flags.DEFINE_integer("batch_size", None, "Videos or pairs per step, over all replicas.", lower_bound=1)
     flags.DEFINE_integer("val_batch_size", None, "The same in evaluation.", lower_bound=1)
-    flags.DEFINE_integer("total_steps", None, "Steps, and horizon of --lr.", lower_bound=1)
+    flags.DEFINE_integer("total_steps", None, "Steps; a larger number extends a run where its schedules allow it.", lower_bound=1)
+    flags.DEFINE_integer("lr_total_steps", None, "Horizon of --lr; default: --total_steps.", lower_bound=1)
     flags.DEFINE_integer("warmup_steps", None, "Warm-up of --lr.", lower_bound=0)
     flags.DEFINE_float("lr", None, "Peak learning rate outside the encoder.", lower_bound=0)
     flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
@@ -260,8 +262,11 @@ def parse_folds(text: str) -> list[int]:
 
 def training_config(stage: StageConfig) -> StageConfig:
     """A registered model's stage with what the flags change."""
-    head = stage.head_schedule.replace(peak=FLAGS.lr, warmup=FLAGS.warmup_steps, horizon=FLAGS.total_steps)
-    encoder = stage.encoder_schedule.replace(peak=FLAGS.bert_lr, warmup=FLAGS.bert_warmup_steps, horizon=FLAGS.bert_total_steps)
+    horizon = FLAGS.lr_total_steps or FLAGS.total_steps
+    head = _schedule("head_schedule", stage.head_schedule, FLAGS.lr, FLAGS.warmup_steps, horizon)
+    encoder = _schedule(
+        "encoder_schedule", stage.encoder_schedule, FLAGS.bert_lr, FLAGS.bert_warmup_steps, FLAGS.bert_total_steps
+    )
     return stage.replace(
         head_schedule=head,
         encoder_schedule=encoder,
@@ -278,6 +283,13 @@ def training_config(stage: StageConfig) -> StageConfig:
         labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
+
+
+def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int | None, horizon: int | None) -> Schedule:
+    try:
+        return registered.replace(peak=peak, warmup=warmup, horizon=horizon)
+    except UserError as error:
+        raise UserError(str(error), [f"training.{name}.{field}" for field in error.fields]) from None
 
 
 def pretrain_options() -> PretrainOptions:
