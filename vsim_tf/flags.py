@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
+from vsim_tf.data.files import whats_there
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
 from vsim_tf.setting_flags import in_flags
@@ -342,4 +343,4 @@ def require_existing(*paths: str | None):
     """`UserError` for the first path that does not exist; None and empty ones are passed over."""
     for path in paths:
         if path and not os.path.exists(path):
-            raise UserError(f"{path} does not exist (see docs/data.md for the expected files)")
+            raise UserError(f"{path} does not exist ({whats_there(path)}; docs/data.md has the files that are expected)")

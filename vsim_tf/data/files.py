@@ -27,6 +27,9 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     """
     try:
         data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        advice = f"{whats_there(path)}; docs/data.md has the files that are expected"
+        raise UserError(f"{path}: cannot be read: {error.strerror} ({advice})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if not data:
