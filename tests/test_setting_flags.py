@@ -54,14 +54,20 @@ def test_every_setting_of_training_has_a_flag():
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("mix_nextvlad", {"vlad_groups": 5}, "--vlad_groups=5: must divide the expanded frame width 12 (--frame_embedding_size=6 times 2)"),
+        (
+            "mix_nextvlad", {"vlad_groups": 5},
+            "--vlad_groups=5: must divide the expanded frame width 12 (--frame_embedding_size=6 times 2)",
+        ),
         ("mix_nextvlad", {"se_ratio": 9}, "--se_ratio=9: at most --hidden_size=8"),
         ("uniter", {"embedding_size": 300}, "--hidden_size=300: at most 256 numbers per video"),
         ("uniter", {"max_text_length": 1}, "--bert_seq_length=1: at least 2 is needed ([CLS], [SEP])"),
-        ("uniter_roformer", {"max_text_length": 125}, "--bert_seq_length=125 and --max_frames=4: 129 positions, and the encoder has 128"),
+        (
+            "uniter_roformer", {"max_text_length": 125},
+            "--bert_seq_length=125 and --max_frames=4: 129 positions, and the encoder has 128",
+        ),
         ("mix_nextvlad", {"vlad_clusters": 0}, "--vlad_cluster_size=0: a whole number above 0 and up to 2147483647 is needed"),
     ],
-)
+)  # fmt: skip
 def test_errors_of_a_model(name, changes, message):
     with pytest.raises(UserError) as caught:
         toys.model_config(name, **changes)
@@ -70,7 +76,7 @@ def test_errors_of_a_model(name, changes, message):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"eval_every": 0}, "--eval_freq=0: a whole"), ({"log_every": 0}, "--print_freq=0: a"), ({"seed": -1}, "--seed=-1: a whole")],
+    [({"eval_every": 0}, "--eval_freq=0: a"), ({"log_every": 0}, "--print_freq=0: a"), ({"seed": -1}, "--seed=-1: a whole")],
 )
 def test_errors_of_a_stage(changes, words):
     with pytest.raises(UserError) as caught:

@@ -84,7 +84,7 @@ class Embedder:
         return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
 
     def evaluate_videos(self, batches: Iterable[VideoBatch], pairs: Sequence[Pair]) -> dict[str, float]:
-        """Spearman of labelled pairs among the videos of a data set; precision, recall and F1 of their tags (facts 4.4)."""
+        """Spearman of labelled pairs among the videos of a data set; precision, recall, F1 of their tags (docs/facts.md 4.4)."""
         ids, values, counts = [], [], []
         for batch in batches:
             embeddings, probabilities = self.videos_and_tags(batch)

@@ -39,7 +39,7 @@ class ModelSpec:
 
 
 def pretrain_stage(batch_size: int = 256) -> StageConfig:
-    """Pre-training of facts 4.2: 60,000 steps for both groups, evaluated every 1,000."""
+    """Pre-training of docs/facts.md 4.2: 60,000 steps for both groups, evaluated every 1,000."""
     return StageConfig(
         batch_size=batch_size,
         total_steps=60_000,
@@ -50,7 +50,7 @@ def pretrain_stage(batch_size: int = 256) -> StageConfig:
 
 
 def finetune_stage(total_steps: int, batch_size: int = 128) -> StageConfig:
-    """Fine-tuning of facts 5.3: the encoder's schedule is cut long before its horizon (quirk 21)."""
+    """Fine-tuning of docs/facts.md 5.3: the encoder's schedule is cut long before its horizon (quirk 21)."""
     return StageConfig(
         batch_size=batch_size,
         total_steps=total_steps,

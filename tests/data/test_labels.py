@@ -85,7 +85,12 @@ def test_missing_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("scores", "said"),
-    [(["0", "2.5", "5"], "0.0 to 5.0"), (["1", "3", "4"], "1.0 to 4.0"), (["-1", "0.5", "1"], "-1.0 to 1.0"), (["-3"], "-3.0 to -3.0")],
+    [
+        (["0", "2.5", "5"], "0.0 to 5.0"),
+        (["1", "3", "4"], "1.0 to 4.0"),
+        (["-1", "0.5", "1"], "-1.0 to 1.0"),
+        (["-3"], "-3.0 to -3.0"),
+    ],
 )
 def test_scores_of_another_scale_come_with_the_command_that_scales_them(tmp_path, scores, said):
     path = tmp_path / "label's.tsv"

@@ -364,7 +364,8 @@ def json_of(change):
     return content
 
 
-ADDED = {"id": 5, "content": "<user>", "special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+ADDED = {"id": 5, "content": "<user>", "special": True}
+ADDED |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_other_rates_of_completed_updates_are_refused(folder):
     checkpoint.write(str(folder / "last/ckpt-6"))
     write_summary(folder, {"step": 6, "spearman": 0.5})
     before = (folder / CONFIG).read_bytes()
-    message = r"6 steps that cannot be extended to 12 .* of its 6 completed updates .* Add training.head_schedule.horizon=10000, or"
+    message = r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.head_schedule.horizon=10000, or"
     with pytest.raises(UserError, match=message):
         prepare_run_folder(folder, longer(horizon=20_000), overwrite=False)
     assert (folder / CONFIG).read_bytes() == before and read_summary(folder)["step"] == 6
@@ -196,7 +196,7 @@ def test_other_rates_of_completed_updates_are_refused(folder):
 def test_a_run_without_the_moments_of_adam_cannot_be_extended(folder):
     tf.train.Checkpoint(weights={"w": tf.Variable(0.0)}).write(str(folder / "last/ckpt-6"))
     write_summary(folder, {"step": 6, "spearman": 0.5})
-    with pytest.raises(UserError, match=r"6 steps cannot be extended to 12, as the moments of Adam were removed.*--keep_optimizer"):
+    with pytest.raises(UserError, match=r"6 steps cannot be extended to 12, as the moments of Adam were.*--keep_optimizer"):
         prepare_run_folder(folder, longer(), overwrite=False)
     assert read_summary(folder)["step"] == 6
 

@@ -32,8 +32,8 @@ def test_the_same_settings_have_no_differences():
 
 
 def test_the_first_three_are_named_and_the_others_counted():
-    changes = {"training__seed": 1, "training__batch_size": 1, "training__eval_every": 1, "training__log_every": 1, "model__dropout": 0}
-    text = message(**changes)
+    changes = {f"training__{name}": 1 for name in ("seed", "batch_size", "eval_every", "log_every")}
+    text = message(**changes, model__dropout=0)
     assert "model.dropout: 0.2 there, 0 asked for; training.batch_size: 4 there, 1 asked for; training.eval_every" in text
     assert "; and 2 more. To keep that run give another --output_dir" in text
     assert "--pretrain_flags=--overwrite" in text

@@ -6,7 +6,7 @@ from vsim_tf.data.schema import FLOAT16_EXPONENT
 
 
 def frame_indices(num_frames: tf.Tensor, max_frames: int) -> tf.Tensor:
-    """Which frame stands at each position (2021 facts 1.3).
+    """Which frame stands at each position (docs/facts.md 1.3).
 
     n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
 

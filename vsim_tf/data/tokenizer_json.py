@@ -11,6 +11,9 @@ from vsim_tf.errors import UserError, count_and_first
 
 TOKENIZER_JSON = "tokenizer.json"
 _WAY_OUT = "give the folder of a BERT or RoFormer with WordPiece, or put its vocab.txt (one token a line) into the folder"
+_PARTS = {
+    "model": models.WordPiece, "normalizer": normalizers.BertNormalizer, "pre_tokenizer": pre_tokenizers.BertPreTokenizer
+}  # fmt: skip
 _WORD_PIECE = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
 """Options of WordPiece as BERT was trained with; other values would cut words in another way."""
 
@@ -56,8 +59,7 @@ def read_tokenizer_json(path: Path) -> TokenizerJson:
 def _require_types(path: Path) -> None:
     """Before the Rust package reads the file: it may panic, not raise, at the rarer parts of other tokenizers."""
     content = read_json_object(path)
-    needed = {"model": models.WordPiece, "normalizer": normalizers.BertNormalizer, "pre_tokenizer": pre_tokenizers.BertPreTokenizer}
-    for part, kind in needed.items():
+    for part, kind in _PARTS.items():
         found = content.get(part)
         name = found.get("type") if isinstance(found, dict) else found
         if name != kind.__name__:
@@ -73,8 +75,8 @@ def _vocabulary(path: Path, backend: tokenizers.Tokenizer) -> list[str]:
             " give the folder as it was before they were added"
         )
     vocabulary = sorted(ids, key=ids.__getitem__)
-    if broken := [token for token in vocabulary if "\n" in token or "\r" in token]:
-        raise UserError(f"{path}: tokens with a line break, {count_and_first(list(map(repr, broken)))}; vocab.txt cannot hold them")
+    if broken := [repr(token) for token in vocabulary if "\n" in token or "\r" in token]:
+        raise UserError(f"{path}: tokens with a line break, {count_and_first(broken)}; vocab.txt cannot hold them")
     if [ids[token] for token in vocabulary] != list(range(len(ids))):
         raise UserError(f"{path}: the ids of {len(ids)} tokens are not 0 to {len(ids) - 1}; {_WAY_OUT}")
     return vocabulary

@@ -46,8 +46,8 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
             raise _other_rates(folder, there, asked, name, completed)
     if checkpoints and not _has_moments(checkpoints[0]):
         raise UserError(
-            f"{folder}: the run of {there.total_steps} steps cannot be extended to {asked.total_steps}, as the moments of Adam were"
-            " removed when it was complete (without --keep_optimizer); train all steps in another --output_dir"
+            f"{folder}: the run of {there.total_steps} steps cannot be extended to {asked.total_steps}, as the moments of Adam"
+            " were removed when it was complete (without --keep_optimizer); train all steps in another --output_dir"
         )
 
 
@@ -57,9 +57,9 @@ def _other_rates(folder: Path, there: StageConfig, asked: StageConfig, name: str
     kept = " ".join(f"training.{name}.{key}={old[key]}" for key in changed)
     zero = f" (then the rate is 0 from step {old['horizon']} on)" if old["horizon"] <= there.total_steps else ""
     return UserError(
-        f"{folder} holds a run of {there.total_steps} steps that cannot be extended to {asked.total_steps} with this schedule: the"
-        f" learning rates of its {completed} completed updates would have been others. Add {kept}{zero}, or train all steps in"
-        " another --output_dir",
+        f"{folder} holds a run of {there.total_steps} steps that cannot be extended to {asked.total_steps} with this schedule:"
+        f" the learning rates of its {completed} completed updates would have been others. Add {kept}{zero}, or train all steps"
+        " in another --output_dir",
         fields=[f"training.{name}.{key}" for key in changed],
     )
 
