@@ -87,7 +87,10 @@ def test_errors_of_a_stage(changes, words):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--total_steps=100"], "--warmup_steps=1000 with --lr_total_steps=100: a schedule must be longer than its warm-up"),
+        (
+            ["--total_steps=100"],
+            "--warmup_steps=1000 with --lr_total_steps=100: a schedule must be longer than its warm-up (--lr_total_steps is the",
+        ),
         (["--total_steps=2000", "--lr_total_steps=9"], "--warmup_steps=1000 with --lr_total_steps=9: a schedule must"),
         (["--bert_total_steps=100"], "--bert_warmup_steps=2000 with --bert_total_steps=100: a schedule must"),
         (["--lr=inf"], "--lr=inf: a learning rate from 0 is needed"),

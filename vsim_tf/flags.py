@@ -290,7 +290,9 @@ def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int |
     try:
         return registered.replace(peak=peak, warmup=warmup, horizon=horizon)
     except UserError as error:
-        raise UserError(str(error), [f"training.{name}.{field}" for field in error.fields]) from None
+        ends = name == "head_schedule" and "horizon" in error.fields and not FLAGS.lr_total_steps
+        note = " (--lr_total_steps is the number of steps unless it is given)" if ends else ""
+        raise UserError(f"{error}{note}", [f"training.{name}.{field}" for field in error.fields]) from None
 
 
 def pretrain_options() -> PretrainOptions:

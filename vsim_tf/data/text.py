@@ -179,8 +179,8 @@ def load_tokenizer(path: str | os.PathLike, kind: str) -> Tokenizer:
     """The tokenizer of a folder (vocab.txt or tokenizer.json, optional tokenizer_config.json) or of a vocabulary file alone.
 
     Args:
-        path: a folder that `Tokenizer.save` or Hugging Face wrote, or a file with one token a line. vocab.txt wins over
-            tokenizer.json, and tokenizer_config.json over the normalizer of tokenizer.json, as in transformers.
+        path: a folder that `Tokenizer.save` or Hugging Face wrote, or a file with one token a line. vocab.txt is read
+            before tokenizer.json; tokenizer_config.json wins over the normalizer of tokenizer.json, as in transformers.
         kind: "bert" or "roformer".
 
     Raises:

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
 from vsim_tf.config import Schedule, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoints import DAMAGES, LAST, saved_checkpoints
 from vsim_tf.training.settings import Difference
 
 TOTAL_STEPS = "training.total_steps"
@@ -39,6 +36,8 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
     Raises:
         UserError: completed updates had other learning rates than the longer run has, or the moments of Adam are gone.
     """
+    from vsim_tf.training.checkpoints import LAST, saved_checkpoints  # TensorFlow: only where a run is extended
+
     checkpoints = saved_checkpoints(folder, LAST)
     completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
     for name in SCHEDULES:
@@ -65,7 +64,12 @@ def _other_rates(folder: Path, there: StageConfig, asked: StageConfig, name: str
 
 
 def _has_moments(checkpoint: Path) -> bool:
+    import tensorflow as tf
+
+    from vsim_tf.training.checkpoints import DAMAGES
+
     try:
-        return any(name.startswith("slots/") for name in tf.train.load_checkpoint(str(checkpoint)).get_variable_to_shape_map())
+        names = tf.train.load_checkpoint(str(checkpoint)).get_variable_to_shape_map()
+        return any(name.startswith("slots/") for name in names)
     except DAMAGES:
         return True  # restoring says what is damaged, and may find the one before

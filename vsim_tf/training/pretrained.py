@@ -157,9 +157,7 @@ def _typed(path: Path, key: str, value: Any, example: bool | int | float) -> boo
     return value
 
 
-def _place(
-    tensors: list[Tensor], weights: Mapping[str, NamedWeight]
-) -> tuple[dict[str, Tensor], list[str], list[str]]:
+def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
     """The tensors by the encoder's name, and the sources of those to ignore and of those without a place."""
     placed: dict[str, Tensor] = {}
     ignored, unused = [], []

@@ -155,7 +155,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json_object(path)
     damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
     if damaged:
-        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; train anew with --overwrite")
+        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; remove {folder} to retrain it")
     return config
 
 

@@ -8,7 +8,7 @@ from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.errors import UserError
 
 FREE_TO_CHANGE = ("training.val_batch_size",)
-"""Settings that a run may go on with changed: evaluation does not depend on them, and memory may ask for it."""
+"""Settings with which a run may resume though they changed: evaluation does not depend on them, and memory may ask for it."""
 LONGEST = 40
 """Longer values are cut in messages."""
 
