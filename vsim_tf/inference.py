@@ -90,7 +90,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
 
 
 def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
-    with readable_errors(test_files, "videos", form), enough_memory("to embed videos", f"--batch_size={batch_size}"):
+    with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
         return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
 
 
