@@ -139,7 +139,7 @@ def test_fields_of_a_hub_folder_win():
 
 
 def test_a_vocabulary_of_another_size_than_the_hub_folder_says_is_refused():
-    with pytest.raises(UserError, match=r"vocab.txt has 100 entries, config.json beside it says 7"):
+    with pytest.raises(UserError, match=r"vocabulary has 100 entries, config.json beside it says 7"):
         registry.encoder_config(registry.model_spec("uniter"), "base", 100, {"vocab_size": 7})
 
 
@@ -150,5 +150,5 @@ def test_a_vocabulary_has_the_size_of_the_word_table(entries, fits):
     if fits:
         assert registry.encoder_config(registry.uniter(), "base", entries, hub).vocab_size == 100
     else:
-        with pytest.raises(UserError, match=f"vocab.txt has {entries} entries, config.json beside it says {hub['vocab_size']}"):
+        with pytest.raises(UserError, match=f"vocabulary has {entries} entries, config.json beside it says {hub['vocab_size']}"):
             registry.encoder_config(registry.uniter(), "base", entries, hub)

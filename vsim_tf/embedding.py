@@ -138,7 +138,7 @@ class Embedder:
         return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
 
     def evaluate_videos(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]], pairs: Sequence[Pair]) -> dict[str, float]:
-        """Spearman of labelled pairs among the videos of `numbered_batches`; precision, recall and F1 of their tags (facts 4.4)."""
+        """Spearman of labelled pairs among the videos of `numbered_batches`; precision, recall, F1 of their tags (docs/facts.md 4.4)."""
         parts, counts = [], []
         for numbers, batch, (embeddings, probabilities) in self._results(self.videos_and_tags, batches):
             parts.append((numbers, batch.ids.numpy(), embeddings.numpy()))

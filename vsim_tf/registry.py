@@ -39,7 +39,7 @@ class ModelSpec:
 
 
 def pretrain_stage(batch_size: int = 256) -> StageConfig:
-    """Pre-training of facts 4.2: 60,000 steps for both groups, evaluated every 1,000."""
+    """Pre-training of docs/facts.md 4.2: 60,000 steps for both groups, evaluated every 1,000."""
     return StageConfig(
         batch_size=batch_size,
         total_steps=60_000,
@@ -50,7 +50,7 @@ def pretrain_stage(batch_size: int = 256) -> StageConfig:
 
 
 def finetune_stage(total_steps: int, batch_size: int = 128) -> StageConfig:
-    """Fine-tuning of facts 5.3: the encoder's schedule is cut long before its horizon (quirk 21)."""
+    """Fine-tuning of docs/facts.md 5.3: the encoder's schedule is cut long before its horizon (quirk 21)."""
     return StageConfig(
         batch_size=batch_size,
         total_steps=total_steps,
@@ -191,7 +191,7 @@ def encoder_config(spec: ModelSpec, size: str, vocab_size: int, hub_config: dict
     """The text encoder of a model at a size; `hub_config` holds the fields of a Hugging Face config.json and wins."""
     values = SIZES[spec.size or size]["encoder"] | (hub_config or {})
     if not 0 <= values.get("vocab_size", vocab_size) - vocab_size < PADDED_VOCABULARY:
-        raise UserError(f"vocab.txt has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
+        raise UserError(f"the vocabulary has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
     return EncoderConfig(**{"kind": spec.encoder_kind, "vocab_size": vocab_size} | values)
 
 

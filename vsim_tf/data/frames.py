@@ -6,7 +6,7 @@ import numpy as np
 
 
 def frame_indices(num_frames: np.ndarray, max_frames: int) -> np.ndarray:
-    """Which frame stands at each position (2021 facts 1.3).
+    """Which frame stands at each position (docs/facts.md 1.3).
 
     n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
 

@@ -1,4 +1,4 @@
-"""MixNextVLAD: three NeXtVLAD experts fused with text and mixed by a gate (2021 solution, facts 3.2 and 3.3)."""
+"""MixNextVLAD: three NeXtVLAD experts fused with text and mixed by a gate (2021 solution, docs/facts.md 3.2 and 3.3)."""
 
 import keras
 from keras import ops

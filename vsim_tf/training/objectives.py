@@ -1,8 +1,8 @@
 """What is minimised: a loss and its terms, as functions of a model and a batch.
 
 Logged losses are means over videos. What is differentiated is the sum, i.e. the global batch size times the mean (twice that for
-pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (facts 4.1, 5.2). Every term
-below returns this replica's part of that sum.
+pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (docs/facts.md 4.1, 5.2). Every
+term below returns this replica's part of that sum.
 """
 
 from typing import Any, NamedTuple
@@ -150,7 +150,7 @@ class PretrainObjective:
 
 
 class PairObjective:
-    """2B·(Σ(s−t)² + kl_weight·Σ t·log(t/s)) + Σ tag loss of both videos (facts 5.2).
+    """2B·(Σ(s−t)² + kl_weight·Σ t·log(t/s)) + Σ tag loss of both videos (docs/facts.md 5.2).
 
     Args:
         kl_weight: weight of the KL term.
