@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from vsim_tf.data.frames import sample_frames
+from vsim_tf.data.frames import aligned_empty, sample_frames
 from vsim_tf.data.schema import (
     BYTES_PER_FRAME_VALUE,
     FLOAT16_EXPONENT,
@@ -177,10 +177,9 @@ def _only_value(feature) -> bytes:
 def _frames(feature, key: str, width: int) -> np.ndarray:
     """Bits of the frames of a video, `[frames, width]` uint16."""
     _require(key in feature)
-    frames = feature[key].bytes_list.value
+    frames = list(feature[key].bytes_list.value)  # each look at a value copies it
     _require(bool(frames) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
-    size = width * BYTES_PER_FRAME_VALUE
-    _require(all(len(frame) == size for frame in frames))
+    _require(set(map(len, frames)) <= {width * BYTES_PER_FRAME_VALUE})
     bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, width)
     _require(not len(bits) or (bits & FLOAT16_EXPONENT).max() != FLOAT16_EXPONENT)
     return bits
@@ -198,6 +197,7 @@ def multi_hot(tags: Sequence[Sequence[int]], known: np.ndarray) -> np.ndarray:
     rows = np.repeat(np.arange(len(tags)), [len(row) for row in tags])
     columns = np.minimum(np.searchsorted(known, flat), len(known) - 1)
     found = known[columns] == flat
-    encoded = np.zeros((len(tags), len(known)), np.int8)
+    encoded = aligned_empty((len(tags), len(known)), np.int8)
+    encoded[:] = 0
     encoded[rows[found], columns[found]] = 1
     return encoded

@@ -22,7 +22,7 @@ from vsim_tf.data.record_lengths import RecordLengths
 from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.errors import UserError
 
-DECODING_THREADS = 3
+DECODING_THREADS = 2
 BATCHES_AHEAD = 4
 """Batches that are being decoded, or wait for their use."""
 
