@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -111,6 +112,20 @@ def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind
         return [decode_titles(_only_value(feature[TITLE + suffix]) for suffix in SUFFIXES[kind]) for feature in features]
 
 
+class RawVideo(NamedTuple):
+    """A video as its record has it: title, bits of its frames `[frames, width]` uint16, tag ids."""
+
+    title: str
+    frames: np.ndarray
+    tags: Sequence[int]
+
+
+def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
+    """The videos of the records; arguments and errors are those of `decode`."""
+    with _bad_record_named(records, where, kind, form):
+        return [_raw_video(features, suffix, form) for features in map(_features, records) for suffix in SUFFIXES[kind]]
+
+
 @contextlib.contextmanager
 def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> Iterator[None]:
     """Finds out which record is unusable, and why, when one of a batch is."""
@@ -166,6 +181,12 @@ def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoB
         tags=multi_hot(tags, form.tags),
         mlm_labels=np.full((len(ids), text), IGNORED_TOKEN, np.int32),
     )
+
+
+def _raw_video(feature, suffix: str, form: BatchFormat) -> RawVideo:
+    (title,) = decode_titles([_only_value(feature[TITLE + suffix])])
+    frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
+    return RawVideo(title, frames, _tags(feature, TAG_ID + suffix))
 
 
 def _only_value(feature) -> bytes:

@@ -8,7 +8,9 @@ import tensorflow as tf
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import BatchFormat, TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.plausibility import check_sample
+from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.records import expand_pattern, read_records
 from vsim_tf.data.schema import TITLE
 from vsim_tf.data.tags import read_tag_list
@@ -23,6 +25,9 @@ from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
 from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
 from vsim_tf.training.strategy import make_strategy
+
+VIDEOS_LOOKED_AT = 2000
+"""Of each data set, before training: enough to see what is missing altogether, read in a second."""
 
 
 def pretrain(options: PretrainOptions):
@@ -51,6 +56,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     mask_words = "mlm" in settings.model.pretrain_losses
     data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+    _check_videos(options, form, {"training": data.records.index, "validation": RecordIndex(val_files)})
     embedder = Embedder(trainer.model)
     validation = evaluation_batches(val_files, "videos", form, training.val_batch_size)
 
@@ -64,6 +70,15 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
         summary = trainer.run(options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label)
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer.traces)
+
+
+def _check_videos(options: PretrainOptions, form: BatchFormat, indexes: dict[str, RecordIndex]):
+    """Says how much of the tags and titles is known; `UserError` where nothing is."""
+    vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
+    for name, index in indexes.items():
+        tags_needed = name == "training"
+        found = check_sample(index, "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
+        print(f"{name}: {found}", flush=True)
 
 
 def make_trainer(
