@@ -63,6 +63,15 @@ def test_a_recipe_fits_every_model(name, recipe):
         assert (stage.replace(**changed) == stage) == (recipe == "2021")
 
 
+@pytest.mark.parametrize("recipe", registry.RECIPES)
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_batches_are_sorted_by_length_only_where_no_video_sees_the_others(name, recipe):
+    changes, spec = registry.recipe(recipe), registry.model_spec(name)
+    independent = toys.model_config(name, **changes.model).videos_are_independent
+    stages = spec.pretrain.replace(**changes.pretrain), spec.finetune.replace(**changes.finetune)
+    assert [stage.bucket_by_length for stage in stages] == [independent, independent]
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UserError, match="recipe 'minus': not a registered one; accepted: 2021, plus"):
         registry.recipe("minus")

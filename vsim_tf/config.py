@@ -189,6 +189,11 @@ class ModelConfig(_Config):
             return self.ignore_padding
         return self.pooling in ("cls", "max") or self.encoder.kind == "bert"
 
+    @property
+    def videos_are_independent(self) -> bool:
+        """Whether no video's output depends on others of its batch in training either: no batch statistics, no negatives."""
+        return {"mix_nextvlad": False, "uniter": True}[self.architecture]
+
     def _check_lengths(self):
         frames = self.max_frames if self.architecture == "uniter" and self.encoder.kind == "roformer" else 0
         length, limit = self.max_text_length + frames, self.encoder.max_positions
@@ -250,7 +255,7 @@ class StageConfig(_Config):
         precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
         clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
         labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
-        bucket_by_length: where batches are trimmed, videos of similar length share one.
+        bucket_by_length: where batches are trimmed, videos of similar length share one; off where videos see others of their batch.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.

@@ -96,13 +96,13 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
             position += _HEADER_BYTES + length + _CRC.size
 
 
-def read_span(descriptor: int, offset: int, length: int, path: str | os.PathLike, number: int) -> bytes:
+def read_span(descriptor: int, offset: int, length: int, number: int, path: str | os.PathLike) -> bytes:
     """The data of one record of an open file, checked against its CRC.
 
     Args:
         descriptor: of the file.
         offset, length: where the data lies, as `record_spans` says.
-        path, number: of file and record, for messages.
+        number, path: of record and file, for messages.
 
     Raises:
         RecordError: a damaged or truncated file.

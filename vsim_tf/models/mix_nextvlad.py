@@ -13,8 +13,6 @@ from vsim_tf.models.video_model import VideoModel
 class MixNextVLAD(VideoModel):
     """Mixture of experts; the embedding is the gated sum of the experts' and has no negative number."""
 
-    videos_are_independent = False
-
     def __init__(self, config: ModelConfig):
         super().__init__(config, pooler=config.pooling == "pooler")
         self.bert_map = keras.layers.Dense(config.vlad_hidden_size, activation="relu", name="bert_map")

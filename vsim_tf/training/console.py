@@ -30,10 +30,20 @@ def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy
         "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {training.encoder_schedule.peak:g}"
         f" (encoder) and {training.head_schedule.peak:g} (head), seed {training.seed}",
     }
+    rows["batches"] = _order(settings)
     table = Table(title=label, show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
     Console().print(table)
+
+
+def _order(settings: RunSettings) -> str:
+    """In which order examples come, with a warning where sorting them changes what the model learns."""
+    model = settings.model
+    if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
+        return "in random order"
+    seen = "" if model.videos_are_independent else "; batch statistics and negatives see them (--nobucket_by_length: random order)"
+    return f"examples of similar length, batches in random order{seen}"
 
 
 def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: Trainer | None = None):

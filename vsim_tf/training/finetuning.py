@@ -9,7 +9,9 @@ import tensorflow as tf
 from vsim_tf.config import StageConfig
 from vsim_tf.data.manifest import fold_files
 from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.plausibility import check_sample
 from vsim_tf.data.rank_labels import RankLabels, read_similarities
+from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
@@ -22,6 +24,8 @@ from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.objectives import PairObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.run_folder import (
+    TAGS,
+    TOKENIZER,
     RunSettings,
     checkpoint_fingerprint,
     data_files,
@@ -33,6 +37,9 @@ from vsim_tf.training.run_folder import (
 )
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
+
+PAIRS_LOOKED_AT = 256
+"""Of the first run's training pairs, before training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +106,8 @@ def finetune(
             announce_finished(label, summary, run.folder)
             continue
         if trainer is None:
+            index = RecordIndex(run.train_files)
+            check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
             trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
             embedder = Embedder(trainer.model, strategy)
             announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})

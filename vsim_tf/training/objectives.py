@@ -70,7 +70,7 @@ def call_sides(model: VideoModel, pairs: PairBatch, training: bool) -> list[Vide
     Where padding can be trimmed and no video's output depends on others, the videos go through the model as a shorter
     and a longer half instead: the same embeddings and tag logits, and no other outputs.
     """
-    if not (model.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
+    if not (model.config.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
         return [call_model(model, side, training) for side in (pairs.first, pairs.second)]
     halves = halves_by_length(pairs, model.config)
     short, long = (call_model(model, half, training) for half in (halves.short, halves.long))

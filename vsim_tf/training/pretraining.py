@@ -9,7 +9,9 @@ import tensorflow as tf
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.pipeline import BatchFormat, TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.plausibility import check_sample
+from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.records import expand_pattern, read_records
 from vsim_tf.data.schema import TITLE
 from vsim_tf.data.tags import read_tag_list
@@ -26,6 +28,9 @@ from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
 from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
+
+VIDEOS_LOOKED_AT = 2000
+"""Of each data set, before training: enough to see what is missing altogether, read in a second."""
 
 
 def pretrain(options: PretrainOptions):
@@ -55,6 +60,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(train_files, "videos", rounded, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+    _check_videos(options, form, {"training": data.records.index, "validation": RecordIndex(val_files)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
     embedder = Embedder(trainer.model, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
@@ -76,6 +82,15 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
         )
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer)
+
+
+def _check_videos(options: PretrainOptions, form: BatchFormat, indexes: dict[str, RecordIndex]):
+    """Says how much of the tags and titles is known; `UserError` where nothing is."""
+    vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
+    for name, index in indexes.items():
+        tags_needed = name == "training"
+        found = check_sample(index, "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
+        print(f"{name}: {found}", flush=True)
 
 
 def make_trainer(
