@@ -1,4 +1,7 @@
-"""Reading records of contest-like videos, 1536 numbers a frame: decoding and tokens included."""
+"""Reading records of contest-like videos, 1536 numbers a frame, as training does: decoding, tokens, deterministic kernels.
+
+    python -m benchmarks.input_pipeline
+"""
 
 import os
 import tempfile
@@ -11,18 +14,20 @@ from vsim_tf import registry
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.manifest import fold_files
 from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.records import expand_pattern, read_records, write_records
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, build_vocab
+from vsim_tf.training.device import use_deterministic_kernels
 from vsim_tf.training.pretraining import read_titles
 from vsim_tf.training.run_folder import batch_format
 
-VIDEOS, BATCH = 2400, 32
+VIDEOS, BATCH, FILES = 2400, 32, 20
 WARM_EPOCHS, EPOCHS = 3, 6
 NEEDED = {"videos": 10_000, "pairs": 5_000}
 
 
 def main():
+    use_deterministic_kernels(None)
     with tempfile.TemporaryDirectory() as folder:
         data = contest_records(Path(folder) / "data", pointwise=VIDEOS, pairwise=VIDEOS // 2)
         write_folds(str(data / "pairwise" / "*.tfrecords"), str(data / "pairwise" / "label.tsv"), f"{folder}/folds")
@@ -33,8 +38,21 @@ def main():
         config = registry.model_config(spec, "base", registry.encoder_config(spec, "base", tokenizer.vocab_size), len(tags))
         form = batch_format(config, tokenizer, tags)
         pairs, _ = fold_files(Path(folder) / "folds", 0)
-        for kind, files in (("videos", videos), ("pairs", pairs)):
-            measure(kind, TrainingData(files, kind, form, BATCH, seed=1, mask_words=kind == "videos"))
+        for name, kind, files in (
+            ("videos of one file", "videos", dealt(videos, Path(folder), 1)),
+            (f"videos of {FILES} files", "videos", dealt(videos, Path(folder), FILES)),
+            ("pairs", "pairs", pairs),
+        ):
+            measure(name, TrainingData(files, kind, form, BATCH, seed=1, mask_words=kind == "videos"))
+
+
+def dealt(files: list[str], folder: Path, count: int) -> list[str]:
+    """The records of some files as those of so many others."""
+    records = [data for file in files for _, data in read_records(file)]
+    names = [str(folder / f"{number:02d}-of-{count}.tfrecords") for number in range(count)]
+    for number, name in enumerate(names):
+        write_records(name, records[number::count])
+    return names
 
 
 def read(batches: Iterator, count: int):
@@ -47,7 +65,7 @@ def resident_mib() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def measure(kind: str, data: TrainingData):
+def measure(name: str, data: TrainingData):
     batches = iter(data.batches())
     read(batches, WARM_EPOCHS * data.steps_per_epoch)  # files into the page cache, buffers full
     before = resident_mib()
@@ -56,10 +74,10 @@ def measure(kind: str, data: TrainingData):
     grown = resident_mib() - before
     rate = steps * BATCH / spent
     row(
-        f"reading {kind} for training, tokens included",
+        f"reading {name} for training, tokens included",
         f"{rate:,.0f} a second",
-        f"wanted {NEEDED[kind]:,}; memory grew {grown:.0f} MiB in {EPOCHS} epochs",
-        rate / NEEDED[kind],
+        f"wanted {NEEDED[data.kind]:,}; memory grew {grown:.0f} MiB in {EPOCHS} epochs",
+        rate / NEEDED[data.kind],
     )
 
 

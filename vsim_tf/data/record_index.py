@@ -1,12 +1,24 @@
 """Where each record of some files lies, so that records are read in any order."""
 
+import itertools
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from vsim_tf.data.records import read_span, record_spans
 from vsim_tf.errors import UserError
+
+
+class _Span(NamedTuple):
+    """A record: its number, its file, where it lies there, and its number within the file."""
+
+    number: int
+    file: int
+    offset: int
+    size: int
+    inside: int
 
 
 class RecordIndex:
@@ -52,25 +64,26 @@ class RecordIndex:
             UserError: a file that cannot be read.
         """
         ascending = np.sort(numbers)
-        ends = np.flatnonzero(np.diff(self._file_of(ascending))) + 1
-        found = {}
-        for of_one_file in np.split(ascending, ends):
-            found.update(zip(of_one_file.tolist(), self._read_file(of_one_file), strict=True))
+        file_of = self._file_of(ascending)
+        columns = (ascending, file_of, self._offsets[ascending], self.sizes[ascending], ascending - self._first[file_of])
+        spans = itertools.starmap(_Span, zip(*(column.tolist() for column in columns), strict=True))
+        found: dict[int, bytes] = {}
+        for file, group in itertools.groupby(spans, key=lambda span: span.file):
+            self._read_file(self.files[file], list(group), found)
         return [found[number] for number in numbers.tolist()]
 
     def _file_of(self, numbers):
         return np.searchsorted(self._first, numbers, side="right") - 1
 
-    def _read_file(self, numbers: np.ndarray) -> list[bytes]:
-        file = self._file_of(numbers[0])
-        name, inside = self.files[file], (numbers - self._first[file]).tolist()
-        spans = list(zip(self._offsets[numbers].tolist(), self.sizes[numbers].tolist(), inside, strict=True))
+    @staticmethod
+    def _read_file(name: str, spans: list[_Span], found: dict[int, bytes]) -> None:
         try:
             with open(name, "rb", buffering=0) as source:
                 descriptor = source.fileno()
-                for offset, size, _ in spans:
-                    _announce(descriptor, offset, size)
-                return [read_span(descriptor, *span, name) for span in spans]
+                for span in spans:
+                    _announce(descriptor, span.offset, span.size)
+                for span in spans:
+                    found[span.number] = read_span(descriptor, span.offset, span.size, span.inside, name)
         except OSError as error:
             raise UserError(f"{name}: cannot be read: {error.strerror}") from error
 
