@@ -13,10 +13,11 @@ import toys
 
 from vsim_tf import flags
 from vsim_tf.data import fold_writer
+from vsim_tf.data.decoding import check_record
 from vsim_tf.data.files import exclusive
 from vsim_tf.data.labels import Pair, read_labels
 from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData, check_records
+from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.data.rank_labels import RankLabels
 from vsim_tf.data.records import count_records, expand_pattern, read_records
 from vsim_tf.data.tags import read_tag_list
@@ -72,8 +73,8 @@ def records(*contents: bytes) -> str:
     return toys.write_records("a.tfrecords", contents)
 
 
-def checked(*contents: bytes) -> Callable:
-    return lambda: check_records(records(*contents), "videos", toys.DIM)
+def checked(content: bytes) -> Callable:
+    return lambda: check_record(content, "videos", toys.DIM, "a.tfrecords, record 0")
 
 
 def altered(change: Callable) -> bytes:
