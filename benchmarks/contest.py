@@ -67,10 +67,10 @@ def contest_lengths(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def window(config: ModelConfig, size: int, sides: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """Tokens and frames of the sides of each chosen batch of a window, sorted by the sum of what the model can trim."""
+    """Tokens and frames of the sides of each chosen batch of a window, sorted by length where training sorts."""
     lengths = [contest_lengths(WINDOW_BATCHES * size, side) for side in range(sides)]
     needed = sum(tokens * config.trims_text + frames * config.trims_frames for tokens, frames in lengths)
-    order = np.argsort(needed, kind="stable")
+    order = np.argsort(needed, kind="stable") if config.videos_are_independent else np.arange(len(needed))
     parts = [order[place * size : (place + 1) * size] for place in WINDOW_PLACES]
     return [[(tokens[part], frames[part]) for tokens, frames in lengths] for part in parts]
 

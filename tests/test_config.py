@@ -79,8 +79,8 @@ def test_the_word_table_is_as_wide_as_the_encoder_unless_said():
         ("uniter", {"architecture": "lstm"}, "architecture='lstm': one of"),
         ("mix_nextvlad", {"vlad_groups": 5}, "vlad_groups=5: must divide the expanded frame width 12"),
         ("mix_nextvlad", {"se_ratio": 9}, "se_ratio=9: at most embedding_size=8"),
-        ("uniter", {"max_text_length": 129}, "129 positions of text and frames: the encoder has 128"),
-        ("uniter_roformer", {"max_text_length": 125}, "129 positions of text and frames: the encoder has 128"),
+        ("uniter", {"max_text_length": 129}, "max_text_length=129: 129 positions, and the encoder has 128"),
+        ("uniter_roformer", {"max_text_length": 125}, "max_text_length=125 and max_frames=4: 129 positions, and the"),
     ],
 )
 def test_impossible_models(name, changes, message):
@@ -102,7 +102,7 @@ def test_frames_need_no_position_in_bert():
         ({"kl_weight": math.nan}, "kl_weight=nan"),
         ({"clip_norm": -1.0}, "clip_norm=-1.0: a number from 0"),
         ({"clip_norm": math.nan}, "clip_norm=nan"),
-        ({"labels": "order"}, "labels='order': 'scores' or 'rank' is accepted"),
+        ({"labels": "order"}, "labels='order': one of scores, rank is accepted"),
         ({"seed": -1}, "seed=-1: a whole number from 0 to 2147483647"),
         ({"seed": 2**31}, "seed=2147483648"),
         ({"val_batch_size": 2**31}, "val_batch_size=2147483648"),

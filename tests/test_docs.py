@@ -1,33 +1,209 @@
-"""Code in the documents runs as it stands."""
+"""Documents say what is so: their code runs in a folder that a reader has, their commands are accepted, what they name exists."""
 
+import ast
+import functools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from absl import flags as absl_flags
 
+from vsim_tf import flags
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.videos import read_ids
 from vsim_tf.submission import Embeddings, write_embeddings
+from vsim_tf.training import weight_files
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "benchmarks/README.md")
+}
+DEFINED = {
+    "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain, "train_pair.py": flags.define_pair,
+    "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
+}  # fmt: skip
+OF_STAGE = {
+    "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
+    "--ensemble_flags": "ensemble_final.py",
+}  # fmt: skip
+PLACEHOLDERS = {"$model": "uniter", "=M ": "=uniter ", "$F": "output", "$E": "embeddings", "seed=S": "seed=1", "...": ""}
+"""What commands of documents leave open, with something that a flag accepts."""
 
 
-def test_the_code_of_data_md(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for part in ("pairwise", "pointwise"):
-        Path("data", part).mkdir(parents=True)
-    embeddings = Embeddings(["1001"], np.array([[1.0, 0.0]], "float32"))
-    write_embeddings("output/uniter/fold-00/embeddings/test_b.npz", embeddings)
-    parts = re.findall(r"```python\n(.*?)```", (ROOT / "docs/data.md").read_text(encoding="utf-8"), re.DOTALL)
-    Path("example.py").write_text("\n".join([*parts, "print(ids, values.tolist())"]), encoding="utf-8")
+def blocks(text: str, language: str) -> list[str]:
+    """Fenced blocks of a language, without the indentation of a list."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """Every command of one of the scripts, as (document, words)."""
+    found = []
+    for name, text in DOCUMENTS.items():
+        indented = re.findall(r"^    ((?:sh|python) .*(?:\n      .*)*)", text, re.MULTILINE)
+        inline = re.findall(r"`((?:sh |python )?[\w./]+\.(?:sh|py) --[^`]*)`", text)
+        lines = [line for block in blocks(text, "sh") for line in block.replace("\\\n", " ").splitlines()]
+        for command in (*indented, *lines, *inline):
+            for placeholder, value in PLACEHOLDERS.items():
+                command = command.replace(placeholder, value)
+            words = shlex.split(command.replace("\\\n", " "), comments=True)
+            words = words[words[0] in ("sh", "python") :] if words else []
+            if words and words[0] in (*DEFINED, "run.sh"):
+                found.append((name, words))
+    return found
+
+
+@functools.cache
+def flags_of(script: str) -> absl_flags.FlagValues:
+    values = absl_flags.FlagValues()
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("string", "integer", "float", "boolean", "enum", "list"):
+            original = getattr(absl_flags, f"DEFINE_{kind}")
+            patch.setattr(flags.flags, f"DEFINE_{kind}", functools.partial(original, flag_values=values))
+        DEFINED[script]()
+    return values
+
+
+@functools.cache
+def options_of_run_sh() -> set[str]:
+    result = subprocess.run(["sh", "run.sh", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return set(re.findall(r"--\w+", result.stdout))
+
+
+# --- code -------------------------------------------------------------------------------------------------------------
+
+
+def run(command: list[str], folder: Path) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "example.py"]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == "['1001'] [[1.0, 0.0]]\n"
-    assert read_ids(["data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
-    assert [pair.similarity for pair in read_labels("data/pairwise/label.tsv")] == [0.35, 0.0]
-    assert read_ids(["data/pointwise/pretrain_0.tfrecords"]) == ["1001"]
+    return result.stdout
+
+
+def test_files_are_written_by_the_code_of_data_md(tmp_path):
+    """In an empty folder, one block after the other, each on its own as a reader may run it."""
+    own, tensorflow, _ = blocks(DOCUMENTS["docs/data.md"], "python")
+    (check,) = blocks(DOCUMENTS["docs/data.md"], "sh")
+    for code in (own, tensorflow):
+        for _ in range(2):  # also where the folders are there
+            run([sys.executable, "-c", code], tmp_path)
+    assert read_ids([f"{tmp_path}/data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
+    assert [pair.similarity for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.35, 0.0]
+    assert read_ids([f"{tmp_path}/data/pointwise/pretrain_0.tfrecords"]) == ["1001"]
+    _, script, *arguments = shlex.split(check)
+    assert "2 pairs of 3 videos" in run([sys.executable, str(ROOT / script), *arguments], tmp_path)
+
+
+def test_embeddings_are_read_by_the_code_of_data_md(tmp_path):
+    """In the folder of somebody who has run inference_pair.py."""
+    write_embeddings(
+        tmp_path / "output/uniter/fold-00/embeddings/test_b.npz", Embeddings(["1001"], np.array([[1.0, 0.0]], "float32"))
+    )
+    code = blocks(DOCUMENTS["docs/data.md"], "python")[2]
+    assert run([sys.executable, "-c", f"{code}\nprint(ids, values.tolist())"], tmp_path) == "['1001'] [[1.0, 0.0]]\n"
+
+
+def test_all_other_code_is_tried_too():
+    counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
+    assert counts == {"docs/data.md": 3}
+
+
+def test_the_conversion_of_a_pickle_is_the_one_that_the_error_shows():
+    assert f'cd FOLDER && python -c "{weight_files._CONVERT}"' in DOCUMENTS["docs/reproduce.md"]
+    ast.parse(weight_files._CONVERT)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("document", "words"), commands(), ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else value)
+def test_a_command_is_accepted(document, words):
+    script, *arguments = words
+    if script != "run.sh":
+        assert_accepted(script, arguments)
+        return
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        assert name in options_of_run_sh()
+        if name in OF_STAGE:
+            assert_accepted(OF_STAGE[name], shlex.split(value))
+
+
+def assert_accepted(script: str, arguments: list[str]):
+    """Flags that the script has, with values that they take; a flag that the text only names has no value."""
+    values = flags_of(script)
+    for argument in arguments:
+        name, _, value = argument.removeprefix("--").partition("=")
+        assert name in values, f"{script} has no --{name}"
+        if value or values[name].boolean:
+            values([script, argument])
+
+
+def test_commands_are_found():
+    found = [(name, words[0]) for name, words in commands()]
+    assert found.count(("README.md", "run.sh")) >= 2
+    assert {script for name, script in found if name == "README.md"} == {*DEFINED, "run.sh"}
+    assert {name for name, _ in found} >= {"README.md", "docs/data.md", "docs/recipes.md", "docs/reproduce.md"}
+
+
+def test_a_run_of_other_settings_has_a_folder_of_its_own():
+    """After the README's first command, which leaves output/demo: other settings in the same folder are refused."""
+    demo = [words for _, words in commands() if words[0] == "run.sh" and not any(w.startswith("--data_dir") for w in words)]
+    changed = [words for words in demo if any(word.startswith(("--pretrain_flags", "--finetune_flags")) for word in words)]
+    assert changed
+    assert not [words for words in changed if not any(word.startswith("--output_dir") for word in words)]
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_flag_that_is_named_exists():
+    known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED)) | options_of_run_sh()
+    known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
+    known |= {"--slow", "--help"}
+    for name, text in DOCUMENTS.items():
+        named = set(re.findall(r"(?<![\w-])--\w+", text))
+        assert not named - known, name
+
+
+SCRIPTS_OF_2021 = {
+    name
+    for line in DOCUMENTS["docs/fidelity.md"].partition("| 2021 | today |")[2].partition("\n\n")[0].splitlines()
+    for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
+}
+PATHS = re.compile(r"`((?:vsim_tf|tests|docs|benchmarks|training|data|layers|models|reliability)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_file_and_test_that_is_named_exists(name):
+    text = DOCUMENTS[name]
+    for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", text):
+        assert (ROOT / name).parent.joinpath(link).exists(), link
+    for path, function in PATHS.findall(text):
+        if path.startswith("data/") and not path.endswith(".py"):
+            continue  # of the data folder
+        (found, *_) = [folder / path for folder in (ROOT, ROOT / "tests", ROOT / "benchmarks") if (folder / path).exists()] or [None]
+        assert found or path in SCRIPTS_OF_2021, path
+        assert not function or f"def {function}(" in found.read_text(encoding="utf-8"), function
+
+
+def selects(path: Path, expression: str) -> list[str]:
+    """Words of a -k expression that are in no name of a test and no parameter of the file."""
+    names = path.read_text(encoding="utf-8") if path.is_file() else "".join(p.read_text(encoding="utf-8") for p in path.glob("*.py"))
+    return [word for word in re.findall(r"[\w-]+", expression) if word not in ("or", "and", "not") and word not in names]
+
+
+def test_every_check_of_reliability_md_selects_tests():
+    checks = re.findall(r"`(tests/[\w./]+)((?: -\w+(?: (?:\"[^\"]*\"|\w+))?)*)`", DOCUMENTS["docs/reliability.md"])
+    assert len(checks) > 60
+    for path, options in checks:
+        assert (ROOT / path).exists(), path
+        words = shlex.split(options)
+        if "-k" in words:
+            assert not selects(ROOT / path, words[words.index("-k") + 1]), (path, options)

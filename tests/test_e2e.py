@@ -317,11 +317,28 @@ def test_a_run_that_was_killed_before_its_summary_is_completed(root, tmp_path):
     assert (folder / "metrics.jsonl").read_text() == log
 
 
+def test_more_steps_extend_a_finished_run(root, tmp_path, capsys):
+    """Its rates are constant, so that those of the completed updates stay; the moments of Adam must be there."""
+    folder = tmp_path / "pretrain"
+    shutil.copytree(root / "output/uniter/pretrain", folder)
+    before = (folder / "metrics.jsonl").read_text()
+    longer = pretrain_options(root, "uniter", folder=folder, training=PRETRAINING.replace(total_steps=6))
+    pretrain(longer)
+    assert json.loads((folder / "summary.json").read_text())["step"] == 6
+    assert read_config(folder)["training"]["total_steps"] == 6
+    assert (folder / "metrics.jsonl").read_text().startswith(before)
+    assert newest_checkpoint(folder, "last").endswith("ckpt-6")
+    said = capsys.readouterr().out
+    assert "complete at step 6" in said and "random weights" not in said
+    pretrain(longer)
+    assert "traces" not in capsys.readouterr().out  # nothing was left to do
+
+
 def test_other_settings_are_refused(root):
     folder = root / "output/uniter/pretrain"
     with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for.*--overwrite"):
         pretrain(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
-    with pytest.raises(UserError, match=r"other settings .1: data.pairs"):
+    with pytest.raises(UserError, match=r"other settings. data.pairs: "):
         labels = root / "fewer.tsv"
         labels.write_text("".join((root / "data/pairwise/label.tsv").read_text().splitlines(keepends=True)[:-1]))
         pretrain(pretrain_options(root, "uniter", label_file=str(labels)))

@@ -17,17 +17,16 @@ from vsim_tf.training.held_weights import HeldWeights
 from vsim_tf.training.optimizers import GroupAdam
 
 
+RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
+
+
 @pytest.fixture(scope="module")
 def embedder():
     return Embedder(build_model(toys.model_config("uniter")))
 
 
 def batches(tmp_path, records, size=4, kind="videos"):
-    return numbered_batches([toys.write_records(tmp_path / "records", records)], kind, toys.batch_format(), size)
-
-
-def unnumbered(data):
-    return data.map(lambda _, batch: batch)
+    return numbered_batches([toys.write_records(tmp_path / kind, records)], kind, toys.batch_format(), size)
 
 
 @pytest.fixture
@@ -122,8 +121,8 @@ def test_chunks_hold_every_batch_once(tmp_path, limit, sizes):
 
 
 def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
-    pairs = unnumbered(batches(tmp_path, toys.random_pairs(9), kind="pairs"))
-    scores = embedder.evaluate_pairs(pairs)
+    data = batches(tmp_path, toys.random_pairs(9), kind="pairs")
+    scores, pairs = embedder.evaluate_pairs(data), [batch for _, batch in data]
     sides = [
         np.concatenate([embedder.videos(side) for side in part])
         for part in zip(*((batch.first, batch.second) for batch in pairs), strict=True)
@@ -136,7 +135,7 @@ def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
 def test_videos_are_scored_by_labelled_pairs_and_by_their_tags(embedder, tmp_path):
     videos = batches(tmp_path, toys.random_videos(11))
     pairs = [Pair(f"v{i}", f"v{(i * 5 + 1) % 11}", (i % 7) / 10) for i in range(11)]
-    scores = embedder.evaluate_videos(unnumbered(videos), pairs)
+    scores = embedder.evaluate_videos(videos, pairs)
     rows = embedder.embed(videos).values
     predicted = cosine_similarity(rows, rows[[(i * 5 + 1) % 11 for i in range(11)]])
     assert scores["spearman"] == pytest.approx(spearman(predicted, [p.similarity for p in pairs]))
@@ -157,6 +156,23 @@ def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
     assert embedder.videos.experimental_get_tracing_count() == count
 
 
+@pytest.mark.parametrize("name", ["uniter", "mix_nextvlad"])
+def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
+    """Eleven records in batches of two: the last replica has nothing to do in the end."""
+    one = Embedder(toys.model(name))
+    with two_replicas.scope():
+        two = Embedder(build_model(one.model.config), two_replicas)
+    for key, weight in model_weights(two.model).items():
+        weight.assign(model_weights(one.model)[key])
+    videos, pairs = (batches(tmp_path, make(11), 2, kind) for kind, make in RECORDS.items())
+    expected, found = one.embed(videos), two.embed(videos)
+    assert found.ids == expected.ids
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-6)
+    labelled = [Pair(f"v{i}", f"v{(i * 5 + 1) % 11}", (i % 7) / 10) for i in range(11)]
+    assert two.evaluate_videos(videos, labelled) == pytest.approx(one.evaluate_videos(videos, labelled), abs=1e-6)
+    assert two.evaluate_pairs(pairs) == pytest.approx(one.evaluate_pairs(pairs), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", [make.__name__ for make in registry.ENSEMBLE_MODELS])
 def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
     """Records of all lengths, so that what stands beside a video in its batch differs."""
@@ -172,8 +188,8 @@ def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
             data[kind] = numbered_batches([file], kind, form, size)
         embeddings = embedder.embed(data["videos"])
         rows_by_id = dict(zip(embeddings.ids, embeddings.values, strict=True))
-        scores = embedder.evaluate_videos(unnumbered(data["videos"]), labelled)
-        scores |= embedder.evaluate_pairs(unnumbered(data["pairs"]))
+        scores = embedder.evaluate_videos(data["videos"], labelled)
+        scores |= embedder.evaluate_pairs(data["pairs"])
         found.append((np.array([rows_by_id[f"v{i}"] for i in range(13)]), scores))
     for values, scores in found[1:]:
         np.testing.assert_allclose(values, found[0][0], atol=1e-5)

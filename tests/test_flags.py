@@ -175,7 +175,7 @@ def test_contradicting_or_missing(given_flags, data_dir, arguments, message):
 
 def test_require_existing(tmp_path):
     flags.require_existing(None, "", str(tmp_path))
-    with pytest.raises(UserError, match="none does not exist"):
+    with pytest.raises(UserError, match=f"none does not exist .{tmp_path} is empty; docs/data.md has the files"):
         flags.require_existing(str(tmp_path), str(tmp_path / "none"))
 
 

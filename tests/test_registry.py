@@ -63,6 +63,15 @@ def test_a_recipe_fits_every_model(name, recipe):
         assert (stage.replace(**changed) == stage) == (recipe == "2021")
 
 
+@pytest.mark.parametrize("recipe", registry.RECIPES)
+@pytest.mark.parametrize("name", registry.MODELS)
+def test_batches_are_sorted_by_length_only_where_no_video_sees_the_others(name, recipe):
+    changes, spec = registry.recipe(recipe), registry.model_spec(name)
+    independent = toys.model_config(name, **changes.model).videos_are_independent
+    stages = spec.pretrain.replace(**changes.pretrain), spec.finetune.replace(**changes.finetune)
+    assert [stage.bucket_by_length for stage in stages] == [independent, independent]
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UserError, match="recipe 'minus': not a registered one; accepted: 2021, plus"):
         registry.recipe("minus")
@@ -139,7 +148,7 @@ def test_fields_of_a_hub_folder_win():
 
 
 def test_a_vocabulary_of_another_size_than_the_hub_folder_says_is_refused():
-    with pytest.raises(UserError, match=r"vocab.txt has 100 entries, config.json beside it says 7"):
+    with pytest.raises(UserError, match=r"vocabulary has 100 entries, config.json beside it says 7"):
         registry.encoder_config(registry.model_spec("uniter"), "base", 100, {"vocab_size": 7})
 
 
@@ -150,5 +159,5 @@ def test_a_vocabulary_has_the_size_of_the_word_table(entries, fits):
     if fits:
         assert registry.encoder_config(registry.uniter(), "base", entries, hub).vocab_size == 100
     else:
-        with pytest.raises(UserError, match=f"vocab.txt has {entries} entries, config.json beside it says {hub['vocab_size']}"):
+        with pytest.raises(UserError, match=f"vocabulary has {entries} entries, config.json beside it says {hub['vocab_size']}"):
             registry.encoder_config(registry.uniter(), "base", entries, hub)

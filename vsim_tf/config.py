@@ -9,26 +9,27 @@ from typing import Any, Self
 from vsim_tf.errors import UserError
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+LABELS = ("scores", "rank")
 LARGEST = 2**31 - 1
 """Largest whole number of a configuration: more does not fit the 32 bits of seeds and shapes."""
 
 
-def _require(condition: bool, message: str):
+def _require(condition: bool, message: str, *fields: str):
     if not condition:
-        raise UserError(message)
+        raise UserError(message, fields)
 
 
 def _require_positive(config: Any, *names: str):
     for name in names:
         value = getattr(config, name)
         fits = isinstance(value, int) and 0 < value <= LARGEST
-        _require(fits, f"{name}={value!r}: a whole number above 0 and up to {LARGEST} is needed")
+        _require(fits, f"{name}={value!r}: a whole number above 0 and up to {LARGEST} is needed", config.path(name))
 
 
 def _require_fraction(config: Any, *names: str):
     for name in names:
         value = getattr(config, name)
-        _require(0 <= value < 1, f"{name}={value!r}: a number from 0 up to, not including, 1 is needed")
+        _require(0 <= value < 1, f"{name}={value!r}: a number from 0 up to, not including, 1 is needed", config.path(name))
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -41,7 +42,14 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 class _Config:
-    """What every configuration has in common: a dictionary form and back."""
+    """What every configuration has in common: a dictionary form and back, and where it stands in config.json."""
+
+    section: typing.ClassVar[str] = ""
+
+    @classmethod
+    def path(cls, field: str) -> str:
+        """Path of a field in config.json, by which errors name it."""
+        return f"{cls.section}.{field}" if cls.section else field
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -82,6 +90,7 @@ class EncoderConfig(_Config):
         rotary_value: rotate the values too, not only queries and keys (RoFormer).
     """
 
+    section: typing.ClassVar[str] = "model.encoder"
     kind: str
     vocab_size: int
     hidden_size: int = 768
@@ -129,6 +138,7 @@ class ModelConfig(_Config):
         num_experts, vlad_*: MixNextVLAD alone; `vlad_hidden_size` is also the width of the mapped text.
     """
 
+    section: typing.ClassVar[str] = "model"
     name: str
     architecture: str
     encoder: EncoderConfig
@@ -157,10 +167,12 @@ class ModelConfig(_Config):
             self, "num_tags", "frame_embedding_size", "max_frames", "embedding_size", "num_experts", "vlad_clusters",
             "vlad_groups", "vlad_expansion", "vlad_hidden_size", "se_ratio",
         )  # fmt: skip
-        _require(self.max_text_length >= 2, f"max_text_length={self.max_text_length}: at least 2 is needed ([CLS], [SEP])")
+        text = f"max_text_length={self.max_text_length}"
+        _require(self.max_text_length >= 2, f"{text}: at least 2 is needed ([CLS], [SEP])", "model.max_text_length")
         _require_fraction(self, "dropout")
         _require(self.tag_loss in ("bce", "asl"), f"tag_loss={self.tag_loss!r}: 'bce' or 'asl' is accepted")
-        _require(self.embedding_size <= 256, f"embedding_size={self.embedding_size}: at most 256 numbers per video")
+        size = f"embedding_size={self.embedding_size}"
+        _require(self.embedding_size <= 256, f"{size}: at most 256 numbers per video", "model.embedding_size")
         self._check_lengths()
         self._check_architecture()
 
@@ -177,30 +189,40 @@ class ModelConfig(_Config):
             return self.ignore_padding
         return self.pooling in ("cls", "max") or self.encoder.kind == "bert"
 
+    @property
+    def videos_are_independent(self) -> bool:
+        """Whether no video's output depends on others of its batch in training either: no batch statistics, no negatives."""
+        return {"mix_nextvlad": False, "uniter": True}[self.architecture]
+
     def _check_lengths(self):
         frames = self.max_frames if self.architecture == "uniter" and self.encoder.kind == "roformer" else 0
         length, limit = self.max_text_length + frames, self.encoder.max_positions
+        given = f"max_text_length={self.max_text_length}" + (f" and max_frames={frames}" if frames else "")
         _require(
             length <= limit,
-            f"{length} positions of text and frames: the encoder has {limit}; shorten the text or frames",
-        )
+            f"{given}: {length} positions, and the encoder has {limit}",
+            "model.max_text_length", "model.max_frames",
+        )  # fmt: skip
 
     def _check_architecture(self):
         poolings = {"mix_nextvlad": ("pooler", "max"), "uniter": ("mean", "cls", "max")}
         _require(self.architecture in poolings, f"architecture={self.architecture!r}: one of {sorted(poolings)} is accepted")
         accepted = poolings[self.architecture]
-        _require(self.pooling in accepted, f"pooling={self.pooling!r}: {self.architecture} accepts {', '.join(accepted)}")
+        pooling = f"pooling={self.pooling!r}"
+        _require(self.pooling in accepted, f"{pooling}: {self.architecture} accepts {', '.join(accepted)}", "model.pooling")
         if self.architecture == "mix_nextvlad":
             width = self.frame_embedding_size * self.vlad_expansion
             _require(
                 width % self.vlad_groups == 0,
                 f"vlad_groups={self.vlad_groups}: must divide the expanded frame width {width}"
-                f" (frame_embedding_size x {self.vlad_expansion})",
-            )
+                f" (frame_embedding_size={self.frame_embedding_size} times {self.vlad_expansion})",
+                "model.vlad_groups", "model.frame_embedding_size",
+            )  # fmt: skip
             _require(
                 self.embedding_size >= self.se_ratio,
                 f"se_ratio={self.se_ratio}: at most embedding_size={self.embedding_size}",
-            )
+                "model.se_ratio", "model.embedding_size",
+            )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,13 +234,13 @@ class Schedule(_Config):
     horizon: int
 
     def __post_init__(self):
-        _require(math.isfinite(self.peak) and self.peak >= 0, f"learning rate {self.peak!r}: a number from 0 is needed")
-        _require(self.warmup >= 0, f"warm-up of {self.warmup} steps: 0 or more are needed")
+        _require(math.isfinite(self.peak) and self.peak >= 0, f"peak={self.peak!r}: a learning rate from 0 is needed", "peak")
+        _require(self.warmup >= 0, f"warmup={self.warmup}: 0 or more steps are needed", "warmup")
         _require(
             self.horizon > self.warmup,
-            f"warm-up of {self.warmup} steps in a schedule of {self.horizon}: the schedule must be longer"
-            " (--warmup_steps with --total_steps, --bert_warmup_steps with --bert_total_steps)",
-        )
+            f"warmup={self.warmup} with horizon={self.horizon}: a schedule must be longer than its warm-up",
+            "warmup", "horizon",
+        )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,11 +255,13 @@ class StageConfig(_Config):
         precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
         clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
         labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
-        bucket_by_length: where batches are trimmed, videos of similar length share one.
+        bucket_by_length: where batches are trimmed, videos of similar length share one; off where videos see others of their batch.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
+        length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
     """
 
+    section: typing.ClassVar[str] = "training"
     batch_size: int
     total_steps: int
     encoder_schedule: Schedule
@@ -250,6 +274,7 @@ class StageConfig(_Config):
     precision: str = "auto"
     bucket_by_length: bool = True
     jit_compile: bool = False
+    length_multiple: int = 0
     clip_norm: float = 0.0
     labels: str = "scores"
 
@@ -258,13 +283,18 @@ class StageConfig(_Config):
             if isinstance(getattr(self, name), dict):
                 object.__setattr__(self, name, Schedule.from_dict(getattr(self, name)))
         _require_positive(self, "batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
-        _require(0 <= self.kl_weight < math.inf, f"kl_weight={self.kl_weight!r}: a number from 0 is needed")
-        _require(0 <= self.clip_norm < math.inf, f"clip_norm={self.clip_norm!r}: a number from 0 is needed (0: no clipping)")
-        _require(self.labels in ("scores", "rank"), f"labels={self.labels!r}: 'scores' or 'rank' is accepted")
-        _require(0 <= self.seed <= LARGEST, f"seed={self.seed!r}: a whole number from 0 to {LARGEST} is needed")
+        for name in ("kl_weight", "clip_norm"):
+            value = getattr(self, name)
+            _require(0 <= value < math.inf, f"{name}={value!r}: a number from 0 is needed", self.path(name))
+        multiple = f"length_multiple={self.length_multiple!r}"
+        _require(0 <= self.length_multiple <= LARGEST, f"{multiple}: a whole number from 0 is needed", "training.length_multiple")
+        _require(self.labels in LABELS, f"labels={self.labels!r}: one of {', '.join(LABELS)} is accepted", "training.labels")
+        seed = f"seed={self.seed!r}"
+        _require(0 <= self.seed <= LARGEST, f"{seed}: a whole number from 0 to {LARGEST} is needed", "training.seed")
         _require(
             self.precision in PRECISIONS,
             f"precision={self.precision!r}: one of {', '.join(PRECISIONS)} is accepted",
+            "training.precision",
         )
 
 

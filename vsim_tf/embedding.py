@@ -1,6 +1,8 @@
 """Embeddings of videos and similarities of pairs by a trained model."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,11 +11,13 @@ from vsim_tf import losses
 from vsim_tf.config import ModelConfig
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.schema import PairBatch, VideoBatch
-from vsim_tf.metrics import pair_spearman, spearman, tag_counts, tag_metrics
+from vsim_tf.metrics import TagCounts, pair_spearman, spearman, tag_counts, tag_metrics
 from vsim_tf.models import VideoModel
 from vsim_tf.submission import Embeddings
+from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.held_weights import HeldWeights
 from vsim_tf.training.objectives import call_model, call_sides
+from vsim_tf.training.workers import gather_arrays
 
 
 def video_spec(config: ModelConfig) -> VideoBatch:
@@ -31,15 +35,50 @@ def video_spec(config: ModelConfig) -> VideoBatch:
 
 
 class Embedder:
-    """A model compiled for inference, once for all lengths of batches and all weights."""
+    """A model compiled for inference, once for all lengths of batches and all weights.
 
-    def __init__(self, model: VideoModel):
-        self.model = model
+    With several replicas each takes a batch at a time. With several workers each reads its shard of the batches
+    (`cluster.worker_shard`), and results are gathered: all workers get those of one process, in the order of the records.
+
+    Args:
+        model: made under the scope of the strategy.
+        strategy: where the replicas live; by default one device.
+    """
+
+    def __init__(self, model: VideoModel, strategy: tf.distribute.Strategy | None = None):
+        self.model, self.strategy = model, strategy or tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync // worker_shard()[1]
         videos = video_spec(model.config)
         pairs = PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
-        self.videos = tf.function(self._videos, input_signature=[videos], autograph=False)
-        self.pairs = tf.function(self._pairs, input_signature=[pairs], autograph=False)
-        self.videos_and_tags = tf.function(self._videos_and_tags, input_signature=[videos], autograph=False)
+        self.videos = self._compiled(self._videos, videos)
+        self.pairs = self._compiled(self._pairs, pairs)
+        self.videos_and_tags = self._compiled(self._videos_and_tags, videos)
+
+    def _compiled(self, function: Callable, spec: VideoBatch | PairBatch) -> Callable:
+        """The function of one batch; with several replicas, of a list with one batch for each."""
+        if self.replicas == 1:
+            return tf.function(function, input_signature=[spec], autograph=False)
+
+        def of_replicas(batches):
+            dealt = self.strategy.experimental_distribute_values_from_function(
+                lambda context: batches[context.replica_id_in_sync_group % self.replicas]
+            )
+            return self.strategy.run(function, args=(dealt,))
+
+        return tf.function(of_replicas, input_signature=[[spec] * self.replicas], autograph=False)
+
+    def _results(self, function: Callable, batches: Iterable[tuple[tf.Tensor, Any]]) -> Iterator[tuple[np.ndarray, Any, Any]]:
+        """Numbers, batch, and what the function makes of it, of all batches in their order."""
+        if self.replicas == 1:
+            yield from ((numbers.numpy(), batch, function(batch)) for numbers, batch in batches)
+            return
+        batches = iter(batches)
+        while group := list(itertools.islice(batches, self.replicas)):
+            filled = (group * self.replicas)[: self.replicas]  # of a last, smaller group some are computed twice
+            results = function([batch for _, batch in filled])
+            parts = zip(*map(self.strategy.experimental_local_results, tf.nest.flatten(results)), strict=True)
+            for (numbers, batch), part in zip(group, parts, strict=False):
+                yield numbers.numpy(), batch, tf.nest.pack_sequence_as(results, part)
 
     def _videos(self, batch: VideoBatch):
         """`[batch, dim]` float32 embeddings, not normalised."""
@@ -56,7 +95,7 @@ class Embedder:
 
     def embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Embeddings:
         """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""
-        return _in_order(self._embed(batches))
+        return self._in_order(self._embed(batches))
 
     def embed_by_checkpoints(
         self, batches: tf.data.Dataset, checkpoints: Sequence[str], held: HeldWeights | None = None
@@ -68,36 +107,49 @@ class Embedder:
             for part, checkpoint in zip(parts, checkpoints, strict=True):
                 held.put(checkpoint)
                 part += self._embed(chunk)
-        return [_in_order(part) for part in parts]
+        return [self._in_order(part) for part in parts]
 
     def _embed(self, batches) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Numbers, ids and embeddings of each batch."""
-        return [(numbers.numpy(), batch.ids.numpy(), self.videos(batch).numpy()) for numbers, batch in batches]
+        return [(numbers, batch.ids.numpy(), values.numpy()) for numbers, batch, values in self._results(self.videos, batches)]
 
-    def evaluate_pairs(self, batches: Iterable[PairBatch]) -> dict[str, float]:
-        """Spearman and mean squared error of the predicted similarity of pairs."""
-        predicted, target = [], []
-        for batch in batches:
-            predicted.append(self.pairs(batch).numpy())
-            target.append(batch.similarity.numpy())
-        predicted, target = np.concatenate(predicted), np.concatenate(target)
+    def _in_order(self, parts) -> Embeddings:
+        numbers, ids, values = (list(column) for column in zip(*parts, strict=True)) if parts else ([], [], [])
+        numbers, values = _joined(numbers, np.int64), _joined(values, np.float32, self.model.config.embedding_size)
+        ids = [video_id for part in ids for video_id in part]
+        lengths = np.array([len(video_id) for video_id in ids], np.int64)
+        letters = np.frombuffer(b"".join(ids), np.uint8)
+        numbers, lengths, letters, values = gather_arrays(self.strategy, (numbers, lengths, letters, values))
+        ends = np.cumsum(lengths)
+        ids = [letters[end - length : end].tobytes().decode() for end, length in zip(ends, lengths, strict=True)]
+        order = np.argsort(numbers)
+        return Embeddings([ids[row] for row in order], values[order])
+
+    def evaluate_pairs(self, batches: Iterable[tuple[tf.Tensor, PairBatch]]) -> dict[str, float]:
+        """Spearman and mean squared error of the predicted similarity of pairs, of `numbered_batches`."""
+        parts = [
+            (numbers, cosines.numpy(), batch.similarity.numpy()) for numbers, batch, cosines in self._results(self.pairs, batches)
+        ]
+        columns = zip(*parts, strict=True) if parts else ([], [], [])
+        types = (np.int64, np.float32, np.float32)
+        numbers, predicted, target = gather_arrays(self.strategy, [_joined(list(c), t) for c, t in zip(columns, types, strict=True)])
+        order = np.argsort(numbers)
+        predicted, target = predicted[order], target[order]
         return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
 
-    def evaluate_videos(self, batches: Iterable[VideoBatch], pairs: Sequence[Pair]) -> dict[str, float]:
-        """Spearman of labelled pairs among the videos of a data set; precision, recall and F1 of their tags (facts 4.4)."""
-        ids, values, counts = [], [], []
-        for batch in batches:
-            embeddings, probabilities = self.videos_and_tags(batch)
-            ids.extend(video_id.decode() for video_id in batch.ids.numpy())
-            values.append(embeddings.numpy())
+    def evaluate_videos(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]], pairs: Sequence[Pair]) -> dict[str, float]:
+        """Spearman of labelled pairs among the videos of `numbered_batches`; precision, recall, F1 of their tags (docs/facts.md 4.4)."""
+        parts, counts = [], []
+        for numbers, batch, (embeddings, probabilities) in self._results(self.videos_and_tags, batches):
+            parts.append((numbers, batch.ids.numpy(), embeddings.numpy()))
             counts.append(tag_counts(probabilities.numpy(), batch.tags.numpy()))
-        return {"spearman": pair_spearman(Embeddings(ids, np.concatenate(values)), pairs)} | tag_metrics(counts)
+        (counts,) = gather_arrays(self.strategy, [_joined([np.array([count]) for count in counts], np.int64, len(TagCounts._fields))])
+        return {"spearman": pair_spearman(self._in_order(parts), pairs)} | tag_metrics(TagCounts(*row) for row in counts.tolist())
 
 
-def _in_order(parts) -> Embeddings:
-    numbers, ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(numbers)
-    return Embeddings([video_id.decode() for video_id in ids[order]], values[order])
+def _joined(parts: list[np.ndarray], dtype: type, *width: int) -> np.ndarray:
+    """The parts along their first axis; an empty array of that type and width where there is none."""
+    return np.concatenate(parts) if parts else np.zeros((0, *width), dtype)
 
 
 def chunks(batches: tf.data.Dataset, videos: int) -> Iterable[list[tuple[tf.Tensor, VideoBatch]]]:

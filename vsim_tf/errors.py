@@ -4,12 +4,22 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 
 class UserError(Exception):
-    """A mistake in what was given: the message says what was given, what is accepted, and which flag or file to change."""
+    """A mistake in what was given: the message says what was given, what is accepted, and which flag or file to change.
+
+    Args:
+        message: one line.
+        fields: settings that the message names, by their path in config.json; there they stand as the whole path, or as the last
+            part of it before "=". Scripts name the flags instead (`vsim_tf.setting_flags`).
+    """
+
+    def __init__(self, message: str, fields: Sequence[str] = ()):
+        super().__init__(message)
+        self.fields = tuple(fields)
 
 
 class RecordError(UserError):

@@ -17,13 +17,17 @@ from types import ModuleType
 from absl import app, flags, logging
 
 from vsim_tf import registry
-from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
+from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
+from vsim_tf.data.files import whats_there
 from vsim_tf.enum_flags import EnumWithHidden
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
+from vsim_tf.setting_flags import in_flags
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
+COMPILED_LENGTH_MULTIPLE = 16
+"""Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
 LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cudart_stub", b"failed call to cuInit")
 """What TensorFlow says on stderr while it is loaded, and nobody needs."""
 
@@ -45,7 +49,7 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
         try:
             main()
         except UserError as error:
-            sys.exit(_fail(str(error)))
+            sys.exit(_fail(in_flags(error)))
         except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
             sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
         except Stopped as stopped:
@@ -237,7 +241,8 @@ def _define_model_overrides():
 def _define_training():
     flags.DEFINE_integer("batch_size", None, "Videos or pairs per step, over all replicas.", lower_bound=1)
     flags.DEFINE_integer("val_batch_size", None, "The same in evaluation.", lower_bound=1)
-    flags.DEFINE_integer("total_steps", None, "Steps, and horizon of --lr.", lower_bound=1)
+    flags.DEFINE_integer("total_steps", None, "Steps; a larger number extends a run where its schedules allow it.", lower_bound=1)
+    flags.DEFINE_integer("lr_total_steps", None, "Horizon of --lr; default: --total_steps.", lower_bound=1)
     flags.DEFINE_integer("warmup_steps", None, "Warm-up of --lr.", lower_bound=0)
     flags.DEFINE_float("lr", None, "Peak learning rate outside the encoder.", lower_bound=0)
     flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
@@ -247,8 +252,12 @@ def _define_training():
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
-    flags.DEFINE_boolean("bucket_by_length", None, "Whether videos of similar length share a batch where that saves work.")
-    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; best with fixed lengths.")
+    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: of Uniter, where it only saves work.")
+    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; see --length_multiple.")
+    flags.DEFINE_integer(
+        "length_multiple", None, "Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile"
+        f" {COMPILED_LENGTH_MULTIPLE}.", lower_bound=0,
+    )  # fmt: skip
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     flags.DEFINE_boolean(
@@ -275,8 +284,11 @@ def parse_folds(text: str) -> list[int]:
 
 def training_config(stage: StageConfig) -> StageConfig:
     """A registered model's stage with what the flags change."""
-    head = stage.head_schedule.replace(peak=FLAGS.lr, warmup=FLAGS.warmup_steps, horizon=FLAGS.total_steps)
-    encoder = stage.encoder_schedule.replace(peak=FLAGS.bert_lr, warmup=FLAGS.bert_warmup_steps, horizon=FLAGS.bert_total_steps)
+    horizon = FLAGS.lr_total_steps or FLAGS.total_steps
+    head = _schedule("head_schedule", stage.head_schedule, FLAGS.lr, FLAGS.warmup_steps, horizon)
+    encoder = _schedule(
+        "encoder_schedule", stage.encoder_schedule, FLAGS.bert_lr, FLAGS.bert_warmup_steps, FLAGS.bert_total_steps
+    )
     return stage.replace(
         head_schedule=head,
         encoder_schedule=encoder,
@@ -289,10 +301,20 @@ def training_config(stage: StageConfig) -> StageConfig:
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
         jit_compile=FLAGS.jit_compile,
+        length_multiple=COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple,
         clip_norm=FLAGS.clip_norm,
         labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
+
+
+def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int | None, horizon: int | None) -> Schedule:
+    try:
+        return registered.replace(peak=peak, warmup=warmup, horizon=horizon)
+    except UserError as error:
+        ends = name == "head_schedule" and "horizon" in error.fields and not FLAGS.lr_total_steps
+        note = " (--lr_total_steps is the number of steps unless it is given)" if ends else ""
+        raise UserError(f"{error}{note}", [f"training.{name}.{field}" for field in error.fields]) from None
 
 
 def pretrain_options() -> PretrainOptions:
@@ -346,4 +368,4 @@ def require_existing(*paths: str | None):
     """`UserError` for the first path that does not exist; None and empty ones are passed over."""
     for path in paths:
         if path and not os.path.exists(path):
-            raise UserError(f"{path} does not exist (see docs/data.md for the expected files)")
+            raise UserError(f"{path} does not exist ({whats_there(path)}; docs/data.md has the files that are expected)")

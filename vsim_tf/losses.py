@@ -14,7 +14,7 @@ MIXTURE_TEMPERATURE = 2.0
 
 
 def bce_from_logits(logits, labels):
-    """Σ_j BCE(sigmoid(z_j), y_j) in the stable form, the tag loss of pre-training (facts 4.1).
+    """Σ_j BCE(sigmoid(z_j), y_j) in the stable form, the tag loss of pre-training (docs/facts.md 4.1).
 
     Args:
         logits, labels: `[batch, tags]`.
@@ -29,7 +29,7 @@ def bce_from_logits(logits, labels):
 
 
 def bce_from_probabilities(probabilities, labels):
-    """Σ_j −[y·log(p̃ + ε) + (1−y)·log(1 + ε − p̃)], p̃ = clip(p, ε, 1−ε), ε = 1e-7, the tag loss of fine-tuning (facts 5.2).
+    """Σ_j −[y·log(p̃ + ε) + (1−y)·log(1 + ε − p̃)], p̃ = clip(p, ε, 1−ε), ε = 1e-7, of fine-tuning (docs/facts.md 5.2).
 
     It is `bce_from_logits` away from saturation; near it gradients fade, and are 0 where p is clipped (quirk 7). The order of
     additions, (1 + ε) − p̃, is the one that TensorFlow 2.5's graph optimizer made of the code and decides values at saturation.
@@ -47,7 +47,7 @@ def bce_from_probabilities(probabilities, labels):
 
 
 def asymmetric_loss(probabilities, labels):
-    """Σ_j −[y·log p̃ + (1−y)·p·log(1−p)~], clipped to [1e-7, 1−1e-7]: ASL with γ₋ = 1, γ₊ = 0 and no shift (facts 4.1).
+    """Σ_j −[y·log p̃ + (1−y)·p·log(1−p)~], clipped to [1e-7, 1−1e-7]: ASL with γ₋ = 1, γ₊ = 0 and no shift (docs/facts.md 4.1).
 
     Ben-Baruch et al. 2020, arXiv 2009.14119. The focusing weight p of negatives is differentiated too (quirk 5). In this form
     a positive at p = 1 has the gradient 0 where the 2021 code has NaN (quirk 4).
@@ -66,7 +66,7 @@ def asymmetric_loss(probabilities, labels):
 
 
 def contrastive(video, text, all_video=None, all_text=None, offset=0):
-    """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / 0.07, target i (facts 4.1).
+    """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / 0.07, target i (docs/facts.md 4.1).
 
     Args:
         video, text: `[batch, dim]`, this replica's part of the batch.
@@ -85,7 +85,7 @@ def contrastive(video, text, all_video=None, all_text=None, offset=0):
 
 
 def mixture_regulariser(logits, expert_logits: list):
-    """Σ_k KL(q ‖ a_k), q = softmax(z/2), a_k = softmax(z_k/2) over the tags, logarithms of p + 1e-8 (facts 3.2).
+    """Σ_k KL(q ‖ a_k), q = softmax(z/2), a_k = softmax(z_k/2) over the tags, logarithms of p + 1e-8 (docs/facts.md 3.2).
 
     The gradient flows through the mixture too (quirk 40).
 
@@ -118,7 +118,7 @@ def squared_error(similarity, target):
 
 
 def similarity_divergence(similarity, target):
-    """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (facts 5.2): not a divergence of distributions; no gradient below 1e-7 (quirk 8).
+    """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (docs/facts.md 5.2): no divergence of distributions, no gradient below 1e-7 (quirk 8).
 
     Args:
         similarity: predicted cosines, `[batch]`.

@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,7 @@ def test_any_bytes_give_valid_pairs_or_a_user_error(label_file, data):
     (b"3\t4\tsimilarity", "'similarity'; expected a number"),
     (b"3\t4\tnan", "'nan'; expected a number"),
     (b"3\t4\tinf", "'inf'; expected a number"),
+    (b"3\t4\t1e999", "'1e999'; expected a number"),
     (b"3\t4\t0_1", "'0_1'; expected a number"),
     (b"3\t4\t 0.5", "' 0.5'; expected a number"),
     (b"3\t4\t", "''; expected a number"),
@@ -74,8 +77,33 @@ def test_bad_file(label_file, data, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(UserError, match="cannot be read: No such file"):
+    (tmp_path / "labels.tsv").touch()
+    (tmp_path / ".hidden").touch()
+    with pytest.raises(UserError, match=r"cannot be read: No such file .*holds 1: labels.tsv; docs/data.md has the files"):
         read_labels(tmp_path / "label.tsv")
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (["0", "2.5", "5"], "0.0 to 5.0"),
+        (["1", "3", "4"], "1.0 to 4.0"),
+        (["-1", "0.5", "1"], "-1.0 to 1.0"),
+        (["-3"], "-3.0 to -3.0"),
+    ],
+)
+def test_scores_of_another_scale_come_with_the_command_that_scales_them(tmp_path, scores, said):
+    path = tmp_path / "label's.tsv"
+    path.write_text("".join(f"{i}\t{i + 1}\t{score}\n" for i, score in enumerate(scores)))
+    with pytest.raises(UserError, match=f"The file has {said}; to scale it: awk") as caught:
+        read_labels(path)
+    command = str(caught.value).partition("to scale it: ")[2]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    values = [float(score) for score in scores]
+    low, high = min(0.0, *values), max(0.0, *values)
+    scaled = read_labels(tmp_path / "scaled.tsv")
+    assert [pair.similarity for pair in scaled] == pytest.approx([(value - low) / (high - low) for value in values])
+    assert [pair[:2] for pair in scaled] == [(str(i), str(i + 1)) for i in range(len(scores))]
 
 
 def test_repetitions_and_conflicts():

@@ -1,6 +1,7 @@
 """Records to batches: what is sampled and decoded, which records are refused, and the order of training batches."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -9,13 +10,14 @@ import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsim_tf.data import order
-from vsim_tf.data.decoding import multi_hot
+from vsim_tf.data import order, pipeline, record_lengths
+from vsim_tf.data.decoding import decode, multi_hot
 from vsim_tf.data.pipeline import TrainingData, evaluation_batches, numbered_batches, readable_errors
 from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.data.videos import video_record
 from vsim_tf.errors import RecordError, UserError
+from vsim_tf.memory import enough_memory
 
 
 def one_batch(tmp_path, records, form=None, kind="videos"):
@@ -181,8 +183,7 @@ def test_a_bad_record_is_named(tmp_path, case):
 def test_a_bad_side_of_a_pair_is_named(tmp_path):
     pair = altered(lambda f: f.pop("title_2"), toys.random_pairs(1)[0])
     file = toys.write_records(tmp_path / "pairs", [*toys.random_pairs(2), pair])
-    errors = readable_errors()
-    with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), errors:
+    with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), readable_errors():
         list(evaluation_batches([file], "pairs", toys.batch_format(), 2))
 
 
@@ -190,8 +191,7 @@ def test_a_bad_record_in_training_names_its_place_in_the_file(tmp_path):
     files = [toys.write_records(tmp_path / name, [video(name + i) for i in "123"]) for name in "ab"]
     files.append(toys.write_records(tmp_path / "c", [video("c1"), BAD_VIDEOS["two titles"][0], video("c3")]))
     data = TrainingData(files, "videos", toys.batch_format(), 3, seed=1)
-    errors = readable_errors()
-    with pytest.raises(RecordError, match=f"{files[2]}, record 1"), errors:
+    with pytest.raises(RecordError, match=f"{files[2]}, record 1"), readable_errors():
         list(data.batches().take(data.steps_per_epoch))
 
 
@@ -203,9 +203,34 @@ def test_a_damaged_file_is_a_user_error(tmp_path, damage):
     if damage == "data":
         content[40] ^= 1
     file.write_bytes(content if damage == "data" else content[:-5])
-    errors = readable_errors()
-    with pytest.raises(UserError, match=r"damaged|truncated"), errors:
+    with pytest.raises(UserError, match=r"damaged|truncated"), readable_errors():
         list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
+
+
+def test_other_errors_pass_at_once(tmp_path):
+    """No record is read to find out what was wrong with the model: the file is not even there any more."""
+    file = toys.write_records(tmp_path / "records", toys.random_videos(3))
+    batch = next(iter(evaluation_batches([file], "videos", toys.batch_format(), 3)))
+    os.remove(file)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="of the model"), readable_errors():
+        tf.debugging.Assert(tf.shape(batch.frames)[0] == 0, ["an error of the model"])
+
+
+def test_a_file_that_is_gone_is_named(tmp_path):
+    file = toys.write_records(tmp_path / "records", toys.random_videos(3))
+    batches = evaluation_batches([file], "videos", toys.batch_format(), 3)
+    os.remove(file)
+    with pytest.raises(UserError, match=f"{file}: cannot be read: No such file"), readable_errors():
+        list(batches)
+
+
+def test_no_memory_to_read_is_an_error_of_memory(files, monkeypatch):
+    def no_memory(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(pipeline, "decode", no_memory)
+    with pytest.raises(UserError, match="not enough memory for a test: lower --flag"), enough_memory("for a test", "--flag"):
+        list(evaluation_batches(files, "videos", PADDED, 3))
 
 
 def test_no_iterator_waits_for_a_tuning_thread_when_it_is_deleted(tmp_path):
@@ -291,6 +316,81 @@ def test_videos_of_similar_length_share_a_batch(tmp_path, monkeypatch):
     numbers = np.concatenate([numbers for numbers, _ in numbered])
     assert [lengths[n] for n in numbers] == [*sorted(lengths[:8]), *sorted(lengths[8:])]
     assert [f"v{n}".encode() for n in numbers] == [i for _, batch in numbered for i in batch.ids.numpy()]
+
+
+@FORMS
+def test_rows_of_all_workers_are_the_batch_of_one(files, form):
+    """Masks included, whatever each worker trims."""
+    form = dataclasses.replace(form, trim_frames=False)
+    cuts = [(0, 1), (1, 3), (3, 4)]
+    workers = [list(training_data(files, form=form).batches(3, rows).take(9)) for rows in cuts]
+    for whole, *parts in zip(take(training_data(files, form=form), 9, start=3), *workers, strict=True):
+        assert [len(part.ids) for part in parts] == [last - first for first, last in cuts]
+        for (first, last), part in zip(cuts, parts, strict=True):
+            text = part.input_ids.shape[1]
+            assert text == part.attention_mask.numpy().sum(axis=1).max() or not form.trim_text
+            expected = tf.nest.map_structure(lambda x, rows=slice(first, last): x[rows], whole)
+            cut = {name: getattr(expected, name)[:, :text] for name in ("input_ids", "attention_mask", "mlm_labels")}
+            assert same(part, expected._replace(**cut))
+
+
+def test_other_rows_are_not_decoded(files, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(pipeline, "decode", lambda records, *args: decoded.append(len(records)) or decode(records, *args))
+    list(training_data(files, form=TRIMMED).batches(0, (1, 3)).take(4))
+    assert set(decoded) == {2}
+
+
+@FORMS
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_hold_the_batches_of_one_process(files, form, count, monkeypatch):
+    monkeypatch.setattr(order, "WINDOW_BATCHES", 2)
+    whole = list(numbered_batches(files, "videos", form, 4))
+    for index in range(count):
+        shard = list(numbered_batches(files, "videos", form, 4, shard=(index, count)))
+        assert same(shard, whole[index::count])
+        assert same(list(evaluation_batches(files, "videos", form, 4, (index, count))), [batch for _, batch in shard])
+
+
+def test_batches_of_other_shards_are_not_decoded(files, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(pipeline, "decode", lambda records, *args: decoded.append(len(records)) or decode(records, *args))
+    list(numbered_batches(files, "videos", TRIMMED, 4, shard=(1, 3)))
+    assert decoded == [4, 4]  # batches number 1 and 4 of 6
+
+
+@pytest.mark.parametrize(("multiple", "text", "frames"), [(0, 5, 3), (1, 5, 3), (2, 6, 4), (3, 6, 3), (5, 5, 4), (100, 8, 4)])
+def test_lengths_are_rounded_up(tmp_path, multiple, text, frames):
+    form = dataclasses.replace(TRIMMED, length_multiple=multiple)
+    batch = one_batch(tmp_path, [video("1", "天", 1), video("2", "天地玄", 3)], form)
+    assert batch.input_ids.shape == batch.attention_mask.shape == batch.mlm_labels.shape == (2, text)
+    assert batch.frames.shape == (2, frames, toys.DIM)
+    padded = one_batch(tmp_path, [video("1", "天", 1), video("2", "天地玄", 3)])
+    np.testing.assert_array_equal(batch.frames, padded.frames[:, :frames])
+    np.testing.assert_array_equal(batch.input_ids, padded.input_ids[:, :text])
+    assert not batch.attention_mask[:, 5:].numpy().any()
+
+
+def test_the_end_of_an_epoch_comes_from_all_files(tmp_path):
+    """Of 20 files, whatever part of an epoch has a share of each."""
+    names = [f"{file:02d}-{number}" for file in range(20) for number in range(30)]
+    files = [toys.write_records(tmp_path / str(i), [video(n) for n in names[i * 30 : (i + 1) * 30]]) for i in range(20)]
+    data = TrainingData(files, "videos", PADDED, 30, seed=1)
+    epoch = [[video_id.decode() for video_id in batch.ids.numpy()] for batch in take(data, data.steps_per_epoch)]
+    assert sorted(sum(epoch, [])) == sorted(names)
+    for part in (epoch[:3], epoch[-3:]):
+        of_file = np.bincount([int(name[:2]) for batch in part for name in batch], minlength=20)
+        assert of_file.max() <= 15 and np.count_nonzero(of_file) >= 18  # 4.5 are expected of each of 20
+
+
+def test_titles_are_read_once_to_sort_by_length(files, monkeypatch):
+    counted = []
+    of_record = record_lengths.decode_titles_of
+    monkeypatch.setattr(record_lengths, "decode_titles_of", lambda *args: counted.append(len(args[0])) or of_record(*args))
+    data = training_data(files, form=TRIMMED)
+    assert not take(data, 0) and not counted
+    take(data, 40)
+    assert sum(counted) == 23
 
 
 def test_without_buckets_trimmed_batches_have_the_order_of_padded_ones(files):

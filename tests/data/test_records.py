@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -64,6 +66,33 @@ def test_a_text_file_is_no_record_file(folder):
     path.write_text("id_1\tid_2\t0.5\n")
     with pytest.raises(RecordError, match=r"record 0 .*not an uncompressed TFRecord"):
         records.count_records(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"\0\0\0\x20ftypisom\0\0", "looks like an MP4 or MOV video: the models read features of frames, not videos"),
+        (b"\x1a\x45\xdf\xa3" + bytes(20), "a Matroska or WebM video: the models read features"),
+        (b"\xff\xd8\xff\xe0" + bytes(20), "a JPEG picture: the models read features"),
+        (gzip.compress(b"records" * 9), "a gzip file: unpack it first"),
+        (b"no kind that is known", "TFRecord file (docs/data.md, How to write such files)"),
+    ],
+)
+def test_what_a_file_looks_like_that_holds_no_records(tmp_path, start, words):
+    (tmp_path / "clip").write_bytes(start)
+    for function in (records.count_records, lambda p: list(records.read_records(p))):
+        with pytest.raises(RecordError) as caught:
+            function(tmp_path / "clip")
+        assert f"{tmp_path / 'clip'}, record 0" in str(caught.value) and words in str(caught.value)
+        assert "docs/data.md" in str(caught.value)
+
+
+def test_a_pattern_that_matches_nothing_says_what_is_there(tmp_path):
+    for name in "fgabcde":
+        (tmp_path / name).touch()
+    for pattern in (tmp_path / "*.tfrecords", tmp_path / "none/at/all/*.tfrecords"):
+        with pytest.raises(UserError, match=rf"matches no file.*{tmp_path} holds 7: a, b, c, d, e, \.\.\.; docs/data.md"):
+            records.expand_pattern(str(pattern))
 
 
 def test_expand_pattern(folder, monkeypatch):

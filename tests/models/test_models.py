@@ -35,6 +35,17 @@ def test_shapes(name):
 
 
 @EVERY_MODEL
+def test_videos_are_independent_where_the_configuration_says_so(name):
+    """In training, and among the negatives of a loss, a video of a batch meets the others or does not."""
+    model = build_model(toys.model_config(name, dropout=0.0), pretraining=True)
+    batch = toys.random_batch(model.config, 6, seed=3)
+    alone = tf.nest.map_structure(lambda x: x[:3], batch)
+    whole, part = (call_model(model, videos, training=True).embedding.numpy() for videos in (batch, alone))
+    differ = np.abs(whole[:3] - part).max() > 1e-5
+    assert differ != model.config.videos_are_independent
+
+
+@EVERY_MODEL
 def test_text_and_frames_are_both_read(name):
     model = toys.model(name)
     batch = toys.random_batch(model.config, 3, seed=2)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
+import tokenizers
 import toys
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from vsim_tf.config import EncoderConfig
 from vsim_tf.data.decoding import check_record
@@ -161,6 +162,21 @@ def make_tokenizer(folder: Path):
     toys.TOKENIZERS["bert"].save(folder)
 
 
+def make_tokenizer_json(folder: Path):
+    backend = tokenizers.Tokenizer(tokenizers.models.WordPiece({t: i for i, t in enumerate(toys.VOCABULARY)}, unk_token="[UNK]"))
+    backend.normalizer = tokenizers.normalizers.BertNormalizer()
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    backend.save(str(folder / "tokenizer.json"))
+
+
+def make_shards(folder: Path):
+    make_safetensors(folder)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").rename(folder / "one.safetensors")
+    index = {"weight_map": dict.fromkeys(tensors, "one.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
 def encode(kind: str) -> Callable[[Path], Any]:
     return lambda path: load_tokenizer(path, kind).encode_batch(["天地 abc", ""], 8)
 
@@ -172,6 +188,7 @@ PARSERS = {
     "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
     "vocabulary, roformer": text_file("vocab.txt", VOCABULARY, encode("roformer")),
     "tokenizer_config.json": Parser("tokenizer_config.json", make_tokenizer, encode("bert")),
+    "tokenizer.json": Parser("tokenizer.json", make_tokenizer_json, encode("bert")),
     "manifest.json": Parser("manifest.json", make_manifest, lambda folder: fold_files(folder, 1)),
     "fold file": Parser("fold-01-of-02.tfrecord", make_manifest, lambda folder: fold_files(folder, 1)),
     "config.json": Parser("config.json", make_run, read_run),
@@ -182,6 +199,7 @@ PARSERS = {
         "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))
     ),
     "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
+    "index of shards": Parser("model.safetensors.index.json", make_shards, lambda folder: load_pretrained(ENCODER, folder)),
     "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
     "video records": Parser(
         "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_videos(4)), read_videos
@@ -192,4 +210,7 @@ PARSERS = {
     "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
     "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
 }
-JSON_FILES = ["tokenizer_config.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder"]
+JSON_FILES = [
+    "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
+    "index of shards",
+]  # fmt: skip

@@ -9,6 +9,7 @@ import h5py
 import ml_dtypes
 import numpy as np
 import pytest
+import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
@@ -16,7 +17,7 @@ from safetensors.numpy import save_file
 from vsim_tf.config import EncoderConfig
 from vsim_tf.errors import UserError
 from vsim_tf.layers.transformer import TransformerEncoder
-from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
+from vsim_tf.training.pretrained import NO_POOLER, load_pretrained, read_encoder_config
 
 TOY = {"vocab_size": 11, "hidden_size": 8, "num_layers": 2, "num_heads": 2, "intermediate_size": 12, "max_positions": 9}
 TORCH_NAMES = {  # PyTorch name: (name in TransformerEncoder.named_weights, transposed)
@@ -168,15 +169,81 @@ def test_pooler_of_the_file_is_ignored_by_an_encoder_without_one(tmp_path):
     assert sorted(report.ignored) == ["pooler.dense.bias", "pooler.dense.weight"]
 
 
-def test_missing_pooler_only_where_it_is_allowed(tmp_path, encoder):
+def test_a_missing_pooler_is_refused_with_the_way_out(tmp_path, encoder):
+    """As of `add_pooling_layer=False`: MixNextVLAD reads the pooler, Uniter has none."""
     tensors = torch_tensors(encoder, UNPOOLED_NAMES)
     save_file(tensors, tmp_path / "model.safetensors")
-    with pytest.raises(UserError, match="weights missing in the file, 2: pooler/dense/kernel, pooler/dense/bias"):
+    message = "file, 2: pooler/dense/kernel, pooler/dense/bias. This model reads BERT's pooler.* choose a model that reads none"
+    with pytest.raises(UserError, match=message):
         load_pretrained(encoder, tmp_path)
-    before = encoder.named_weights()["pooler/dense/kernel"].read()
-    report = load_pretrained(encoder, tmp_path, allow_missing_pooler=True)
-    assert report.kept == ["pooler/dense/kernel", "pooler/dense/bias"]
-    np.testing.assert_array_equal(encoder.named_weights()["pooler/dense/kernel"].read(), before)
+    del tensors["embeddings.word_embeddings.weight"]
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(UserError, match="file, 3: .*pooler/dense/bias$"):
+        load_pretrained(encoder, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["uniter", "uniter_asl", "mix_nextvlad_roformer", "mix_nextvlad", "mix_nextvlad_asl"])
+def test_models_named_by_the_error_read_no_pooler(name):
+    reads = any(weight.startswith("pooler/") for weight in toys.model(name).encoder.named_weights())
+    assert reads == (name not in re.findall(r"\w+", NO_POOLER.partition("reads none")[2]))
+
+
+def save_shards(folder, tensors, per_shard=20):
+    """The files that `save_pretrained(max_shard_size=...)` of transformers writes."""
+    parts = [dict(list(tensors.items())[i : i + per_shard]) for i in range(0, len(tensors), per_shard)]
+    names = [f"model-{i:05d}-of-{len(parts):05d}.safetensors" for i in range(1, len(parts) + 1)]
+    for name, part in zip(names, parts, strict=True):
+        save_file(part, folder / name, metadata={"format": "pt"})
+    places = {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part}
+    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return names, index
+
+
+def test_shards_with_an_index(tmp_path, encoder, tensors):
+    named = {f"bert.{name}": value for name, value in tensors.items()}
+    save_shards(tmp_path, named | {"cls.predictions.bias": np.zeros(11, "float32")})
+    report = load_pretrained(encoder, tmp_path)
+    assert_filled(encoder, tensors)
+    assert report.file == tmp_path / "model.safetensors.index.json"
+    assert report.ignored == ["cls.predictions.bias"]
+
+
+def test_one_file_wins_over_shards(tmp_path, encoder, tensors):
+    save_shards(tmp_path, {name: value + 1 for name, value in tensors.items()})
+    save_file(tensors, tmp_path / "model.safetensors")
+    load_pretrained(encoder, tmp_path)
+    assert_filled(encoder, tensors)
+
+
+@pytest.mark.parametrize("shard", ["../model.safetensors", "/etc/model.safetensors", "a/b.safetensors", "model.bin", "", 3, None])
+def test_shards_outside_the_folder_are_refused(tmp_path, encoder, tensors, shard):
+    _, index = save_shards(tmp_path, tensors)
+    save_file(tensors, tmp_path.parent / "model.safetensors")
+    index["weight_map"]["pooler.dense.bias"] = shard
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"index.json: pooler.dense.bias is in .*; a name \*.safetensors of a file beside"):
+        load_pretrained(encoder, tmp_path)
+
+
+def test_index_and_shards_that_do_not_belong_together(tmp_path, encoder, tensors):
+    names, index = save_shards(tmp_path, tensors)
+    path = tmp_path / "model.safetensors.index.json"
+    moved = index | {"weight_map": index["weight_map"] | {"pooler.dense.bias": names[0]}}
+    path.write_text(json.dumps(moved))
+    with pytest.raises(UserError, match=f"{names[0]}: belongs to another .*: not in this file are 1: pooler.dense.bias"):
+        load_pretrained(encoder, tmp_path)
+    path.write_text(json.dumps({"weight_map": {k: v for k, v in index["weight_map"].items() if k != "pooler.dense.bias"}}))
+    with pytest.raises(UserError, match=f"{names[-1]}: belongs to another .*: not in the index are 1: pooler.dense.bias"):
+        load_pretrained(encoder, tmp_path)
+    path.write_text(json.dumps(index))
+    (tmp_path / names[1]).unlink()
+    with pytest.raises(UserError, match=rf"{names[1]}: model.safetensors.index.json names this file, .*: {names[0]}.*copy all"):
+        load_pretrained(encoder, tmp_path)
+    for content in ({}, {"weight_map": {}}, {"weight_map": [1]}):
+        path.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=r"index.json: no weight_map with the file of each tensor"):
+            load_pretrained(encoder, tmp_path)
 
 
 def test_what_does_not_fit_is_named_and_nothing_is_set(tmp_path, encoder, tensors):
@@ -200,16 +267,18 @@ def test_what_does_not_fit_is_named_and_nothing_is_set(tmp_path, encoder, tensor
         np.testing.assert_array_equal(weight.read(), before[name])
 
 
-def test_a_pickle_is_refused_with_the_way_out(tmp_path):
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
+def test_a_pickle_is_refused_with_the_way_out(tmp_path, name):
     folder = tmp_path / "my model"
     folder.mkdir()
-    (folder / "pytorch_model.bin").write_bytes(b"\x80\x02cos\nsystem\n.")
-    with pytest.raises(UserError, match=r"a pickle.*cd '.*my model' && python -c \"import torch, safetensors.torch"):
+    (folder / name).write_bytes(b"\x80\x02cos\nsystem\n.")
+    with pytest.raises(UserError, match=r"a pickle.*cd '.*my model' && python -c \"import glob, torch, safetensors.torch"):
         load_pretrained(built_encoder(), folder)
 
 
 def test_folders_without_weights(tmp_path):
-    with pytest.raises(UserError, match=r"no model\.safetensors and no tf_model\.h5 in this folder"):
+    (tmp_path / "flax_model.msgpack").touch()
+    with pytest.raises(UserError, match=r"no weights: .* holds 1: flax_model.msgpack; one of model.safeten.*save_pretrained"):
         load_pretrained(built_encoder(), tmp_path)
     with pytest.raises(UserError, match="nowhere: no such folder"):
         load_pretrained(built_encoder(), tmp_path / "nowhere")
@@ -321,6 +390,17 @@ def test_config_of_roformer(tmp_path, changes, embedding_size, rotary_value):
     (tmp_path / "config.json").write_text(json.dumps(hub_config("roformer", **changes)))
     config = EncoderConfig(**read_encoder_config(tmp_path, "roformer"))
     assert (config.embedding_size, config.rotary_value) == (embedding_size, rotary_value)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roformer"])
+def test_config_that_transformers_5_saves(tmp_path, kind):
+    import transformers
+
+    cls = {"bert": transformers.BertConfig, "roformer": transformers.RoFormerConfig}[kind]
+    saved = cls(vocab_size=100, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96)
+    saved.save_pretrained(tmp_path)
+    expected = EncoderConfig(kind, 100, 64, 3, 4, 96, saved.max_position_embeddings, saved.type_vocab_size)
+    assert EncoderConfig(**read_encoder_config(tmp_path, kind)) == expected
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 
+from vsim_tf.data.files import exclusive
 from vsim_tf.errors import UserError
+from vsim_tf.training import run_folder
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.run_folder import (
     CONFIG,
@@ -68,7 +71,7 @@ def test_overwrite_removes_what_is_there(folder):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (run_settings(training=toys.stage(seed=7)), "1: training.seed: 42 there, 7 asked for"),
+        (run_settings(training=toys.stage(seed=7)), "settings. training.seed: 42 there, 7 asked for"),
         (run_settings(training=toys.stage(batch_size=8)), "training.batch_size: 4 there, 8 asked for"),
         (run_settings(pairs=4), "data.pairs: 3 there, 4 asked for"),
         (run_settings("uniter"), "model.encoder.kind: roformer there, bert asked for"),
@@ -178,8 +181,67 @@ def test_a_run_goes_on_that_was_made_before_a_setting_was_there(folder):
     edit(folder / CONFIG, lambda values: values["model"].pop("ignore_padding"))
     assert read_model_config(folder) == run_settings().model
     assert prepare_run_folder(folder, run_settings(), overwrite=False) is None
-    with pytest.raises(UserError, match="1: training.clip_norm: 0.0 there, 1.0 asked for"):
+    with pytest.raises(UserError, match="settings. training.clip_norm: 0.0 there, 1.0 asked for"):
         prepare_run_folder(folder, run_settings(training=toys.stage(clip_norm=1.0)), overwrite=False)
+
+
+def longer(total_steps=12, horizon=10_000, **changes):
+    """Settings of a run of 6 steps, with more of them and another horizon of the head's schedule."""
+    stage = toys.stage(total_steps, **changes)
+    return run_settings(training=stage.replace(head_schedule=stage.head_schedule.replace(horizon=horizon)))
+
+
+def test_more_steps_extend_a_run_whose_rates_stay(folder):
+    write_summary(folder, {"step": 6, "spearman": 0.5})
+    assert prepare_run_folder(folder, longer(), overwrite=False) is None
+    assert read_config(folder)["training"]["total_steps"] == 12
+    assert read_summary(folder) is None  # until the longer run is complete
+    assert prepare_run_folder(folder, longer(), overwrite=False) is None
+    with pytest.raises(UserError, match="settings. training.total_steps: 12 there, 6 asked for"):
+        prepare_run_folder(folder, run_settings(), overwrite=False)
+
+
+@pytest.mark.parametrize("settings", [longer(seed=7), longer(batch_size=8), longer(total_steps=5)])
+def test_nothing_else_may_change_with_the_steps(folder, settings):
+    before = (folder / CONFIG).read_bytes()
+    with pytest.raises(UserError, match="holds a run with other settings. training"):
+        prepare_run_folder(folder, settings, overwrite=False)
+    assert (folder / CONFIG).read_bytes() == before
+
+
+def test_other_rates_of_completed_updates_are_refused(folder):
+    checkpoint = tf.train.Checkpoint(slots={"m": tf.Variable(0.0)})
+    checkpoint.write(str(folder / "last/ckpt-6"))
+    write_summary(folder, {"step": 6, "spearman": 0.5})
+    before = (folder / CONFIG).read_bytes()
+    message = r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.head_schedule.horizon=10000, or"
+    with pytest.raises(UserError, match=message):
+        prepare_run_folder(folder, longer(horizon=20_000), overwrite=False)
+    assert (folder / CONFIG).read_bytes() == before and read_summary(folder)["step"] == 6
+    assert prepare_run_folder(folder, longer(), overwrite=False) is None
+
+
+def test_a_run_without_the_moments_of_adam_cannot_be_extended(folder):
+    tf.train.Checkpoint(weights={"w": tf.Variable(0.0)}).write(str(folder / "last/ckpt-6"))
+    write_summary(folder, {"step": 6, "spearman": 0.5})
+    with pytest.raises(UserError, match=r"6 steps cannot be extended to 12, as the moments of Adam were.*--keep_optimizer"):
+        prepare_run_folder(folder, longer(), overwrite=False)
+    assert read_summary(folder)["step"] == 6
+
+
+def test_a_run_that_is_being_trained_is_not_extended(folder):
+    before = (folder / CONFIG).read_bytes()
+    with exclusive(folder), pytest.raises(UserError, match="another process is writing into it"):
+        prepare_run_folder(folder, longer(), overwrite=False)
+    assert (folder / CONFIG).read_bytes() == before
+
+
+def test_a_summary_of_fewer_steps_is_no_finished_run(folder, monkeypatch):
+    """As another worker sees it before the first one has extended the run."""
+    write_summary(folder, {"step": 6, "spearman": 0.5})
+    monkeypatch.setattr(run_folder, "is_chief", lambda: False)
+    assert prepare_run_folder(folder, longer(), overwrite=False) is None
+    assert prepare_run_folder(folder, run_settings(), overwrite=False) == {"step": 6, "spearman": 0.5}
 
 
 def test_a_run_goes_on_with_another_batch_size_of_evaluation(folder):

@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from vsim_tf.data.frames import sample_frames
+from vsim_tf.data.frames import aligned_empty, sample_frames
 from vsim_tf.data.schema import (
     BYTES_PER_FRAME_VALUE,
     FLOAT16_EXPONENT,
@@ -111,6 +112,20 @@ def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind
         return [decode_titles(_only_value(feature[TITLE + suffix]) for suffix in SUFFIXES[kind]) for feature in features]
 
 
+class RawVideo(NamedTuple):
+    """A video as its record has it: title, bits of its frames `[frames, width]` uint16, tag ids."""
+
+    title: str
+    frames: np.ndarray
+    tags: Sequence[int]
+
+
+def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
+    """The videos of the records; arguments and errors are those of `decode`."""
+    with _bad_record_named(records, where, kind, form):
+        return [_raw_video(features, suffix, form) for features in map(_features, records) for suffix in SUFFIXES[kind]]
+
+
 @contextlib.contextmanager
 def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> Iterator[None]:
     """Finds out which record is unusable, and why, when one of a batch is."""
@@ -168,6 +183,12 @@ def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoB
     )
 
 
+def _raw_video(feature, suffix: str, form: BatchFormat) -> RawVideo:
+    (title,) = decode_titles([_only_value(feature[TITLE + suffix])])
+    frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
+    return RawVideo(title, frames, _tags(feature, TAG_ID + suffix))
+
+
 def _only_value(feature) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
@@ -177,10 +198,9 @@ def _only_value(feature) -> bytes:
 def _frames(feature, key: str, width: int) -> np.ndarray:
     """Bits of the frames of a video, `[frames, width]` uint16."""
     _require(key in feature)
-    frames = feature[key].bytes_list.value
+    frames = list(feature[key].bytes_list.value)  # each look at a value copies it
     _require(bool(frames) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
-    size = width * BYTES_PER_FRAME_VALUE
-    _require(all(len(frame) == size for frame in frames))
+    _require(set(map(len, frames)) <= {width * BYTES_PER_FRAME_VALUE})
     bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, width)
     _require(not len(bits) or (bits & FLOAT16_EXPONENT).max() != FLOAT16_EXPONENT)
     return bits
@@ -198,6 +218,7 @@ def multi_hot(tags: Sequence[Sequence[int]], known: np.ndarray) -> np.ndarray:
     rows = np.repeat(np.arange(len(tags)), [len(row) for row in tags])
     columns = np.minimum(np.searchsorted(known, flat), len(known) - 1)
     found = known[columns] == flat
-    encoded = np.zeros((len(tags), len(known)), np.int8)
+    encoded = aligned_empty((len(tags), len(known)), np.int8)
+    encoded[:] = 0
     encoded[rows[found], columns[found]] = 1
     return encoded

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vsim_tf.errors import UserError
+from vsim_tf.errors import UserError, count_and_first
 
 _BOM = b"\xef\xbb\xbf"
 _BYTES_AT_ONCE = 8 << 20
@@ -27,6 +27,9 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     """
     try:
         data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        advice = f"{whats_there(path)}; docs/data.md has the files that are expected"
+        raise UserError(f"{path}: cannot be read: {error.strerror} ({advice})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     if not data:
@@ -50,6 +53,18 @@ def read_lines(path: str | os.PathLike) -> list[str]:
         if not line.strip():
             raise UserError(f"{path}, line {number}: {line!r} is a blank line; remove it")
     return lines
+
+
+def whats_there(path: str | os.PathLike) -> str:
+    """The names in a folder, or in the nearest folder above what does not exist, for the end of an error message."""
+    folder = Path(path)
+    while not folder.is_dir():
+        folder = folder.parent
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        return f"{folder} cannot be listed: {error.strerror}"
+    return f"{folder} holds {count_and_first(names)}" if names else f"{folder} is empty"
 
 
 def read_json_object(path: str | os.PathLike) -> dict[str, Any]:

@@ -143,7 +143,7 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
         return manifest
     raise UserError(
         f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
-        "replace them with --overwrite"
+        "remove the folder (write_tfrecord.py also replaces them with --overwrite)"
     )
 
 

@@ -1,12 +1,16 @@
 """Which frames of a video are sampled, and how a batch of them is filled up."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+TENSOR_ALIGNMENT = 64
+"""Bytes; arrays that begin elsewhere are copied into tensors."""
+
 
 def frame_indices(num_frames: np.ndarray, max_frames: int) -> np.ndarray:
-    """Which frame stands at each position (2021 facts 1.3).
+    """Which frame stands at each position (docs/facts.md 1.3).
 
     n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
 
@@ -23,6 +27,14 @@ def frame_indices(num_frames: np.ndarray, max_frames: int) -> np.ndarray:
     return np.where(stride == 0, np.minimum(position, n - 1), position * stride + stride // 2)
 
 
+def aligned_empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """An array that TensorFlow takes over without a copy."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + TENSOR_ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % TENSOR_ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def sample_frames(videos: Sequence[np.ndarray], max_frames: int, positions: int) -> np.ndarray:
     """The sampled frames of a batch.
 
@@ -34,7 +46,7 @@ def sample_frames(videos: Sequence[np.ndarray], max_frames: int, positions: int)
     Returns:
         `[batch, positions, width]` of the same type; positions after the last frame repeat it, all zero for a video without frames.
     """
-    batch = np.empty((len(videos), positions, videos[0].shape[1]), videos[0].dtype)
+    batch = aligned_empty((len(videos), positions, videos[0].shape[1]), videos[0].dtype)
     indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames)
     for row, frames in enumerate(videos):
         if not len(frames):

@@ -1,7 +1,9 @@
 """Pairs of videos that people scored for similarity."""
 
+import math
 import os
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -62,7 +64,24 @@ def read_labels(path: str | os.PathLike) -> list[Pair]:
         UserError: what `files.read_lines` refuses, a wrong number of columns, an empty id or one with blanks, a score
             that is not a number in [0, 1]; with the file, the line number and the line.
     """
-    return [_parse_line(path, number, line) for number, line in enumerate(read_lines(path), 1)]
+    lines = read_lines(path)
+    pairs = [_parse_line(path, number, line) for number, line in enumerate(lines, 1)]
+    for number, (line, pair) in enumerate(zip(lines, pairs, strict=True), 1):
+        if not 0.0 <= pair.similarity <= 1.0:
+            score = line.rpartition("\t")[2]
+            raise UserError(
+                f"{path}, line {number}: {line!r} has the similarity {score}; expected a number from 0 to 1."
+                f" {_how_to_scale(path, [pair.similarity for pair in pairs])}"
+            )
+    return pairs
+
+
+def _how_to_scale(path: str | os.PathLike, scores: list[float]) -> str:
+    """The range of a file's similarities, and the command that brings them to [0, 1]."""
+    low, high = min(0.0, *scores), max(0.0, *scores)
+    scaled = f"$3 / {high!r}" if low == 0 else f"($3 - {low!r}) / {high - low!r}"
+    command = f"awk -F '\\t' -v OFS='\\t' '{{print $1, $2, {scaled}}}' {shlex.quote(os.fspath(path))} > scaled.tsv"
+    return f"The file has {min(scores)!r} to {max(scores)!r}; to scale it: {command}"
 
 
 def _parse_line(path: str | os.PathLike, number: int, line: str) -> Pair:
@@ -74,9 +93,6 @@ def _parse_line(path: str | os.PathLike, number: int, line: str) -> Pair:
     for video_id in (id_1, id_2):
         if len(video_id.split()) != 1 or video_id != video_id.strip():
             raise UserError(f"{where} has the id {video_id!r}; an id is not empty and has no blanks")
-    if not _NUMBER.fullmatch(score):
+    if not _NUMBER.fullmatch(score) or math.isinf(float(score)):
         raise UserError(f"{where} has the similarity {score!r}; expected a number from 0 to 1 (and no header line)")
-    similarity = float(score)
-    if not 0.0 <= similarity <= 1.0:
-        raise UserError(f"{where} has the similarity {score}; expected a number from 0 to 1")
-    return Pair(id_1, id_2, similarity)
+    return Pair(id_1, id_2, float(score))

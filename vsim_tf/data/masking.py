@@ -1,4 +1,4 @@
-"""Random masking of words for the masked language model (2021 solution, facts 4.3)."""
+"""Random masking of words for the masked language model (2021 solution, docs/facts.md 4.3)."""
 
 import tensorflow as tf
 

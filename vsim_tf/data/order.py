@@ -1,7 +1,7 @@
 """In which order records become batches."""
 
-import itertools
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,42 +21,58 @@ def permutation(count: int, *seeds: int) -> np.ndarray:
     return np.argsort(bits, kind="stable")
 
 
-def training_order(count: int, batch_size: int, seed: int, start_step: int, lengths: Lengths | None) -> Iterator[np.ndarray]:
-    """Record numbers of each batch from a step on, `[batch]` each, without end.
+class TrainingOrder:
+    """Record numbers of the batch of a step, `[batch]`, for any step from 0 on.
 
     An epoch is a permutation of all records, of which the remainder behind the last whole batch is dropped.
 
     Args:
         count: number of records.
-        batch_size: records of a batch.
+        batch_size: records of a batch, at most `count`.
         seed: of the order.
-        start_step: the first batch; those before it cost nothing.
         lengths: sort the records of each window by it, and take the window's batches in random order; None: do not sort.
     """
-    steps = count // batch_size
-    epoch, first = divmod(start_step, steps)
-    for epoch in itertools.count(epoch):
-        batches = permutation(count, seed, epoch)[: steps * batch_size].reshape(steps, batch_size)
-        yield from batches[first:] if lengths is None else _by_length(batches, first, (seed, epoch), lengths)
-        first = 0
+
+    def __init__(self, count: int, batch_size: int, seed: int, lengths: Lengths | None):
+        self.count, self.batch_size, self.seed, self.lengths = count, batch_size, seed, lengths
+        self.steps_per_epoch = count // batch_size
+        self._epoch, self._window = functools.lru_cache(1)(self._epoch), functools.lru_cache(2)(self._window)
+
+    def __call__(self, step: int) -> np.ndarray:
+        epoch, step = divmod(step, self.steps_per_epoch)
+        if self.lengths is None:
+            return self._epoch(epoch)[step]
+        window, step = divmod(step, WINDOW_BATCHES)
+        return self._window(epoch, window)[step]
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        order = permutation(self.count, self.seed, epoch)[: self.steps_per_epoch * self.batch_size]
+        return order.reshape(-1, self.batch_size)
+
+    def _window(self, epoch: int, window: int) -> np.ndarray:
+        numbers = self._epoch(epoch)[window * WINDOW_BATCHES : (window + 1) * WINDOW_BATCHES]
+        batches = _sorted(numbers.ravel(), self.lengths).reshape(numbers.shape)
+        return batches[permutation(len(batches), self.seed, epoch, window + 1)]  # 0 would give the seeds of the epoch
 
 
-def _by_length(batches: np.ndarray, first: int, seeds: tuple[int, int], lengths: Lengths) -> Iterator[np.ndarray]:
-    window, inside = divmod(first, WINDOW_BATCHES)
-    for window in range(window, -(-len(batches) // WINDOW_BATCHES)):
-        numbers = batches[window * WINDOW_BATCHES : (window + 1) * WINDOW_BATCHES]
-        in_order = _sorted(numbers.ravel(), lengths).reshape(numbers.shape)
-        yield from in_order[permutation(len(numbers), *seeds, window + 1)][inside:]  # 0 would give the seeds of the epoch
-        inside = 0
+class EvaluationOrder:
+    """Record numbers of each batch when all records are read once: in order, or sorted within each window if `lengths` is given."""
 
+    def __init__(self, count: int, batch_size: int, lengths: Lengths | None):
+        self.count, self.batch_size, self.lengths = count, batch_size, lengths
+        self._window = functools.lru_cache(2)(self._window)
 
-def evaluation_order(count: int, batch_size: int, lengths: Lengths | None) -> Iterator[np.ndarray]:
-    """Record numbers of each batch of all records once: in order, or sorted within each window if `lengths` is given."""
-    window = batch_size if lengths is None else batch_size * WINDOW_BATCHES
-    for start in range(0, count, window):
-        numbers = np.arange(start, min(start + window, count))
-        numbers = numbers if lengths is None else _sorted(numbers, lengths)
-        yield from np.split(numbers, range(batch_size, len(numbers), batch_size))
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __call__(self, batch: int) -> np.ndarray:
+        window, batch = divmod(batch, WINDOW_BATCHES)
+        return self._window(window)[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _window(self, window: int) -> np.ndarray:
+        size = WINDOW_BATCHES * self.batch_size
+        numbers = np.arange(window * size, min((window + 1) * size, self.count))
+        return numbers if self.lengths is None else _sorted(numbers, self.lengths)
 
 
 def _sorted(numbers: np.ndarray, lengths: Lengths) -> np.ndarray:

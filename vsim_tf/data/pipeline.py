@@ -15,17 +15,19 @@ import tensorflow as tf
 
 from vsim_tf.data.decoding import BatchFormat, decode
 from vsim_tf.data.masking import mask_tokens
-from vsim_tf.data.order import WINDOW_BATCHES, evaluation_order, training_order
-from vsim_tf.data.read_ahead import map_ahead, read_ahead
+from vsim_tf.data.order import WINDOW_BATCHES, EvaluationOrder, TrainingOrder
+from vsim_tf.data.read_ahead import Ahead
 from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.record_lengths import RecordLengths
 from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.errors import UserError
 
-DECODING_THREADS = 3
+DECODING_THREADS = 2
 BATCHES_AHEAD = 4
 """Batches that are being decoded, or wait for their use."""
-PARALLEL_MASKS = 2
+
+Order = Callable[[int], np.ndarray]
+"""Record numbers of the batch at a place."""
 
 _failures: dict[str, Exception] = {}
 _failure_numbers = itertools.count()
@@ -48,15 +50,18 @@ def readable_errors() -> Iterator[None]:
         raise
 
 
-def _told_to_tensorflow(batches: Iterator) -> Iterator:
-    try:
-        yield from batches
-    except MemoryError:
-        raise  # which TensorFlow knows
-    except Exception as error:
-        mark = _FAILURE.format(next(_failure_numbers))
-        _failures[mark] = error
-        raise InputFailure(mark) from error
+def _told_to_tensorflow(function: Callable) -> Callable:
+    def call(*args):
+        try:
+            return function(*args)
+        except MemoryError:
+            raise  # which TensorFlow knows
+        except Exception as error:
+            mark = _FAILURE.format(next(_failure_numbers))
+            _failures[mark] = error
+            raise InputFailure(mark) from error
+
+    return call
 
 
 class RecordBatches:
@@ -97,16 +102,27 @@ class RecordBatches:
         )
         return videos if self.kind == "videos" else PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
 
-    def numbered(self, order: Callable[[], Iterator[np.ndarray]]) -> tf.data.Dataset:
-        """Numbers, `[batch]` int64, and the batch of them, for all batches of an order, which is begun with each iterator."""
+    def numbered(self, places: tf.data.Dataset, order: Order, end: int | None = None) -> tf.data.Dataset:
+        """Numbers, `[batch]` int64, and the batch of them.
 
-        def batches():
-            numbers = read_ahead(order(), WINDOW_BATCHES)  # sorting may have to read titles
-            with contextlib.closing(numbers):
-                yield from map_ahead(lambda each: (each, self.batch(each)), numbers, DECODING_THREADS, BATCHES_AHEAD)
+        Args:
+            places: which batches of the order, one after the other.
+            order: record numbers of a batch; called by one thread, which is far ahead, because sorting may have to read titles.
+            end: number of batches of the order; None: it has no end.
+        """
+        numbers = Ahead(order, 1, WINDOW_BATCHES, end)
+        batches = Ahead(lambda place: self._batch(numbers(place)), DECODING_THREADS, BATCHES_AHEAD, end)
+        spec = (tf.TensorSpec([None], tf.int64), self.spec())
+        flat = tf.nest.flatten(spec)
 
-        signature = (tf.TensorSpec([None], tf.int64), self.spec())
-        return tf.data.Dataset.from_generator(lambda: _told_to_tensorflow(batches()), output_signature=signature)
+        def read(place):
+            arrays = tf.numpy_function(_told_to_tensorflow(batches), [place], [each.dtype for each in flat])
+            return tf.nest.pack_sequence_as(spec, [tf.ensure_shape(x, y.shape) for x, y in zip(arrays, flat, strict=True)])
+
+        return places.map(read)
+
+    def _batch(self, numbers: np.ndarray) -> list[np.ndarray]:
+        return tf.nest.flatten((numbers, self.batch(numbers)))
 
 
 def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -137,12 +153,10 @@ def numbered_batches(
     """
     records = RecordBatches(files, kind, batch_format)
     lengths = records.lengths if batch_format.trims else None
+    order = EvaluationOrder(len(records.index), batch_size, lengths)
     first, every = shard
-
-    def order():
-        return itertools.islice(evaluation_order(len(records.index), batch_size, lengths), first, None, every)
-
-    return prefetched(records.numbered(order))
+    places = range(first, len(order), every)
+    return prefetched(records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places)))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -197,16 +211,11 @@ class TrainingData:
             rows: (first, last + 1) of each global batch, which alone are decoded; None: all. A part is trimmed to its own longest.
         """
         first, end = rows or (0, self.batch_size)
-        lengths = self.records.lengths if self.bucket else None
-
-        def order():
-            batches = training_order(self.num_records, self.batch_size, self.seed, start_step, lengths)
-            return (numbers[first:end] for numbers in batches)
-
-        batches = self.records.numbered(order).map(lambda _, batch: batch)
+        order = TrainingOrder(self.num_records, self.batch_size, self.seed, self.records.lengths if self.bucket else None)
+        steps = tf.data.Dataset.counter(start_step)
+        batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(lambda _, batch: batch)
         if self.mask_words:
-            masked = functools.partial(self._mask, first_row=first)
-            batches = batches.enumerate(start_step).map(masked, num_parallel_calls=PARALLEL_MASKS, deterministic=True)
+            batches = batches.enumerate(start_step).map(functools.partial(self._mask, first_row=first))
         return prefetched(batches)
 
     def _mask(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:

@@ -1,13 +1,13 @@
 """Reading and other work in threads of their own while what was made before is used."""
 
 import itertools
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def read_ahead(items: Iterable[Item], chunk: int, chunks_ahead: int = 2) -> Iterator[Item]:
@@ -30,22 +30,32 @@ def read_ahead(items: Iterable[Item], chunk: int, chunks_ahead: int = 2) -> Iter
             yield from drawn
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int) -> Iterator[Result]:
-    """The function's result of each item, in the order of the items, computed by threads ahead of their use.
+class Ahead(Generic[Item]):
+    """A function of integers whose next values are computed by threads before they are asked for.
+
+    Called with n, it gives `function(n)`, and has `function(n + 1)`, `function(n + 2)`, ... begun. Whoever asks in another order
+    gets the same values, only later.
 
     Args:
-        function: called by several threads at once; what it raises is raised in the place of its result.
-        items: drawn by the user's thread; may have no end.
+        function: called by several threads at once; what it raises is raised where its value is asked for.
         threads: how many calls run at once.
-        ahead: results begun or held at most.
+        ahead: how many values are begun or held.
+        end: the function is defined below it; None: for all integers from 0 on.
     """
-    source = iter(items)
-    pool = ThreadPoolExecutor(max_workers=threads)
-    try:
-        pending = deque(pool.submit(function, item) for item in itertools.islice(source, ahead))
-        while pending:
-            result = pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in itertools.islice(source, 1))
-            yield result
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def __init__(self, function: Callable[[int], Item], threads: int, ahead: int, end: int | None = None):
+        self._function, self._ahead, self._end = function, ahead, end
+        self._pool = ThreadPoolExecutor(threads)
+        self._lock = threading.Lock()
+        self._begun: dict[int, Future[Item]] = {}
+
+    def __call__(self, n: int) -> Item:
+        with self._lock:
+            for other in [m for m in self._begun if abs(m - n) > self._ahead]:  # begun for somebody who has gone elsewhere
+                self._begun.pop(other).cancel()
+            end = n + 1 + self._ahead
+            for m in range(n, end if self._end is None else min(end, self._end)):
+                if m not in self._begun:
+                    self._begun[m] = self._pool.submit(self._function, m)
+            future = self._begun.pop(n)
+        return future.result()

@@ -1,6 +1,5 @@
 """Where each record of some files lies, so that records are read in any order."""
 
-import itertools
 import os
 from collections.abc import Sequence
 
@@ -37,7 +36,7 @@ class RecordIndex:
 
     def place(self, number: int) -> tuple[str, int]:
         """The file of a record, and the record's number within it."""
-        file = np.searchsorted(self._first, number, side="right") - 1
+        file = self._file_of(number)
         return self.files[file], int(number - self._first[file])
 
     def where(self, number: int) -> str:
@@ -52,22 +51,28 @@ class RecordIndex:
             RecordError: a damaged record, or a file that has become shorter.
             UserError: a file that cannot be read.
         """
-        found: dict[int, bytes] = {}
-        places = [(*self.place(number), number) for number in np.sort(numbers).tolist()]
-        for file, group in itertools.groupby(places, key=lambda place: place[0]):
-            found.update(self._read_file(file, [(number, inside) for _, inside, number in group]))
+        ascending = np.sort(numbers)
+        ends = np.flatnonzero(np.diff(self._file_of(ascending))) + 1
+        found = {}
+        for of_one_file in np.split(ascending, ends):
+            found.update(zip(of_one_file.tolist(), self._read_file(of_one_file), strict=True))
         return [found[number] for number in numbers.tolist()]
 
-    def _read_file(self, file: str, numbers: list[tuple[int, int]]) -> dict[int, bytes]:
+    def _file_of(self, numbers):
+        return np.searchsorted(self._first, numbers, side="right") - 1
+
+    def _read_file(self, numbers: np.ndarray) -> list[bytes]:
+        file = self._file_of(numbers[0])
+        name, inside = self.files[file], (numbers - self._first[file]).tolist()
+        spans = list(zip(self._offsets[numbers].tolist(), self.sizes[numbers].tolist(), inside, strict=True))
         try:
-            with open(file, "rb", buffering=0) as source:
-                spans = [(inside, int(self._offsets[number]), int(self.sizes[number])) for number, inside in numbers]
-                for _, offset, size in spans:
-                    _announce(source.fileno(), offset, size)
-                data = [read_span(source.fileno(), offset, size, file, inside) for inside, offset, size in spans]
+            with open(name, "rb", buffering=0) as source:
+                descriptor = source.fileno()
+                for offset, size, _ in spans:
+                    _announce(descriptor, offset, size)
+                return [read_span(descriptor, *span, name) for span in spans]
         except OSError as error:
-            raise UserError(f"{file}: cannot be read: {error.strerror}") from error
-        return {number: record for (number, _), record in zip(numbers, data, strict=True)}
+            raise UserError(f"{name}: cannot be read: {error.strerror}") from error
 
 
 def _announce(descriptor: int, offset: int, size: int) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 import google_crc32c
 import numpy as np
 
+from vsim_tf.data.file_kinds import looks_like
+from vsim_tf.data.files import whats_there
 from vsim_tf.errors import RecordError, UserError
 
 _LENGTH = struct.Struct("<Q")
@@ -38,6 +40,7 @@ def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
         if not found:
             raise UserError(
                 f"{part!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by commas"
+                f" ({whats_there(part)}; docs/data.md has the files that are expected)"
             )
         files.update(found)
     for file in sorted(files):
@@ -93,13 +96,13 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
             position += _HEADER_BYTES + length + _CRC.size
 
 
-def read_span(descriptor: int, offset: int, length: int, path: str | os.PathLike, number: int) -> bytes:
+def read_span(descriptor: int, offset: int, length: int, number: int, path: str | os.PathLike) -> bytes:
     """The data of one record of an open file, checked against its CRC.
 
     Args:
         descriptor: of the file.
         offset, length: where the data lies, as `record_spans` says.
-        path, number: of file and record, for messages.
+        number, path: of record and file, for messages.
 
     Raises:
         RecordError: a damaged or truncated file.
@@ -134,9 +137,10 @@ def _record_length(header: bytes, path: str | os.PathLike, number: int, position
     if len(header) < _HEADER_BYTES:
         raise _truncated(path, number)
     if _masked_crc(header[: _LENGTH.size]) != _CRC.unpack_from(header, _LENGTH.size)[0]:
+        hint = "" if number else f"{looks_like(header)} (docs/data.md, How to write such files)"
         raise RecordError(
             f"{path}, record {number} (byte {position}): no valid record starts here; the file is "
-            "damaged or is not an uncompressed TFRecord file"
+            f"damaged or is not an uncompressed TFRecord file{hint}"
         )
     return _LENGTH.unpack_from(header)[0]
 

@@ -21,6 +21,7 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers
 
 from vsim_tf.data.files import output_file, read_json_object
+from vsim_tf.data.tokenizer_json import TOKENIZER_JSON, read_tokenizer_json
 from vsim_tf.errors import UserError
 
 VOCAB_FILE = "vocab.txt"
@@ -175,23 +176,33 @@ _CLASS_NAMES = {"bert": "BertTokenizer", "roformer": "RoFormerTokenizer"}
 
 
 def load_tokenizer(path: str | os.PathLike, kind: str) -> Tokenizer:
-    """The tokenizer of a folder (vocab.txt, optional tokenizer_config.json) or of a vocabulary file alone.
+    """The tokenizer of a folder (vocab.txt or tokenizer.json, optional tokenizer_config.json) or of a vocabulary file alone.
 
     Args:
-        path: a folder that `Tokenizer.save` or Hugging Face wrote, or a file with one token a line.
+        path: a folder that `Tokenizer.save` or Hugging Face wrote, or a file with one token a line. vocab.txt is read
+            before tokenizer.json; tokenizer_config.json wins over the normalizer of tokenizer.json, as in transformers.
         kind: "bert" or "roformer".
 
     Raises:
-        UserError: no such file, not UTF-8 or not JSON, a vocabulary that cannot be used, or a folder whose
-            tokenizer_config.json names another kind of tokenizer.
+        UserError: no such file, not UTF-8 or not JSON, a vocabulary that cannot be used, or a folder with another kind of
+            tokenizer.
     """
     _check_kind(kind)
     folder = Path(path)
     if not folder.is_dir():
         return _CLASSES[kind](_read_vocabulary(folder), source=path)
-    vocab_file, config_file = folder / VOCAB_FILE, folder / CONFIG_FILE
-    normalization = _read_normalization(config_file, kind) if config_file.exists() else DEFAULT_NORMALIZATION
-    return _CLASSES[kind](_read_vocabulary(vocab_file), normalization, source=vocab_file)
+    source = folder / VOCAB_FILE
+    if not source.exists() and (folder / TOKENIZER_JSON).exists():
+        source = folder / TOKENIZER_JSON
+        vocabulary, options = read_tokenizer_json(source)
+        if kind == WordTokenizer.kind:  # there it says that words are cut before, not how BERT cuts what is unknown
+            del options["tokenize_chinese_chars"]
+        fallback = Normalization(**options)
+    else:
+        vocabulary, fallback = _read_vocabulary(source), DEFAULT_NORMALIZATION
+    config_file = folder / CONFIG_FILE
+    normalization = _read_normalization(config_file, kind, fallback) if config_file.exists() else fallback
+    return _CLASSES[kind](vocabulary, normalization, source=source)
 
 
 def build_vocab(titles: Iterable[str], kind: str, max_words: int = 50_000) -> list[str]:
@@ -290,7 +301,7 @@ def _read_vocabulary(path: Path) -> list[str]:
     return text.split("\n")
 
 
-def _read_normalization(path: Path, kind: str) -> Normalization:
+def _read_normalization(path: Path, kind: str, fallback: Normalization) -> Normalization:
     config = read_json_object(path)
     class_name = config.get("tokenizer_class") or _CLASS_NAMES[kind]
     if class_name not in (_CLASS_NAMES[kind], _CLASS_NAMES[kind] + "Fast"):
@@ -299,7 +310,7 @@ def _read_normalization(path: Path, kind: str) -> Normalization:
     for name, value in given.items():
         if not isinstance(value, bool):
             raise UserError(f"{path}: {name} is {value!r}; true or false is needed")
-    return Normalization(**given)
+    return fallback._replace(**given)
 
 
 def _check_kind(kind: str) -> None:

@@ -1,4 +1,4 @@
-"""How a video vector and a text vector become one embedding (2021 solution, facts 3.2)."""
+"""How a video vector and a text vector become one embedding (2021 solution, docs/facts.md 3.2)."""
 
 import keras
 from keras import ops

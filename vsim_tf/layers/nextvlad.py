@@ -1,4 +1,4 @@
-"""NeXtVLAD: frames to one vector (Lin et al. 2018, arXiv 1811.05014), as the 2021 solution has it (facts 3.2)."""
+"""NeXtVLAD: frames to one vector (Lin et al. 2018, arXiv 1811.05014), as the 2021 solution has it (docs/facts.md 3.2)."""
 
 import keras
 from keras import ops

@@ -225,7 +225,7 @@ class TransformerEncoder(keras.layers.Layer):
         pooler: add BERT's pooler, tanh(Dense([CLS])).
 
     Frames enter after the text embedding's LayerNorm and dropout and get no position, token type or LayerNorm of their own;
-    in RoFormer the rotary positions run on over them (2021 solution, facts 3.4 and 3.5).
+    in RoFormer the rotary positions run on over them (2021 solution, docs/facts.md 3.4 and 3.5).
     """
 
     def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs):

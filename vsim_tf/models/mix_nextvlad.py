@@ -1,4 +1,4 @@
-"""MixNextVLAD: three NeXtVLAD experts fused with text and mixed by a gate (2021 solution, facts 3.2 and 3.3)."""
+"""MixNextVLAD: three NeXtVLAD experts fused with text and mixed by a gate (2021 solution, docs/facts.md 3.2 and 3.3)."""
 
 import keras
 from keras import ops
@@ -12,8 +12,6 @@ from vsim_tf.models.video_model import VideoModel
 
 class MixNextVLAD(VideoModel):
     """Mixture of experts; the embedding is the gated sum of the experts' and has no negative number."""
-
-    videos_are_independent = False
 
     def __init__(self, config: ModelConfig):
         super().__init__(config, pooler=config.pooling == "pooler")

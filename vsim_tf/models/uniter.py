@@ -1,4 +1,4 @@
-"""Uniter: text and frames in one encoder, pooled over positions (2021 solution, facts 3.4 and 3.5)."""
+"""Uniter: text and frames in one encoder, pooled over positions (2021 solution, docs/facts.md 3.4 and 3.5)."""
 
 import keras
 from keras import ops

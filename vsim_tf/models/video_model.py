@@ -12,11 +12,7 @@ class VideoModel(keras.Model):
 
     Call arguments: `input_ids`, `attention_mask` `[batch, text]`; `frames` `[batch, frames, dim]`, positions after the last
     frame repeat it; `num_frames` `[batch]`.
-
-    `videos_are_independent`: no video's output depends on others of its batch, in training either (no batch statistics).
     """
-
-    videos_are_independent = True
 
     def __init__(self, config: ModelConfig, pooler: bool):
         super().__init__(name=config.architecture)

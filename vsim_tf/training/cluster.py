@@ -52,6 +52,12 @@ def workers() -> tuple[str, ...]:
     return found.addresses if found else ()
 
 
+def worker_shard() -> tuple[int, int]:
+    """This process's index and the number of processes: (0, 1) on one machine."""
+    found = cluster()
+    return (found.index, len(found.addresses)) if found else (0, 1)
+
+
 def is_chief() -> bool:
     """Whether this process writes files: true on one machine, and for one process of several."""
     found = cluster()

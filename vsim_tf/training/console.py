@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vsim_tf.errors import UserError
+from vsim_tf.training.loop import Trainer
 from vsim_tf.training.run_folder import SUMMARY, RunSettings
 
 SCORE = (int, float, type(None))
@@ -29,21 +30,36 @@ def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy
         "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {training.encoder_schedule.peak:g}"
         f" (encoder) and {training.head_schedule.peak:g} (head), seed {training.seed}",
     }
+    rows["batches"] = _order(settings)
     table = Table(title=label, show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
     Console().print(table)
 
 
-def announce_finished(label: str, summary: dict[str, Any], folder: Path, traces: int = 0):
-    """One line about a complete run, with the traces of a step if it ran just now; `UserError` for a damaged summary.json."""
+def _order(settings: RunSettings) -> str:
+    """In which order examples come, with a warning where sorting them changes what the model learns."""
+    model = settings.model
+    if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
+        return "in random order"
+    seen = "" if model.videos_are_independent else "; batch statistics and negatives see them (--nobucket_by_length: random order)"
+    return f"examples of similar length, batches in random order{seen}"
+
+
+def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: Trainer | None = None):
+    """One line about a complete run, with traces and compilations of its step if it ran just now.
+
+    Raises:
+        UserError: summary.json is damaged.
+    """
     missing = [key for key, types in SUMMARY_TYPES.items() if type(summary.get(key, "")) not in types]
     if missing:
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
     print(
         f"{label}: complete at step {summary['step']}, Spearman {_score(summary['spearman'])}"
         f" (best {_score(summary['best_spearman'])} at step {summary['best_step']}), in {folder}"
-        + (f"; traces of the step: {traces}" if traces else ""),
+        + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
+        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else ""),
         flush=True,
     )
     if _only_fell(summary):

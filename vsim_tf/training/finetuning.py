@@ -8,19 +8,24 @@ import tensorflow as tf
 
 from vsim_tf.config import StageConfig
 from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.plausibility import check_sample
 from vsim_tf.data.rank_labels import RankLabels, read_similarities
+from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoint_files import LAST, newest_checkpoint
 from vsim_tf.training.checkpoints import restore_weights
+from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.objectives import PairObjective
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.run_folder import (
+    TAGS,
+    TOKENIZER,
     RunSettings,
     checkpoint_fingerprint,
     data_files,
@@ -32,6 +37,9 @@ from vsim_tf.training.run_folder import (
 )
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
+
+PAIRS_LOOKED_AT = 256
+"""Of the first run's training pairs, before training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +106,10 @@ def finetune(
             announce_finished(label, summary, run.folder)
             continue
         if trainer is None:
+            index = RecordIndex(run.train_files)
+            check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
             trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
-            embedder = Embedder(trainer.model)
+            embedder = Embedder(trainer.model, strategy)
             announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
             unfinished = [each.folder for each in runs if overwrite or read_summary(each.folder) is None]
             require_space_for_runs(trainer.state, unfinished, keep_optimizer)
@@ -108,8 +118,9 @@ def finetune(
 
 def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):
     training = settings.training
-    data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed, bucket=training.bucket_by_length)
-    validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
+    rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
+    data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)
+    validation = numbered_batches(run.val_files, "pairs", form, training.val_batch_size, worker_shard())
     with readable_errors():
         summary = trainer.run(
             run.folder,
@@ -120,7 +131,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
             keep_optimizer,
         )
     write_summary(run.folder, summary)
-    announce_finished(label, summary, run.folder, trainer.traces)
+    announce_finished(label, summary, run.folder, trainer)
 
 
 def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Batches:

@@ -1,8 +1,8 @@
 """What is minimised: a loss and its terms, as functions of a model and a batch.
 
 Logged losses are means over videos. What is differentiated is the sum, i.e. the global batch size times the mean (twice that for
-pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (facts 4.1, 5.2). Every term
-below returns this replica's part of that sum.
+pairs), as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (docs/facts.md 4.1, 5.2). Every
+term below returns this replica's part of that sum.
 """
 
 from typing import Any, NamedTuple
@@ -70,7 +70,7 @@ def call_sides(model: VideoModel, pairs: PairBatch, training: bool) -> list[Vide
     Where padding can be trimmed and no video's output depends on others, the videos go through the model as a shorter
     and a longer half instead: the same embeddings and tag logits, and no other outputs.
     """
-    if not (model.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
+    if not (model.config.videos_are_independent and (model.config.trims_text or model.config.trims_frames)):
         return [call_model(model, side, training) for side in (pairs.first, pairs.second)]
     halves = halves_by_length(pairs, model.config)
     short, long = (call_model(model, half, training) for half in (halves.short, halves.long))
@@ -150,7 +150,7 @@ class PretrainObjective:
 
 
 class PairObjective:
-    """2B·(Σ(s−t)² + kl_weight·Σ t·log(t/s)) + Σ tag loss of both videos (facts 5.2).
+    """2B·(Σ(s−t)² + kl_weight·Σ t·log(t/s)) + Σ tag loss of both videos (docs/facts.md 5.2).
 
     Args:
         kl_weight: weight of the KL term.

@@ -9,7 +9,7 @@ from vsim_tf.config import Schedule
 
 
 def learning_rate(schedule: Schedule, step: tf.Tensor) -> tf.Tensor:
-    """Rate for the update after `step` completed ones: peak·i/warm-up, then linear to 0 at the horizon (2021 facts 4.2)."""
+    """Rate for the update after `step` completed ones: peak·i/warm-up, then linear to 0 at the horizon (docs/facts.md 4.2)."""
     i = tf.cast(step, tf.float32)
     warmup, horizon = float(schedule.warmup), float(schedule.horizon)
     rising = schedule.peak * (i / max(warmup, 1.0))

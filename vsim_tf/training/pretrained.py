@@ -1,25 +1,20 @@
 """Weights of the Hugging Face hub: fills a text encoder from a local folder, completely or not at all.
 
-Nothing here runs code from a file: configurations are JSON, weights are safetensors or HDF5, and a pickle is refused.
+What the files hold is read by `vsim_tf.training.weight_files`; here it is given its place in the encoder.
 """
 
 import os
-import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import h5py
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from vsim_tf.config import EncoderConfig
 from vsim_tf.data.files import read_json_object
 from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.training.weight_files import IGNORED, Tensor, open_weights, weights_file
 
-SAFETENSORS_FILE, H5_FILE, PICKLE_FILE = "model.safetensors", "tf_model.h5", "pytorch_model.bin"
 SINUSOIDS = "encoder/embed_positions/embeddings"
 
 _SIZES = {
@@ -45,19 +40,10 @@ _OPTIONAL_ROFORMER = {"embedding_size": ("embedding_size", 0), "rotary_value": (
 _FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
 """What the encoder computes; a folder that asks for anything else is refused."""
 
-_IGNORED = re.compile(
-    r"(?:^|/)(?:cls|mlm___cls|nsp___cls)[./]"  # heads of the masked-LM and next-sentence tasks
-    r"|(?:^|\.)embeddings\.(?:position_ids|token_type_ids)$"  # counters that PyTorch once saved
-)
-_TORCH_PREFIX = re.compile(r"^(?:bert|roformer)\.")
-_PARTS = ("embeddings", "embeddings_project", "encoder", "pooler")
-_H5_NAME = re.compile(rf"(?:^|/)((?:{'|'.join(_PARTS)})/.*?)(?::0)?$")
-_SAFETENSORS_DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
-_FLOATS = tuple(_SAFETENSORS_DTYPES.values())
-_CONVERT = (
-    "import torch, safetensors.torch as s; "
-    f"w = torch.load('{PICKLE_FILE}', map_location='cpu', weights_only=True); "
-    f"s.save_file({{k: v.clone().contiguous() for k, v in w.items()}}, '{SAFETENSORS_FILE}')"
+NO_POOLER = (
+    ". This model reads BERT's pooler, and the file was saved without one (add_pooling_layer=False, or a masked language model):"
+    " save it with the pooler of the BERT that it was trained from, or choose a model that reads none"
+    " (uniter, uniter_asl, mix_nextvlad_roformer)"
 )
 
 
@@ -80,10 +66,9 @@ class LoadReport(NamedTuple):
     """What a load did; as text it is one line for a log.
 
     Attributes:
-        file: the file the weights come from.
+        file: the file the weights come from; the index where they are in shards.
         filled: names of the encoder's weights that were set.
-        kept: names of the encoder's weights that the file lacks and that keep their value (a table of sinusoids,
-            a pooler that is not used).
+        kept: names of the encoder's weights that the file lacks and that keep their value (a table of sinusoids).
         ignored: names of the file's tensors that the encoder has no use for.
     """
 
@@ -97,24 +82,6 @@ class LoadReport(NamedTuple):
         parts += [f"kept {count_and_first(self.kept)}"] if self.kept else []
         parts += [f"ignored {count_and_first(self.ignored)}"] if self.ignored else []
         return "; ".join(parts)
-
-
-class _Tensor(NamedTuple):
-    """A tensor in a file, not read yet.
-
-    Attributes:
-        source: its name in the file.
-        name: the encoder's name for it, None for what is no encoder weight.
-        shape: as the encoder has it, [in, out] for kernels.
-        dtype: NumPy's name.
-        read: reads it, in that shape.
-    """
-
-    source: str
-    name: str | None
-    shape: tuple[int, ...]
-    dtype: str
-    read: Callable[[], np.ndarray]
 
 
 def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
@@ -151,7 +118,7 @@ def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
     return config
 
 
-def load_pretrained(encoder: Encoder, folder: str | os.PathLike, allow_missing_pooler: bool = False) -> LoadReport:
+def load_pretrained(encoder: Encoder, folder: str | os.PathLike) -> LoadReport:
     """Fill a text encoder with the weights of a Hugging Face folder.
 
     Every weight of the encoder must be in the file and every tensor of the file must have a place in the encoder.
@@ -161,20 +128,18 @@ def load_pretrained(encoder: Encoder, folder: str | os.PathLike, allow_missing_p
 
     Args:
         encoder: a built encoder, see `Encoder`.
-        folder: has model.safetensors (preferred) or tf_model.h5.
-        allow_missing_pooler: a pooler that the file lacks keeps its initial values, for models that do not read it.
+        folder: has model.safetensors (preferred), shards of it with their index, or tf_model.h5.
 
     Raises:
         UserError: no weights file, a damaged one, or one that does not fit; names the file and the tensors.
     """
-    path = _weights_file(Path(folder))
+    path = weights_file(Path(folder))
     weights = encoder.named_weights()
-    with _open(path) as tensors:
-        placed, ignored, unused = _place(path, tensors, weights)
+    with open_weights(path) as tensors:
+        placed, ignored, unused = _place(tensors, weights)
         kept = [name for name in weights if name not in placed]
-        may_lack = {name for name in kept if name == SINUSOIDS or (allow_missing_pooler and _is_pooler(name))}
-        _require_fit(path, [name for name in kept if name not in may_lack], unused, _wrong_shapes(placed, weights))
-        values = {name: _read(path, tensor) for name, tensor in placed.items()}
+        _require_fit(path, [name for name in kept if name != SINUSOIDS], unused, _wrong_shapes(placed, weights))
+        values = {name: tensor.read() for name, tensor in placed.items()}
     for name, value in values.items():
         weights[name].assign(value)
     return LoadReport(path, list(values), kept, ignored)
@@ -192,119 +157,36 @@ def _typed(path: Path, key: str, value: Any, example: bool | int | float) -> boo
     return value
 
 
-def _weights_file(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    for name in (SAFETENSORS_FILE, H5_FILE):
-        if (folder / name).is_file():
-            return folder / name
-    if (folder / PICKLE_FILE).exists():
-        raise UserError(
-            f"{folder / PICKLE_FILE}: a pickle can run code and is not read. Convert it where torch and safetensors "
-            f'are installed: cd {shlex.quote(str(folder))} && python -c "{_CONVERT}"'
-        )
-    raise UserError(f"{folder}: no {SAFETENSORS_FILE} and no {H5_FILE} in this folder")
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[list[_Tensor]]:
-    """What is in the file, readable until the block ends."""
-    with ExitStack() as stack:
-        with _damage_named(path):
-            if path.name == SAFETENSORS_FILE:
-                file = stack.enter_context(safe_open(path, framework="np"))
-                tensors = [_safetensor(file, source) for source in sorted(file.keys())]
-            else:
-                tensors = [_h5_tensor(d) for d in _h5_datasets(path, stack.enter_context(h5py.File(path, "r")))]
-        yield tensors
-
-
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    # What the two libraries raise on random bytes; h5py even a SystemError, for a name that is not UTF-8.
-    try:
-        yield
-    except (SafetensorError, OSError, RuntimeError, KeyError, ValueError, MemoryError, SystemError) as error:
-        raise UserError(f"{path}: damaged, or another format than its name says: {error}") from error
-
-
-def _safetensor(file: Any, source: str) -> _Tensor:
-    name, transpose = _torch_name(source)
-    view = file.get_slice(source)
-    shape, dtype = tuple(view.get_shape()), _SAFETENSORS_DTYPES.get(view.get_dtype(), view.get_dtype())
-    if transpose:
-        return _Tensor(source, name, shape[::-1], dtype, lambda: file.get_tensor(source).T)
-    return _Tensor(source, name, shape, dtype, lambda: file.get_tensor(source))
-
-
-def _torch_name(source: str) -> tuple[str | None, bool]:
-    """The TensorFlow name of a PyTorch weight, and whether it is transposed; None for what is no encoder weight."""
-    *path, last = _TORCH_PREFIX.sub("", source).split(".")
-    if not path or path[0] not in _PARTS or _IGNORED.search(source):
-        return None, False
-    owner, transpose = path[-1], False
-    if owner == "LayerNorm":
-        last = {"weight": "gamma", "bias": "beta"}.get(last, last)
-    elif last == "weight" and owner in ("position_embeddings", "token_type_embeddings", "embed_positions"):
-        last = "embeddings"
-    elif last == "weight" and owner != "word_embeddings":
-        last, transpose = "kernel", True
-    return re.sub(r"/layer/(\d+)/", r"/layer_._\1/", "/".join((*path, last))), transpose
-
-
-def _h5_datasets(path: Path, file: h5py.File) -> list[h5py.Dataset]:
-    """All datasets of the file itself: nothing that a link or a storage table fetches from elsewhere."""
-    links: list[tuple[str, Any]] = []
-    file.visititems_links(lambda name, link: links.append((name, link)))
-    for name, link in links:
-        if not isinstance(link, h5py.HardLink):
-            raise UserError(f"{path}: {name} is a link ({type(link).__name__}); weights must be in the file itself")
-    datasets = [file[name] for name, _ in links if isinstance(file[name], h5py.Dataset)]
-    for dataset in datasets:
-        if dataset.external or dataset.is_virtual:
-            raise UserError(f"{path}: {dataset.name} is stored in another file; weights must be in the file itself")
-    return datasets
-
-
-def _h5_tensor(dataset: h5py.Dataset) -> _Tensor:
-    source = dataset.name.lstrip("/")
-    match = _H5_NAME.search(source)
-    name = match[1].replace("word_embeddings/embeddings", "word_embeddings/weight") if match else None
-    return _Tensor(source, name, tuple(dataset.shape or ()), dataset.dtype.name, lambda: dataset[()])
-
-
-def _place(
-    path: Path, tensors: list[_Tensor], weights: Mapping[str, NamedWeight]
-) -> tuple[dict[str, _Tensor], list[str], list[str]]:
+def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
     """The tensors by the encoder's name, and the sources of those to ignore and of those without a place."""
-    placed: dict[str, _Tensor] = {}
+    placed: dict[str, Tensor] = {}
     ignored, unused = [], []
     has_pooler = any(map(_is_pooler, weights))
     for tensor in tensors:
         name = tensor.name
         if name is None:
-            (ignored if _IGNORED.search(tensor.source) else unused).append(tensor.source)
+            (ignored if IGNORED.search(tensor.source) else unused).append(tensor.source)
         elif name not in weights:
             (ignored if _is_pooler(name) and not has_pooler else unused).append(tensor.source)
         elif name not in placed:
             placed[name] = tensor
         else:  # TensorFlow's masked-LM models write the embeddings once more, under the head
-            (ignored if _same(path, placed[name], tensor, weights[name]) else unused).append(tensor.source)
+            (ignored if _same(placed[name], tensor, weights[name]) else unused).append(tensor.source)
     return placed, ignored, unused
 
 
-def _same(path: Path, one: _Tensor, other: _Tensor, weight: NamedWeight) -> bool:
+def _same(one: Tensor, other: Tensor, weight: NamedWeight) -> bool:
     # The encoder's shape first: a file that lies about its sizes must not be read.
     if not one.shape == other.shape == tuple(weight.shape):
         return False
-    return np.array_equal(_read(path, one), _read(path, other))
+    return np.array_equal(one.read(), other.read())
 
 
 def _is_pooler(name: str) -> bool:
     return name.startswith("pooler/")
 
 
-def _wrong_shapes(placed: Mapping[str, _Tensor], weights: Mapping[str, NamedWeight]) -> list[str]:
+def _wrong_shapes(placed: Mapping[str, Tensor], weights: Mapping[str, NamedWeight]) -> list[str]:
     pairs = [(tensor, tuple(weights[name].shape)) for name, tensor in placed.items()]
     return [f"{tensor.source} {tensor.shape} instead of {shape}" for tensor, shape in pairs if tensor.shape != shape]
 
@@ -313,14 +195,5 @@ def _require_fit(path: Path, missing: list[str], unused: list[str], shapes: list
     problems = {"weights missing in the file": missing, "tensors without a place": unused, "wrong shapes": shapes}
     found = [f"{text}, {count_and_first(names)}" for text, names in problems.items() if names]
     if found:
-        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}")
-
-
-def _read(path: Path, tensor: _Tensor) -> np.ndarray:
-    if tensor.dtype not in _FLOATS:
-        raise UserError(f"{path}: {tensor.source} is {tensor.dtype}; {', '.join(_FLOATS)} are accepted")
-    with _damage_named(path), np.errstate(over="ignore"):
-        value = np.ascontiguousarray(tensor.read(), np.float32)
-    if not np.isfinite(value).all():
-        raise UserError(f"{path}: {tensor.source} holds values that are not finite float32 numbers")
-    return value
+        advice = NO_POOLER if missing and all(map(_is_pooler, missing)) else ""
+        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}{advice}")

@@ -1,5 +1,6 @@
 """The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
 
+import dataclasses
 from collections.abc import Callable
 
 import keras
@@ -8,7 +9,9 @@ import tensorflow as tf
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import BatchFormat, TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.plausibility import check_sample
+from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.data.records import expand_pattern, read_records
 from vsim_tf.data.schema import TITLE
 from vsim_tf.data.tags import read_tag_list
@@ -16,6 +19,7 @@ from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, decode_titl
 from vsim_tf.data.videos import parse_example
 from vsim_tf.embedding import Embedder
 from vsim_tf.models import VideoModel, build_model
+from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
@@ -24,6 +28,9 @@ from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
 from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
+
+VIDEOS_LOOKED_AT = 2000
+"""Of each data set, before training: enough to see what is missing altogether, read in a second."""
 
 
 def pretrain(options: PretrainOptions):
@@ -50,11 +57,13 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
     trainer = make_trainer(settings.model, training, PretrainObjective(), strategy, pretraining=True)
     mask_words = "mlm" in settings.model.pretrain_losses
-    data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words, training.bucket_by_length)
+    rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
+    data = TrainingData(train_files, "videos", rounded, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+    _check_videos(options, form, {"training": data.records.index, "validation": RecordIndex(val_files)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
-    embedder = Embedder(trainer.model)
-    validation = evaluation_batches(val_files, "videos", form, training.val_batch_size)
+    embedder = Embedder(trainer.model, trainer.strategy)
+    validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
 
     def start():
         if options.hub_dir:
@@ -72,7 +81,16 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
             options.keep_optimizer,
         )
     write_summary(options.folder, summary)
-    announce_finished(label, summary, options.folder, trainer.traces)
+    announce_finished(label, summary, options.folder, trainer)
+
+
+def _check_videos(options: PretrainOptions, form: BatchFormat, indexes: dict[str, RecordIndex]):
+    """Says how much of the tags and titles is known; `UserError` where nothing is."""
+    vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
+    for name, index in indexes.items():
+        tags_needed = name == "training"
+        found = check_sample(index, "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
+        print(f"{name}: {found}", flush=True)
 
 
 def make_trainer(

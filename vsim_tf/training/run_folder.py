@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 
 from vsim_tf.config import ModelConfig, StageConfig
-from vsim_tf.data.files import fingerprint, output_file, read_json_object
+from vsim_tf.data.files import exclusive, fingerprint, output_file, read_json_object
 from vsim_tf.data.pipeline import BatchFormat
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, load_tokenizer
 from vsim_tf.errors import UserError
 from vsim_tf.training.cluster import is_chief
+from vsim_tf.training.extension import asks_for_more_steps, require_extensible
+from vsim_tf.training.settings import differences, other_settings
 
 CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
-FREE_TO_CHANGE = ("training.val_batch_size",)
-"""Settings that a run may go on with changed: evaluation does not depend on them, and memory may ask for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,21 +63,29 @@ def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> 
     """Makes the folder ready for a run, or returns the summary of the finished run that it holds.
 
     Raises:
-        UserError: the folder cannot be written, or holds a run with other settings.
+        UserError: the folder cannot be written, or holds a run with other settings, except for more steps where its schedules
+            allow them.
     """
     if not is_chief():
-        return None if overwrite else read_summary(folder)
+        return None if overwrite else _finished(folder, settings)
     if overwrite and folder.exists():
         shutil.rmtree(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CONFIG).exists():
-            _require_same(folder, settings.to_dict())
+            _require_same(folder, settings)
         else:
             _write_inputs(folder, settings)
     except OSError as error:
         raise UserError(f"--output_dir: {folder} cannot be written: {error.strerror}") from None
-    return read_summary(folder)
+    return _finished(folder, settings)
+
+
+def _finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
+    """The summary of a run that has all its steps; one of fewer steps is there until another process extends the run."""
+    summary = read_summary(folder)
+    extended = summary is not None and summary.get("step") in range(settings.training.total_steps)
+    return None if extended else summary
 
 
 def _tag_lines(tags: np.ndarray) -> bytes:
@@ -92,23 +100,24 @@ def _write_inputs(folder: Path, settings: RunSettings):
     write_json(folder / CONFIG, settings.to_dict())
 
 
-def _require_same(folder: Path, settings: dict[str, Any]):
-    unsaid = _flat({"model": ModelConfig.defaults(), "training": StageConfig.defaults()})  # by runs before there were such fields
-    found, wanted = unsaid | _flat(read_config(folder)), _flat(json.loads(json.dumps(settings)))
-    differing = [key for key in sorted(found | wanted) if found.get(key) != wanted.get(key) and key not in FREE_TO_CHANGE]
-    if differing:
-        changes = ", ".join(f"{key}: {found.get(key)} there, {wanted.get(key)} asked for" for key in differing[:3])
-        raise UserError(
-            f"{folder} holds a run with other settings ({len(differing)}: {changes});"
-            " give --overwrite to replace it, or another --output_dir"
-        )
+def _require_same(folder: Path, settings: RunSettings):
+    """Checks that the folder's run has these settings, or makes it one that has more steps."""
+    found, wanted = read_config(folder), json.loads(json.dumps(settings.to_dict()))
+    differing = differences(found, wanted)
+    if asks_for_more_steps(differing):
+        with exclusive(folder):
+            require_extensible(folder, _stage(folder, found), settings.training)
+            (folder / SUMMARY).unlink(missing_ok=True)  # first, so that no moment shows a complete run of too few steps
+            write_json(folder / CONFIG, settings.to_dict())
+    elif differing:
+        raise other_settings(folder, settings.kind, differing)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+def _stage(folder: Path, config: dict[str, Any]) -> StageConfig:
+    try:
+        return StageConfig.from_dict(config["training"])
+    except UserError as error:
+        raise UserError(f"{folder / CONFIG}: {error}") from None
 
 
 def write_json(path: Path, values: dict[str, Any]):
@@ -146,7 +155,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json_object(path)
     damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
     if damaged:
-        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; train anew with --overwrite")
+        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; remove {folder} to retrain it")
     return config
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-import vsim_tf
 from vsim_tf.config import Schedule
 from vsim_tf.data.decoding import multi_hot
 from vsim_tf.data.folds import Folds, split_pairs
@@ -72,9 +71,11 @@ def folds(file: GoldenFile):
     """Members and order of the folds of the contest's label file.
 
     Raises:
-        Skipped: the label file is neither beside the golden file nor where this project's golden files lie.
+        Skipped: the label file, which belongs to the contest, is not beside the golden file.
     """
-    path = _label_file(file.path.parent)
+    path = file.path.with_name("label.tsv")
+    if not path.exists():
+        raise Skipped("there is no label.tsv beside it")
     pairs = read_labels(path)
     splits = split_pairs(pairs)
     about = file.about["label_tsv"]
@@ -88,14 +89,6 @@ def folds(file: GoldenFile):
     orders = list(splits.training_orders())
     for fold in file.about["folds"]:
         _check_fold(file, splits, orders[fold["fold"]], fold)
-
-
-def _label_file(folder: Path) -> Path:
-    repository = Path(vsim_tf.__file__).parents[1]
-    for path in (folder / "label.tsv", repository.parent / "shared" / "golden" / "label.tsv"):
-        if path.exists():
-            return path
-    raise Skipped("label.tsv is not there")
 
 
 def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict):

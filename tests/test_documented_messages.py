@@ -1,0 +1,223 @@
+"""Every message that docs/data.md quotes is provoked, and says what is quoted."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from vsim_tf import flags
+from vsim_tf.data import fold_writer
+from vsim_tf.data.files import exclusive
+from vsim_tf.data.labels import Pair, read_labels
+from vsim_tf.data.manifest import fold_files
+from vsim_tf.data.pipeline import TrainingData, check_records
+from vsim_tf.data.rank_labels import RankLabels
+from vsim_tf.data.records import count_records, expand_pattern, read_records
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.data.text import load_tokenizer
+from vsim_tf.data.videos import video_record
+from vsim_tf.errors import UserError
+from vsim_tf.metrics import pair_spearman
+from vsim_tf.setting_flags import in_flags
+from vsim_tf.submission import Embeddings, check_embeddings
+from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
+
+DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text(encoding="utf-8")
+PLACEHOLDER = re.compile(r"\.\.\.|\b(?:PATH|FILE|FOLDER|PATTERN|ID)\b|(?<!\w)\d(?:[\d,.]*\d)?")
+FRAMES = np.zeros((2, toys.DIM))
+
+
+def documented() -> dict[str, list[str]]:
+    """Messages of the table by the mistake of their row."""
+    table = DOCUMENT[DOCUMENT.index("| mistake | message") :].split("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {mistake: re.findall(r"`([^`]+)`", message) for mistake, message, _ in rows}
+
+
+def pattern(message: str) -> re.Pattern:
+    """A message with anything for its placeholders and any number for its numbers."""
+    words, ends = [], 0
+    for found in PLACEHOLDER.finditer(message):
+        words += [re.escape(message[ends : found.start()]), r"[\d,.]+" if found[0][0].isdigit() else ".*"]
+        ends = found.end()
+    return re.compile("".join(words) + re.escape(message[ends:]), re.DOTALL)
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def labels(text: str | bytes) -> Callable:
+    def read():
+        Path("label.tsv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        read_labels("label.tsv")
+
+    return read
+
+
+def tags(text: str) -> Callable:
+    def read():
+        Path("tag_list.txt").write_text(text)
+        read_tag_list("tag_list.txt")
+
+    return read
+
+
+def records(*contents: bytes) -> str:
+    return toys.write_records("a.tfrecords", contents)
+
+
+def checked(*contents: bytes) -> Callable:
+    return lambda: check_records(records(*contents), "videos", toys.DIM)
+
+
+def altered(change: Callable) -> bytes:
+    example = tf.train.Example.FromString(video_record("v", "title", FRAMES, tags=[3]))
+    change(example.features.feature)
+    return example.SerializeToString()
+
+
+def damaged(change: Callable[[bytes], bytes]) -> Callable:
+    def read():
+        path = Path(records(video_record("v", "title", FRAMES)))
+        path.write_bytes(change(path.read_bytes()))
+        list(read_records(path))
+
+    return read
+
+
+def a_video():
+    Path("clip.mp4").write_bytes(b"\0\0\0\x20ftypisom" + bytes(100))
+    count_records("clip.mp4")
+
+
+def write_folds(videos: list[bytes], label_lines: str, **changes):
+    Path("label.tsv").write_text(label_lines)
+    values = {"num_folds": 2, "frame_embedding_size": toys.DIM} | changes
+    fold_writer.write_folds(records(*videos), "label.tsv", "folds", **values)
+
+
+def folds(**changes):
+    videos = [video_record(f"v{i}", "title", FRAMES + i) for i in range(5)]
+    write_folds(videos, "".join(f"v{i}\tv{i + 1}\t0.5\n" for i in range(4)), **changes)
+
+
+def missing_ids():
+    write_folds([video_record("v1", "", FRAMES)], "v1\tv2\t0.5\nv3\tv4\t0.5\n")
+
+
+def two_records_of_one_id():
+    write_folds([video_record("v1", title, FRAMES) for title in ("one", "two")], "v1\tv1\t0.5\n" * 2)
+
+
+def no_space(patch):
+    patch.setattr(fold_writer.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
+    folds()
+
+
+def two_writers():
+    folds()
+    with exclusive("folds"):
+        folds(overwrite=True)
+
+
+def broken_folds(change: Callable[[Path], None]) -> Callable:
+    def read():
+        folds()
+        change(Path("folds/fold-01-of-02.tfrecord"))
+        fold_files("folds", 1)
+
+    return read
+
+
+def other_folds():
+    folds()
+    folds(seed=7)
+
+
+def other_run():
+    for seed in (42, 7):
+        stage = toys.stage(seed=seed)
+        settings = RunSettings("pair", toys.model_config("uniter"), stage, toys.TOKENIZERS["bert"], toys.TAGS, {})
+        prepare_run_folder(Path("run"), settings, overwrite=False)
+
+
+def few_records():
+    TrainingData([records(*toys.random_videos(3))], "videos", toys.batch_format(), 4, 0)
+
+
+def vocabulary(*tokens: str):
+    Path("vocab.txt").write_text("".join(f"{token}\n" for token in tokens))
+    load_tokenizer("vocab.txt", "bert")
+
+
+def another_tokenizer():
+    Path("hub").mkdir()
+    Path("hub/tokenizer.json").write_text(json.dumps({"model": {"type": "BPE"}}))
+    load_tokenizer("hub", "bert")
+
+
+def embeddings(*rows: float, ids=("a", "b"), expected=None):
+    check_embeddings(Embeddings(list(ids), np.array(rows, "float32")[:, None]), "result.zip", expected)
+
+
+NAN = np.array([[0.0] * toys.DIM, [np.nan] * toys.DIM])
+MISTAKES: dict[str, list[Callable]] = {
+    "a path does not exist": [lambda: flags.require_existing("none"), lambda: read_labels("none")],
+    "a pattern matches nothing, or names a folder": [lambda: expand_pattern("*.tfrecords"), lambda: expand_pattern(".")],
+    "wrong number of columns": [labels("a\tb\n")],
+    "a score that is no number": [labels("a\tb\thigh\n")],
+    "a score outside [0, 1]": [labels("a\tb\t4\nc\td\t5\n")],
+    "an empty id, or one with blanks": [labels("a\t 12\t1\n")],
+    "an empty text file": [labels("")],
+    "BOM, CRLF, blank line, not UTF-8": [
+        labels(b"\xef\xbb\xbfa\tb\t1\n"), labels("a\tb\t1\r\n"), labels("a\tb\t1\n\nc\td\t1\n"), labels(b"a\t\xff\t1\n"),
+    ],
+    "a tag that is no integer": [tags("1\n2\nx\n")],
+    "labelled ids without a record": [missing_ids],
+    "the same at validation or in the report": [lambda: pair_spearman(Embeddings(["a"], np.ones((1, 2))), [Pair("a", "b", 1.0)])],
+    "two different records of one id": [two_records_of_one_id],
+    "a record lacks `id`, `title` or `frame_feature`": [lambda: checked(altered(lambda feature: feature.pop("title")))()],
+    "two titles in a record": [lambda: checked(altered(lambda f: f["title"].bytes_list.value.append(b"two")))()],
+    "a frame of another length": [checked(video_record("v", "title", np.zeros((1, 5))))],
+    "NaN or infinity in a frame": [checked(video_record("v", "title", NAN))],
+    "a key of another type": [lambda: checked(altered(lambda f: f["tag_id"].bytes_list.value.append(b"3")))()],
+    "an empty file of video records": [lambda: expand_pattern(records())],
+    "a truncated or damaged file": [damaged(lambda data: data[:-3]), damaged(lambda data: data[:-5] + b"?" + data[-4:])],
+    "a video, a picture or a text file in place of records": [a_video],
+    "fewer pairs than folds": [lambda: folds(num_folds=11)],
+    "fewer records than a batch": [few_records],
+    "nothing to rank": [lambda: RankLabels(np.array([0.5, 0.5]))],
+    "not enough space": [no_space],
+    "two writers of one folder": [two_writers],
+    "a fold file is missing or has another size": [
+        broken_folds(Path.unlink), broken_folds(lambda path: path.write_bytes(path.read_bytes() * 2)),
+    ],
+    "the output folder holds something else": [other_folds, other_run],
+    "embeddings of another test file than is there": [lambda: embeddings(1, 2, expected=["a", "c"])],
+    "an id twice in a test file": [lambda: embeddings(1, 2, ids=("a", "a"))],
+    "a number that is not finite in an embedding": [lambda: embeddings(1, np.nan)],
+    "a vocabulary without a special token": [lambda: vocabulary("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a")],
+    "a Hugging Face folder with another tokenizer": [another_tokenizer],
+}  # fmt: skip
+
+
+def test_every_mistake_of_the_table_is_tried():
+    assert {mistake: len(messages) for mistake, messages in documented().items()} == {
+        mistake: len(provoked) for mistake, provoked in MISTAKES.items()
+    }
+
+
+@pytest.mark.parametrize(("mistake", "number"), [(m, i) for m, provoked in MISTAKES.items() for i in range(len(provoked))])
+def test_the_message_is_the_documented_one(tmp_path, monkeypatch, mistake, number):
+    monkeypatch.chdir(tmp_path)
+    Path("a file").touch()
+    provoke, message = MISTAKES[mistake][number], documented()[mistake][number]
+    with pytest.raises(UserError) as caught:
+        provoke(monkeypatch) if provoke is no_space else provoke()
+    assert pattern(message).search(in_flags(caught.value)), (message, in_flags(caught.value))

@@ -1,0 +1,25 @@
+"""What is said before a run."""
+
+import re
+
+import pytest
+import tensorflow as tf
+import toys
+
+from vsim_tf.training.console import announce
+from vsim_tf.training.run_folder import RunSettings
+
+
+@pytest.mark.parametrize(("name", "bucket", "expected"), [
+    ("uniter", True, "examples of similar length, batches in random order"),
+    ("uniter", False, "in random order"),
+    ("uniter_roformer", True, "in random order"),
+    ("mix_nextvlad", False, "in random order"),
+    ("mix_nextvlad", True, r"examples of similar length.*; batch statistics and negatives see them \(--nobucket_by_length.*"),
+])  # fmt: skip
+def test_the_order_of_examples_is_said(name, bucket, expected, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    settings = RunSettings("pair", toys.model_config(name), toys.stage(bucket_by_length=bucket), None, toys.TAGS, {})
+    announce("label", settings, tf.distribute.get_strategy(), {"runs": 1})
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["batches"]]
+    assert re.fullmatch(expected, row.strip("│ ").removeprefix("batches").strip(" │"))

@@ -1,0 +1,70 @@
+"""Whether the settings in a run folder are those asked for, and the error that says what differs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vsim_tf.config import ModelConfig, StageConfig
+from vsim_tf.errors import UserError
+
+FREE_TO_CHANGE = ("training.val_batch_size",)
+"""Settings with which a run may resume though they changed: evaluation does not depend on them, and memory may ask for it."""
+LONGEST = 40
+"""Longer values are cut in messages."""
+
+
+class Difference(NamedTuple):
+    """A setting, by its path in config.json, with its value there and the one asked for; None where there is none."""
+
+    path: str
+    there: Any
+    asked: Any
+
+    def __str__(self) -> str:
+        there, asked = _shown(self.there, self.asked)
+        return f"{self.path}: {there} there, {asked} asked for"
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
+    """What differs between config.json of a folder and the settings asked for, as JSON has them; by path.
+
+    A setting that an older run did not know has its default.
+    """
+    unsaid = _flat({"model": ModelConfig.defaults(), "training": StageConfig.defaults()})
+    there, asked = unsaid | _flat(found), _flat(wanted)
+    paths = sorted(path for path in there | asked if there.get(path) != asked.get(path))
+    return [Difference(path, there.get(path), asked.get(path)) for path in paths if path not in FREE_TO_CHANGE]
+
+
+def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:
+    """The error for a folder whose run has other settings; the first three are named."""
+    changes = "; ".join(map(str, differing[:3])) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
+    run_flags = {"pretrain": "--pretrain_flags", "pair": "--finetune_flags"}[kind]
+    return UserError(
+        f"{folder} holds a run with other settings. {changes}. To keep that run give another --output_dir; to replace it"
+        f" remove the folder, or give --overwrite (to run.sh: {run_flags}=--overwrite)",
+        fields=[difference.path for difference in differing[:3]],
+    )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _shown(there: Any, asked: Any) -> tuple[str, str]:
+    """Both values, short enough for a message: of lists of files the first that differs."""
+    if isinstance(there, list) and isinstance(asked, list) and len(there) != len(asked):
+        return f"{len(there)} files", f"{len(asked)} files"
+    if isinstance(there, list) and isinstance(asked, list):
+        there, asked = next((pair for pair in zip(there, asked, strict=True) if pair[0] != pair[1]), (there, asked))
+    return _short(there), _short(asked)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() >= {"name", "bytes"}:
+        return f"{value['name']} of {value['bytes']} bytes"
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
