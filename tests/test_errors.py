@@ -8,28 +8,21 @@ import tensorflow as tf
 
 from vsim_tf.errors import system_reason
 
-DEVICE = "_device_/job:localhost/replica:0/task:0/device:CPU:0"
+FULL = "No space left on device"
+NODE = "{{function_node __wrapped__SaveV2_device_/job:localhost/replica:0/task:0/device:CPU:0}}"
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"), "No space left on device"),
-        (
-            tf.errors.ResourceExhaustedError(
-                None, None, f"{{{{function_node __wrapped__SaveV2{DEVICE}}}}} /a/part.tempstate58; No space left on device [Op:SaveV2]"
-            ),
-            "No space left on device",
-        ),
-        (tf.errors.PermissionDeniedError(None, None, "{{function_node x}} /a; Permission denied [Op:Y] name: "), "Permission denied"),
-        (
-            tf.errors.ResourceExhaustedError(None, None, "{{function_node x}} /a; No space left on device\n\tFailed to flush [Op:Y]"),
-            "No space left on device",
-        ),
-        (tf.errors.DataLossError(None, None, "{{function_node x}} Checksum does not match [Op:RestoreV2]\nmore"), "Checksum does not match"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a"), FULL),
+        (OSError("no number"), "no number"),
+        (tf.errors.ResourceExhaustedError(None, None, f"{NODE} /a/part.tempstate58; {FULL} [Op:SaveV2]"), FULL),
+        (tf.errors.ResourceExhaustedError(None, None, f"{NODE} /a; {FULL}\n\tFailed to flush [Op:Y]"), FULL),
+        (tf.errors.PermissionDeniedError(None, None, f"{NODE} /a; Permission denied [Op:Y] name: "), "Permission denied"),
+        (tf.errors.DataLossError(None, None, f"{NODE} Checksum differs [Op:RestoreV2]\nmore"), "Checksum differs"),
         (ValueError("a\nb"), "a"),
         (LookupError(), "LookupError"),
-        (OSError("no number"), "OSError"),
     ],
 )
 def test_reasons(error, reason):

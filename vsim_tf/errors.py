@@ -42,10 +42,10 @@ def count_and_first(ids: Collection[Any]) -> str:
 def system_reason(error: Exception) -> str:
     """Returns why reading or writing failed in the system's words, e.g. `No space left on device`.
 
-    TensorFlow wraps them: `{{function_node ...}} FILE; No space left on device [Op:SaveV2]`. Where the system says nothing, the first
-    line of the error is returned without such marks.
+    TensorFlow wraps them: `{{function_node ...}} FILE; No space left on device [Op:SaveV2]`. Where the system says nothing, the
+    first line of the error is returned without such marks.
     """
-    text = error.strerror if isinstance(error, OSError) else getattr(error, "message", str(error))
-    said = [words for words in map(os.strerror, errno.errorcode) if f"; {words}" in (text or "")]
-    lines = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", text or "").splitlines()
+    text = (isinstance(error, OSError) and error.strerror) or getattr(error, "message", None) or str(error)
+    said = [words for words in map(os.strerror, errno.errorcode) if f"; {words}" in text]
+    lines = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*?\]", "", text).splitlines()
     return max(said, key=len) if said else (lines or [type(error).__name__])[0]

@@ -158,8 +158,8 @@ def advice(scores: SetScores) -> str:
         return ""
     return (
         f"The ensemble scores {score_text(scores.ensemble_score)} on {scores.name}, below {score_text(best.mean_score)}"
-        f" of {best.name} alone: leave weak models out with --models, give {best.name} more weight with --weights, or try --normalize;"
-        f" --models={best.name} makes the zip of that model"
+        f" of {best.name} alone: leave weak models out with --models, give {best.name} more weight with --weights, or try"
+        f" --normalize; --models={best.name} makes the zip of that model"
     )
 
 

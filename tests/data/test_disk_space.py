@@ -26,6 +26,9 @@ def test_a_relative_folder_that_does_not_exist_yet(tmp_path, monkeypatch):
     require_space("", 0, "nothing")
 
 
-@pytest.mark.parametrize(("count", "text"), [(0, "0.0 MB"), (12_345_678, "12.3 MB"), (999_999_999, "1,000.0 MB"), (10**12, "1,000.0 GB")])
+SIZES = [(0, "0.0 MB"), (12_345_678, "12.3 MB"), (999_999_999, "1,000.0 MB"), (10**12, "1,000.0 GB")]
+
+
+@pytest.mark.parametrize(("count", "text"), SIZES)
 def test_sizes_for_people(count, text):
     assert format_bytes(count) == text
