@@ -19,7 +19,7 @@ from vsim_tf.embedding import VIDEOS_IN_MEMORY, Embedder
 from vsim_tf.models import build_model
 from vsim_tf.training.checkpoints import TrainingState, newest_checkpoint
 from vsim_tf.training.optimizers import GroupAdam
-from vsim_tf.training.pretraining import read_titles
+from vsim_tf.training.pretrain_inputs import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 64, 2  # the batch is that of inference_pair.py by default

@@ -25,7 +25,8 @@ from vsim_tf.metrics import pair_spearman
 from vsim_tf.run_report import ensemble_and_report
 from vsim_tf.submission import read_embeddings, read_submission
 from vsim_tf.training.checkpoints import newest_checkpoint
-from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
+from vsim_tf.training.finetuning import finetune
+from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretraining import pretrain
 from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
 

@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, StageConfig
+from vsim_tf.data.records import folder_pattern
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
 
@@ -40,23 +41,25 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
     logging.set_verbosity(logging.WARNING)
 
-    def guarded(_):
-        try:
-            main()
-        except UserError as error:
-            sys.exit(_fail(str(error)))
-        except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
-            sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
-        except Stopped as stopped:
-            print(stopped, file=sys.stderr)
-            sys.exit(stopped.exit_code)
-        except KeyboardInterrupt:
-            print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
-
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
         signal.signal(signal.SIGINT, Interrupts())
-    app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
+    app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
+
+
+def guarded(main: Callable[[], None]):
+    """Calls `main`, and ends the process as `run` says if that does not end well."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
+        sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:
+        print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -88,12 +91,31 @@ def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> l
         print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
+        return _parsed(argv)
+    except UserError as error:
+        sys.exit(_fail(str(error)))
+
+
+def _parsed(argv: Sequence[str]) -> list[str]:
+    try:
         rest = FLAGS(argv)
     except flags.Error as error:
-        sys.exit(_fail(f"{error}; python {argv[0]} --help lists the flags"))
+        raise UserError(f"{error}; python {argv[0]} --help lists the flags") from None
     if len(rest) > 1:
-        sys.exit(_fail(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value"))
+        raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
     return rest
+
+
+@contextlib.contextmanager
+def of_command(define: Callable[[], None], argv: Sequence[str]) -> Iterator[None]:
+    """The flags of another script inside a block, as its command line gives them; `UserError` for illegal ones."""
+    before = set(FLAGS)
+    define()
+    try:
+        _parsed(argv)
+        yield
+    finally:
+        FLAGS.remove_flag_values(set(FLAGS) - before)
 
 
 def _fail(message: str) -> int:
@@ -175,14 +197,18 @@ def define_ensemble():
     ensemble = [make.__name__ for make in registry.ENSEMBLE_MODELS]
     flags.DEFINE_list("models", ensemble, "Models to sum.")
     flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones.")
-    flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
+    flags.DEFINE_multi_string(
+        "members", None, "Submission zips or npz files to sum instead of --models and --folds; separated by commas, or repeated."
+    )  # fmt: skip
     flags.DEFINE_enum(
         "method", "sum", ["sum", "svd"],
         "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
-    flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
-    flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
+    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string(
+        "labelled_test_name", None, "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels."
+    )  # fmt: skip
     flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame, for the baseline in the report.", lower_bound=1)
@@ -281,7 +307,7 @@ def training_config(stage: StageConfig) -> StageConfig:
 
 
 def pretrain_options() -> PretrainOptions:
-    """What train_pretrain.py was asked for; paths are checked."""
+    """What train_pretrain.py was asked for; `UserError` for flags that contradict each other, no file is looked up."""
     spec, data = registry.model_spec(FLAGS.model), Path(FLAGS.data_dir)
     kind = spec.encoder_kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
@@ -289,11 +315,11 @@ def pretrain_options() -> PretrainOptions:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if hub_dir and FLAGS.size != "base":
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
-    options = PretrainOptions(
+    return PretrainOptions(
         model=FLAGS.model,
         size=FLAGS.size,
-        train_records=FLAGS.train_record_pattern or str(data / "pointwise" / "*.tfrecords"),
-        val_records=FLAGS.val_record_pattern or str(data / "pairwise" / "*.tfrecords"),
+        train_records=FLAGS.train_record_pattern or folder_pattern(data / "pointwise"),
+        val_records=FLAGS.val_record_pattern or folder_pattern(data / "pairwise"),
         label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
         tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
         hub_dir=hub_dir or "",
@@ -303,8 +329,6 @@ def pretrain_options() -> PretrainOptions:
         folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
         overwrite=FLAGS.overwrite,
     )
-    require_existing(options.label_file, options.tag_file, hub_dir, vocab)
-    return options
 
 
 def _model_overrides(spec: registry.ModelSpec) -> dict:
@@ -324,6 +348,12 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
         "se_ratio": FLAGS.se_ratio,
     }
     return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
+
+
+def require_batch(stage: StageConfig, devices: int):
+    """`UserError` for a batch that gives a device nothing to do."""
+    if stage.batch_size < devices:
+        raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, each needs at least one example of a batch")
 
 
 def require_existing(*paths: str | None):

@@ -1,18 +1,14 @@
-"""Trained checkpoints to embeddings on disk."""
+"""Trained checkpoints to embeddings on disk; TensorFlow is loaded where something is to be embedded."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-
-from vsim_tf.data.pipeline import BatchFormat, numbered_batches, readable_errors
-from vsim_tf.embedding import Embedder
+from vsim_tf.data.files import remove_stale_lock
 from vsim_tf.errors import UserError
-from vsim_tf.memory import enough_memory
-from vsim_tf.models import build_model
+from vsim_tf.flags import quiet_imports
 from vsim_tf.submission import Embeddings, write_embeddings, write_submission
-from vsim_tf.training.checkpoints import newest_checkpoint
-from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.run_folder import (
     checkpoint_fingerprint,
     data_files,
@@ -21,8 +17,14 @@ from vsim_tf.training.run_folder import (
     read_json,
     read_model_config,
     read_summary,
+    run_lock,
     write_json,
 )
+from vsim_tf.training.saved import newest_checkpoint
+
+if TYPE_CHECKING:
+    from vsim_tf.data.pipeline import BatchFormat
+    from vsim_tf.embedding import Embedder
 
 EMBEDDINGS = "embeddings"
 
@@ -33,6 +35,13 @@ def load_embedder(folder: Path, precision: str, expected_model: str = ""):
     Raises:
         UserError: the folder holds another model than expected.
     """
+    with quiet_imports():
+        import keras
+
+        from vsim_tf.embedding import Embedder
+        from vsim_tf.models import build_model
+        from vsim_tf.training.device import suitable_precision
+
     config = read_model_config(folder)
     if expected_model and config.name != expected_model:
         raise UserError(f"{folder} holds model {config.name}, --model={expected_model} was asked for")
@@ -70,14 +79,20 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
         batch_size: videos at a time.
         precision: dtype policy.
     """
+    with contextlib.ExitStack() as locks:
+        for folder in folders:
+            _finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
+            locks.enter_context(run_lock(folder))
+        _embed_folds(model, folders, test_files, kind, batch_size, precision)
+
+
+def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
     checkpoints = {folder: _finished_checkpoint(folder, kind) for folder in folders}
     embedder = None
     for test_file in test_files:
-        name = Path(test_file).stem
-        sources = {folder: _source(checkpoint, test_file) for folder, checkpoint in checkpoints.items()}
-        missing = [folder for folder in folders if not _is_there(folder, name, sources[folder])]
+        name, missing = Path(test_file).stem, _missing(checkpoints, test_file)
         if not missing:
-            print(f"{model} {name}: embeddings by {len(folders)} checkpoints are there already")
+            _announce_there(model, test_file, folders)
             continue
         if embedder is None:
             embedder, form = load_embedder(folders[0], precision, model)
@@ -85,13 +100,40 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
         results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing])
         for folder, embeddings in zip(missing, results, strict=True):
             write_embeddings(_npz(folder, name), embeddings)
-            write_json(_npz(folder, name).with_suffix(".json"), sources[folder])
+            write_json(_npz(folder, name).with_suffix(".json"), missing[folder])
         print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
 
 
-def _embed(embedder: Embedder, test_files, form: BatchFormat, batch_size: int, checkpoints) -> list[Embeddings]:
+def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: int, checkpoints) -> list[Embeddings]:
+    from vsim_tf.data.pipeline import numbered_batches, readable_errors
+    from vsim_tf.memory import enough_memory
+
     with readable_errors(test_files, "videos", form), enough_memory("to embed videos", f"--batch_size={batch_size}"):
         return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
+
+
+def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str) -> bool:
+    """Whether `embed_folds` has nothing to do, after saying so; nothing is written, and TensorFlow is not loaded."""
+    if any(read_summary(folder) is None for folder in folders):
+        return False
+    checkpoints = {folder: newest_checkpoint(folder, kind) for folder in folders}
+    if any(_missing(checkpoints, test_file) for test_file in test_files):
+        return False
+    for test_file in test_files:
+        _announce_there(model, test_file, folders)
+    for folder in folders:
+        remove_stale_lock(folder)
+    return True
+
+
+def _missing(checkpoints: Mapping[Path, str], test_file: str) -> dict[Path, dict]:
+    """The run folders that lack the embeddings of a test file by these checkpoints, with what the source notes will say."""
+    sources = {folder: _source(checkpoint, test_file) for folder, checkpoint in checkpoints.items()}
+    return {folder: source for folder, source in sources.items() if not _is_there(folder, Path(test_file).stem, source)}
+
+
+def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
+    print(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already", flush=True)
 
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:

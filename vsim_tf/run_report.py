@@ -10,7 +10,7 @@ from vsim_tf.baselines import baseline_scores
 from vsim_tf.data.files import read_json_lines
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.manifest import MANIFEST, parse_manifest
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.records import expand_pattern, folder_pattern
 from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
 from vsim_tf.errors import UserError
 from vsim_tf.flags import quiet_imports
@@ -34,8 +34,8 @@ def ensemble_and_report(
     command: str,
     method: str = "sum",
     normalize: bool = False,
-):
-    """Writes the submission zip of one test set, and report.md with the scores of a labelled one.
+) -> list[Path]:
+    """Writes the submission zip of one test set, and report.md with the scores of a labelled one; returns what it wrote.
 
     Args:
         output_dir: folder of all runs; receives report.md and report.png.
@@ -59,7 +59,7 @@ def ensemble_and_report(
     label_file = data_dir / labelled_test_name / "label.tsv"
     if folds is None or not label_file.exists():
         print(f"no report: {'members are files' if folds is None else f'{label_file} does not exist'}")
-        return
+        return [Path(output_zip)]
     scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size, combination)
     timings = output_dir / TIMINGS
     report = Report(
@@ -71,6 +71,7 @@ def ensemble_and_report(
     write_report(output_dir / "report.md", report)
     rich.print(console_table(scores))
     print(f"{output_dir / 'report.md'}")
+    return [Path(output_zip), output_dir / "report.md"]
 
 
 def describe(method: str, normalize: bool) -> str:
@@ -88,7 +89,7 @@ def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str
         return None
     with quiet_imports():
         from vsim_tf.data.videos import read_ids
-    return read_ids(expand_pattern(str(pattern)))
+    return read_ids(expand_pattern(folder_pattern(pattern.parent)))
 
 
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
@@ -123,7 +124,7 @@ def score_test_set(
 ) -> SetScores:
     """Scores every fold, model and the ensemble on a labelled test set, beside the baselines."""
     pairs = read_labels(data_dir / name / "label.tsv")
-    test_files = expand_pattern(str(data_dir / name / "*.tfrecords"))
+    test_files = expand_pattern(folder_pattern(data_dir / name))
     if len(test_files) != 1:
         raise UserError(f"{data_dir / name}: one .tfrecords file is needed, found {len(test_files)}")
     result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs, **combination)

@@ -21,8 +21,9 @@ from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.training.saved import BEST, LAST, saved_checkpoints
+from vsim_tf.training.saved import newest_checkpoint as newest_checkpoint  # part of this module for those who load TensorFlow
 
-LAST, BEST = "last", "best"
 KEPT_STATES = 2
 """So many whole states are kept: should the newest be damaged, the one before is there."""
 UNFINISHED = ".unfinished"
@@ -49,21 +50,6 @@ def random_states(model: VideoModel) -> dict[str, tf.Variable]:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
-    """The `last` or `best` checkpoints of a run folder, the newest first."""
-    numbers = [re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in (folder / kind).glob("ckpt-*.index")]
-    steps = sorted((int(number[1]) for number in numbers if number), reverse=True)
-    return [folder / kind / f"ckpt-{step}" for step in steps]
-
-
-def newest_checkpoint(folder: Path, kind: str) -> str:
-    """Path of a run folder's newest `last` or `best` checkpoint; `UserError` when there is none."""
-    checkpoints = saved_checkpoints(folder, kind)
-    if not checkpoints:
-        raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
-    return os.fspath(checkpoints[0])
 
 
 def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):

@@ -1,18 +1,21 @@
 """What a training script says on the console besides its progress bar."""
 
 from pathlib import Path
-from typing import Any
-
-import tensorflow as tf
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.training.run_folder import SUMMARY, RunSettings
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy, counts: dict[str, int]):
+
+def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
     """A table of what is about to run: model, device, data, schedule."""
+    import tensorflow as tf
+    from rich.console import Console
+    from rich.table import Table
+
     model, training = settings.model, settings.training
     encoder = model.encoder
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

@@ -167,7 +167,7 @@ def load_pretrained(encoder: Encoder, folder: str | os.PathLike, allow_missing_p
     Raises:
         UserError: no weights file, a damaged one, or one that does not fit; names the file and the tensors.
     """
-    path = _weights_file(Path(folder))
+    path = weights_file(Path(folder))
     weights = encoder.named_weights()
     with _open(path) as tensors:
         placed, ignored, unused = _place(path, tensors, weights)
@@ -192,7 +192,8 @@ def _typed(path: Path, key: str, value: Any, example: bool | int | float) -> boo
     return value
 
 
-def _weights_file(folder: Path) -> Path:
+def weights_file(folder: Path) -> Path:
+    """The file with the weights of a Hugging Face folder; `UserError` without one."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     for name in (SAFETENSORS_FILE, H5_FILE):

@@ -1,0 +1,24 @@
+"""Which checkpoints a run folder holds, by their names and without TensorFlow."""
+
+import os
+import re
+from pathlib import Path
+
+from vsim_tf.errors import UserError
+
+LAST, BEST = "last", "best"
+
+
+def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
+    """The `last` or `best` checkpoints of a run folder, the newest first."""
+    numbers = [re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in (folder / kind).glob("ckpt-*.index")]
+    steps = sorted((int(number[1]) for number in numbers if number), reverse=True)
+    return [folder / kind / f"ckpt-{step}" for step in steps]
+
+
+def newest_checkpoint(folder: Path, kind: str) -> str:
+    """Path of a run folder's newest `last` or `best` checkpoint; `UserError` when there is none."""
+    checkpoints = saved_checkpoints(folder, kind)
+    if not checkpoints:
+        raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
+    return os.fspath(checkpoints[0])
