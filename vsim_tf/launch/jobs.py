@@ -93,11 +93,12 @@ def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> 
     process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, env=os.environ | place, **output)
 
     def wait():
-        for line in process.stdout or ():
-            if line.strip():
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
-        code = process.wait()
+        with process:  # closes its pipe and waits
+            for line in process.stdout or ():
+                if line.strip():
+                    sys.stdout.buffer.write(line)
+                    sys.stdout.buffer.flush()
+        code = process.returncode
         ended.put((job.name, place, code if code >= 0 else 128 - code))
 
     threading.Thread(target=wait, daemon=True).start()

@@ -21,7 +21,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.models import VideoModel
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
-from vsim_tf.training.saved import BEST, LAST, saved_checkpoints
+from vsim_tf.training.saved import BEST, LAST, path_for_tensorflow, saved_checkpoints
 from vsim_tf.training.saved import newest_checkpoint as newest_checkpoint  # part of this module for those who load TensorFlow
 
 KEPT_STATES = 2
@@ -61,7 +61,8 @@ def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
     weights = model_weights(model)
     try:
         _require_fit(weights, checkpoint, model.config.name)
-        status = tf.train.Checkpoint(weights=weights).read(os.fspath(checkpoint))
+        with path_for_tensorflow(checkpoint) as path:
+            status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:
         folder = Path(checkpoint).parent.parent
         raise UserError(
@@ -90,7 +91,8 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLi
 def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
     if not Path(f"{checkpoint}.index").exists():
         raise UserError(f"no checkpoint {checkpoint} (there is no file {checkpoint}.index)")
-    shapes = tf.train.load_checkpoint(os.fspath(checkpoint)).get_variable_to_shape_map()
+    with path_for_tensorflow(checkpoint) as path:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     pattern = re.compile(r"weights/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
     return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
 
@@ -209,7 +211,8 @@ class TrainingState:
     def _restore(self, checkpoint: Path):
         _require_fit(self.weights, checkpoint, self.name)
         try:
-            self._whole.read(os.fspath(checkpoint)).assert_consumed()
+            with path_for_tensorflow(checkpoint) as path:
+                self._whole.read(path).assert_consumed()
         except AssertionError as error:
             raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
 

@@ -1,7 +1,10 @@
 """Which checkpoints a run folder holds, by their names and without TensorFlow."""
 
+import contextlib
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from vsim_tf.errors import UserError
@@ -22,3 +25,16 @@ def newest_checkpoint(folder: Path, kind: str) -> str:
     if not checkpoints:
         raise UserError(f"{folder / kind} holds no checkpoint: train this model first")
     return os.fspath(checkpoints[0])
+
+
+@contextlib.contextmanager
+def path_for_tensorflow(checkpoint: str | os.PathLike) -> Iterator[str]:
+    """A path by which TensorFlow reads a checkpoint: it takes the path for a pattern, so none with `*?[\\` will do."""
+    if not set("*?[\\") & set(os.fspath(checkpoint)):
+        yield os.fspath(checkpoint)
+        return
+    checkpoint = Path(os.path.abspath(checkpoint))
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "checkpoints")
+        link.symlink_to(checkpoint.parent)
+        yield os.fspath(link / checkpoint.name)
