@@ -52,6 +52,7 @@ make_venv() { # makes .venv unless it is sound: of a suitable Python, with pip, 
     fi
     find_python
     [ ! -e .venv ] || echo "making .venv again: it is unfinished, or not of Python 3.11 to 3.13"
+    [ ! -L .venv ] || rm .venv # what a link points to is left alone
     "$base_python" -m venv --clear .venv || { echo "error: $base_python -m venv .venv failed" >&2; exit 2; }
 }
 

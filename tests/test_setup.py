@@ -167,6 +167,16 @@ def test_an_environment_that_cannot_be_used_is_made_again(machine, shell, damage
     assert not (venv / "left-over").exists()
 
 
+def test_an_environment_behind_a_link_is_left_alone(machine, shell):
+    machine.fake("python3", "3.12")
+    elsewhere = machine.folder.parent / "elsewhere"
+    machine.fake("", "3.9", path=elsewhere / "bin/python")
+    (machine.folder / ".venv").symlink_to(elsewhere)
+    assert_ready(machine.setup(shell))
+    assert (elsewhere / "bin/python").exists()
+    assert not (machine.folder / ".venv").is_symlink()
+
+
 def test_packages_that_are_missing_are_added_to_a_sound_environment(machine, shell):
     machine.fake("python3", "3.12")
     machine.mark("no-network")

@@ -32,11 +32,15 @@ def labelled_set(data_dir: Path, asked: str | None) -> str:
 
 
 def check_test_sets(data_dir: Path, submitted: str, labelled: str):
-    """`UserError` for records and labels of which no zip, or no report, can be made."""
+    """Says where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
     _require_record_file(data_dir, submitted)
+    if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
+        print(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
     if _labels(data_dir, labelled).exists():
         _require_record_file(data_dir, labelled)
         read_labels(_labels(data_dir, labelled))
+    else:
+        print(f"no report: {_labels(data_dir, labelled)} does not exist")
 
 
 def _with_records(data_dir: Path) -> list[str]:
@@ -49,7 +53,6 @@ def _labels(data_dir: Path, name: str) -> Path:
 
 def _require_record_file(data_dir: Path, name: str):
     expected = data_dir / name / f"{name}.tfrecords"
-    if not expected.exists():
-        files = [path.name for path in sorted((data_dir / name).glob("*.tfrecords"))]
-        there = f"; rename {files[0]}, embeddings are named after their file" if len(files) == 1 else ""
-        raise UserError(f"{expected} does not exist (docs/data.md){there}")
+    files = [path.name for path in sorted((data_dir / name).glob("*.tfrecords"))]
+    if files and expected.name not in files:  # without any, embeddings were made of other files
+        raise UserError(f"{expected} does not exist; rename {', '.join(files)}: embeddings are named after their file (docs/data.md)")
