@@ -13,7 +13,12 @@ def pretrained() -> Path:
     return Path(flags.FLAGS.pretrained_dir or Path(flags.FLAGS.output_dir) / flags.FLAGS.model / "pretrain")
 
 
+def folds_dir() -> Path:
+    return Path(flags.FLAGS.folds_dir or Path(flags.FLAGS.output_dir) / "folds")
+
+
 def patterns() -> tuple[str, str]:
+    """Files to train and to validate on, instead of folds."""
     return flags.FLAGS.train_record_pattern, flags.FLAGS.val_record_pattern
 
 
@@ -30,9 +35,7 @@ def runs():
     model_folder = Path(options.output_dir) / options.model
     if all(patterns()):
         return [pattern_run(model_folder, options.run_name, *patterns())]
-    folds_dir = Path(options.folds_dir or Path(options.output_dir) / "folds")
-    flags.require_existing(str(folds_dir))
-    return fold_runs(model_folder, folds_dir, flags.parse_folds(options.folds))
+    return fold_runs(model_folder, folds_dir(), flags.parse_folds(options.folds))
 
 
 def check_flags(devices: int = 1):
@@ -55,7 +58,7 @@ def finished() -> bool:
     from vsim_tf.training.finished import announce_finetuned
     from vsim_tf.training.run_folder import read_model_config
 
-    flags.require_existing(str(pretrained()))
+    flags.require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
     recipe = read_model_config(pretrained()).recipe
     return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite)
 

@@ -1,6 +1,8 @@
 """The whole pipeline on tiny demo data: folds, pre-training, fine-tuning, embeddings, ensemble, zip and report."""
 
 import json
+import os
+import pickle
 import shutil
 import socket
 import subprocess
@@ -14,18 +16,23 @@ import toys
 
 from vsim_tf.config import PretrainOptions
 from vsim_tf.data.demo import write_demo_data
+from vsim_tf.data.files import exclusive
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.records import read_records
+from vsim_tf.data.videos import video_record
 from vsim_tf.ensemble import ensemble_run, find_members
+from vsim_tf.ensemble_note import announce_ensemble, note_path, note_sources
 from vsim_tf.errors import UserError
-from vsim_tf.inference import embed_folds, embed_to_zip
+from vsim_tf.inference import announce_embedded, embed_folds, embed_to_zip
 from vsim_tf.metrics import pair_spearman
 from vsim_tf.run_report import ensemble_and_report
 from vsim_tf.submission import read_embeddings, read_submission
+from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.checkpoints import newest_checkpoint
 from vsim_tf.training.finetuning import finetune
+from vsim_tf.training.finished import announce_finetuned, announce_pretrained
 from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretraining import pretrain
 from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
@@ -74,8 +81,8 @@ def run_all(root: Path):
     ensemble(root)
 
 
-def ensemble(root: Path, **changes):
-    values = {
+def ensemble_settings(root: Path) -> dict:
+    return {
         "output_dir": root / "output",
         "data_dir": root / "data",
         "weights": WEIGHTS,
@@ -84,9 +91,11 @@ def ensemble(root: Path, **changes):
         "labelled_test_name": "test_a",
         "output_zip": str(root / "output" / "result.zip"),
         "frame_embedding_size": DIM,
-        "command": "the command",
     }
-    ensemble_and_report(**values | changes)
+
+
+def ensemble(root: Path, **changes):
+    ensemble_and_report(**ensemble_settings(root) | {"command": "the command"} | changes)
 
 
 def no_socket(*_, **__):
@@ -209,6 +218,130 @@ def test_a_second_run_of_everything_changes_nothing(root, capsys):
     assert "nothing to do" in said
     assert said.count(": complete at step 4") == 2 * (1 + len(FOLDS))
     assert said.count("embeddings by 2 checkpoints are there already") == 4
+
+
+FINISHED = """
+import pickle, sys
+with open(sys.argv[1], "rb") as file:
+    calls = pickle.load(file)
+for function, arguments in calls:
+    assert function(*arguments), function
+assert not {"tensorflow", "keras"} & set(sys.modules)
+"""
+
+
+def test_finished_stages_are_recognised_without_tensorflow(root, tmp_path):
+    """Pre-training, fine-tuning, embedding and ensemble; settings that differ, or a file that is gone, are seen all the same."""
+    data, output = root / "data", root / "output"
+    folders = [run.folder for run in runs(root, "uniter")]
+    tests = [f"{data}/{name}/{name}.tfrecords" for name in ("test_a", "test_b")]
+    settings = ensemble_settings(root)
+    note_sources(settings, [output / "result.zip", output / "report.md"])
+    calls = [
+        (announce_pretrained, (pretrain_options(root, "uniter"),)),
+        (announce_finetuned, ("uniter", output / "uniter/pretrain", runs(root, "uniter"), FINETUNING, False)),
+        (announce_embedded, ("uniter", folders, tests, "last")),
+        (announce_ensemble, (settings,)),
+    ]
+    (tmp_path / "calls").write_bytes(pickle.dumps(calls))
+    command = [sys.executable, "-c", FINISHED, str(tmp_path / "calls")]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
+    note_path(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
+
+
+def test_what_is_not_finished_is_not_announced(root, tmp_path, capsys):
+    output = root / "output"
+    shutil.copytree(output / "uniter", tmp_path / "uniter")
+    options = pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain")
+    pair_runs = [fold_run(tmp_path / "uniter", output / "folds", fold) for fold in FOLDS]
+    tests = [f"{root}/data/test_a/test_a.tfrecords"]
+    assert not announce_pretrained(pretrain_options(root, "uniter", overwrite=True))
+    assert not announce_finetuned("uniter", options.folder, pair_runs, FINETUNING, overwrite=True)
+    for folder in (options.folder, pair_runs[1].folder):
+        (folder / "summary.json").unlink()
+    assert not announce_pretrained(options)
+    assert not announce_embedded("uniter", [run.folder for run in pair_runs], tests, "last")
+    shutil.copy(output / "uniter/pretrain/summary.json", options.folder)
+    assert not announce_finetuned("uniter", options.folder, pair_runs, FINETUNING, overwrite=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_finished_run_of_other_settings_is_refused_without_tensorflow_too(root):
+    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+        announce_pretrained(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
+    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+        announce_finetuned("uniter", root / "output/uniter/pretrain", runs(root, "uniter"), FINETUNING.replace(seed=43), False)
+
+
+@pytest.mark.parametrize(("found", "decided"), [("float32", True), ("mixed_bfloat16", False)])
+def test_where_auto_is_another_precision_than_the_run_has_the_stage_decides(root, monkeypatch, found, decided):
+    monkeypatch.setattr(finished, "likely_precision", lambda wanted: found if wanted == "auto" else wanted)
+    options = pretrain_options(root, "uniter", training=PRETRAINING.replace(precision="auto"))
+    assert announce_pretrained(options) == decided
+
+
+def test_several_machines_decide_together(root, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}')
+    assert not announce_pretrained(pretrain_options(root, "uniter"))
+
+
+def test_titles_are_read_once(root, tmp_path, monkeypatch):
+    """A vocabulary is taken from the run folder as long as it was built from the same files."""
+    options = pretrain_options(root, "uniter")
+    monkeypatch.setattr(pretrain_inputs, "read_titles", lambda files: pytest.fail("titles are read again"))
+    pretrain(options)
+    (root / "output/uniter/pretrain/tokenizer/source.json").rename(tmp_path / "note")
+    with pytest.raises(pytest.fail.Exception, match="titles are read again"):
+        announce_pretrained(options)
+    monkeypatch.undo()
+    assert announce_pretrained(options)
+    assert (root / "output/uniter/pretrain/tokenizer/source.json").read_bytes() == (tmp_path / "note").read_bytes()
+
+
+def test_titles_of_changed_files_are_read_again(root, tmp_path):
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "output/uniter/pretrain", tmp_path / "output/uniter/pretrain")
+    options = pretrain_options(tmp_path, "uniter")
+    assert announce_pretrained(options)
+    file = tmp_path / "data/pointwise/pretrain_0.tfrecords"
+    toys.write_records(file, [video_record("1", "夕夕夕", np.zeros((1, DIM)), tags=[1])])
+    with pytest.raises(UserError, match="tokenizer.sha256|data.train"):
+        announce_pretrained(options)
+
+
+@pytest.mark.parametrize("change", ["zip", "report", "labels", "embeddings", "weights", "damaged note"])
+def test_zip_and_report_are_made_again_when_something_changed(root, tmp_path, change):
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "output", tmp_path / "output")
+    settings = ensemble_settings(tmp_path)
+    outputs = [tmp_path / "output/result.zip", tmp_path / "output/report.md"]
+    note_sources(settings, outputs)
+    assert announce_ensemble(settings)
+    touched = {
+        "zip": outputs[0], "report": outputs[1], "labels": tmp_path / "data/test_a/label.tsv",
+        "embeddings": tmp_path / "output/uniter/fold-02/embeddings/test_b.npz",
+    }  # fmt: skip
+    if change in touched:
+        os.utime(touched[change])
+    elif change == "weights":
+        settings["weights"] = {"uniter": 0.5, "mix_nextvlad": 0.5}
+    else:
+        note_path(settings["output_zip"]).write_text("{")
+    assert not announce_ensemble(settings)
+
+
+def test_a_folder_that_another_process_writes_is_left_alone_also_with_overwrite(root, tmp_path):
+    shutil.copytree(root / "output/uniter", tmp_path / "uniter")
+    folder, run = tmp_path / "uniter/pretrain", fold_run(tmp_path / "uniter", root / "output/folds", 0)
+    before = contents(tmp_path)
+    tests = [f"{root}/data/test_a/test_a.tfrecords"]
+    with exclusive(folder), pytest.raises(UserError, match="uniter/pretrain: another process is writing into it"):
+        pretrain(pretrain_options(root, "uniter", folder=folder, overwrite=True))
+    with exclusive(run.folder), pytest.raises(UserError, match="uniter/fold-00: another process is writing into it"):
+        finetune("uniter", folder, [run], FINETUNING, overwrite=True)
+    with exclusive(run.folder), pytest.raises(UserError, match="uniter/fold-00: another process is writing into it"):
+        embed_folds("uniter", [run.folder], tests, "last", 8, "float32")
+    assert contents(tmp_path) == before
 
 
 def test_overwrite_trains_again(root, tmp_path, capsys):
