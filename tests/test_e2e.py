@@ -490,6 +490,17 @@ def test_a_damaged_file_of_a_run_is_named(root, tmp_path, name):
             finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
 
 
+NO_TENSORFLOW = """
+import sys
+
+def refuse(event, arguments):
+    if event == "import" and arguments[0] == "tensorflow":
+        raise RuntimeError("TensorFlow is loaded")
+
+sys.addaudithook(refuse)
+"""
+
+
 @pytest.mark.slow
 def test_run_sh_from_demo_data_to_result(tmp_path):
     command = [
@@ -504,6 +515,10 @@ def test_run_sh_from_demo_data_to_result(tmp_path):
     report = (tmp_path / "output/report.md").read_text()
     assert "uniter" in report
     assert "weighted sum of embeddings of length 1" in report
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    times = (tmp_path / "output/timings.tsv").read_text()
+    (tmp_path / "sitecustomize.py").write_text(NO_TENSORFLOW)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert second.returncode == 0, second.stderr[-2000:]
     assert second.stdout.count("complete at step 4") == 6
+    assert (tmp_path / "output/timings.tsv").read_text() == times
