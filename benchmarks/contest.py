@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks.table import median, seconds
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig
-from vsim_tf.data.pipeline import WINDOW_BATCHES
+from vsim_tf.data.order import WINDOW_BATCHES
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 
 VOCABULARY, TAGS = 21128, 10_000

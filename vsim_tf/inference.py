@@ -108,7 +108,7 @@ def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: in
     from vsim_tf.data.pipeline import numbered_batches, readable_errors
     from vsim_tf.memory import enough_memory
 
-    with readable_errors(test_files, "videos", form), enough_memory("to embed videos", f"--batch_size={batch_size}"):
+    with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
         return embedder.embed_by_checkpoints(numbered_batches(list(test_files), "videos", form, batch_size), checkpoints)
 
 

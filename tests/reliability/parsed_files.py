@@ -13,10 +13,11 @@ import toys
 from safetensors.numpy import save_file
 
 from vsim_tf.config import EncoderConfig
+from vsim_tf.data.decoding import check_record
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
-from vsim_tf.data.pipeline import TrainingData, check_records, evaluation_batches, readable_errors
-from vsim_tf.data.records import count_records
+from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.records import count_records, read_records
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import load_tokenizer
 from vsim_tf.data.videos import VideoIndex, read_ids
@@ -129,13 +130,14 @@ def read_videos(folder: Path):
     ids = read_ids([file])
     with VideoIndex([file], toys.DIM) as index:
         [index.read(video) for video in ids]
-    check_records(file, "videos", toys.DIM)
+    for _, data in read_records(file):
+        check_record(data, "videos", toys.DIM, file)
     embed_and_train(file, "videos")
 
 
 def embed_and_train(file: str, kind: str):
-    """What goes into a model; records that `check_records` accepts must go through without an error."""
-    with readable_errors([file], kind, PLAIN):
+    """What goes into a model; records that `check_record` accepts must go through without an error."""
+    with readable_errors():
         list(evaluation_batches([file], kind, PLAIN, 3))
         list(TrainingData([file], kind, TRIMMED, 1, seed=1).batches().take(3))
 

@@ -1,4 +1,6 @@
-"""Steps compiled by XLA are the same steps."""
+"""Steps compiled by XLA are the same steps, on one replica and on two, and few shapes are compiled."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -6,20 +8,36 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.data.pipeline import TrainingData
+from vsim_tf.errors import UserError
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 
 CASES = {"videos": (PretrainObjective(), toys.random_videos), "pairs": (PairObjective(0.5), toys.random_pairs)}
+BATCH, STEPS = 5, 3  # on two replicas 3 and 2
 
 
-def losses_and_weights(name: str, kind: str, file: str, jit_compile: bool, ignore_padding: bool):
-    """Losses of three steps without dropout, and the weights after them."""
-    objective, stage = CASES[kind][0], toys.stage(8, jit_compile=jit_compile)
+def trainer_and_data(name, kind, folder, jit_compile, ignore_padding=False, strategy=None, form=None):
+    objective, make_records = CASES[kind]
+    stage = toys.stage(8, jit_compile=jit_compile, batch_size=BATCH)
     config = toys.model_config(name, dropout=0.0).replace(ignore_padding=ignore_padding)
-    trainer = make_trainer(config, stage, objective, tf.distribute.get_strategy(), pretraining=kind == "videos")
-    data = TrainingData([file], kind, toys.batch_format(), stage.batch_size, stage.seed, mask_words=kind == "videos")
-    losses = [float(trainer.train_step(batch)["loss"]) for batch in data.batches().take(3)]
-    return losses, np.concatenate([w.numpy().ravel() for w in trainer.state.weights.values()])
+    trainer = make_trainer(config, stage, objective, strategy or tf.distribute.get_strategy(), pretraining=kind == "videos")
+    file = toys.write_records(folder / "records", make_records(23))
+    data = TrainingData([file], kind, form or toys.batch_format(), BATCH, stage.seed, mask_words=kind == "videos")
+    return trainer, data
+
+
+def losses_and_moments(trainer, data) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Losses of three steps, and the first moments of the gradients after them."""
+    batches = trainer.batches(data.batches, 0)
+    losses = [float(trainer.train_step(next(batches))["loss"]) for _ in range(STEPS)]
+    return losses, {name: slot.numpy() for name, slot in trainer.optimizer.slots.items() if name.endswith("/m")}
+
+
+def assert_same(actual, expected):
+    """Moments within a ten-thousandth of their largest: weights would hide a gradient near 0 in a whole step of Adam."""
+    np.testing.assert_allclose(actual[0], expected[0], rtol=1e-5)
+    for name, moment in expected[1].items():
+        np.testing.assert_allclose(actual[1][name], moment, rtol=0, atol=1e-4 * max(np.abs(moment).max(), 1e-3), err_msg=name)
 
 
 SLOW = [("mix_nextvlad", "pairs", False), ("uniter", "pairs", True), ("uniter_roformer", "videos", False)]
@@ -31,7 +49,36 @@ SLOW += [("mix_nextvlad_roformer", "videos", True)]
     [("uniter", "videos", False), *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
 )
 def test_compiled_steps_are_the_same(name, kind, ignore_padding, tmp_path):
-    file = toys.write_records(tmp_path / "records", CASES[kind][1](23))
-    plain, compiled = (losses_and_weights(name, kind, file, jit, ignore_padding) for jit in (False, True))
-    np.testing.assert_allclose(compiled[0], plain[0], rtol=1e-4)
-    np.testing.assert_allclose(compiled[1], plain[1], atol=1e-3)
+    plain, compiled = (trainer_and_data(name, kind, tmp_path, jit, ignore_padding) for jit in (False, True))
+    assert_same(losses_and_moments(*compiled), losses_and_moments(*plain))
+    assert (plain[0].compilations, compiled[0].compilations) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["videos", pytest.param("pairs", marks=pytest.mark.slow)])
+def test_compiled_steps_of_two_replicas_are_the_same(kind, two_replicas, tmp_path):
+    plain = trainer_and_data("uniter", kind, tmp_path, False)
+    compiled = trainer_and_data("uniter", kind, tmp_path, True, strategy=two_replicas)
+    assert_same(losses_and_moments(*compiled), losses_and_moments(*plain))
+    assert compiled[0].compilations == 2
+
+
+def test_what_needs_other_replicas_within_a_step_is_not_compiled(two_replicas, tmp_path):
+    with pytest.raises(UserError, match="--jit_compile with 2 replicas: mix_nextvlad needs numbers of all replicas"):
+        trainer_and_data("mix_nextvlad", "pairs", tmp_path, True, strategy=two_replicas)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_lengths_are_rounded_up_so_that_few_shapes_are_compiled(replicas, two_replicas, tmp_path):
+    """8 tokens and 4 frames in multiples of 4: two lengths of titles and one of videos, on each replica."""
+    strategy = two_replicas if replicas == 2 else None
+    trimmed = dataclasses.replace(toys.batch_format(), trim_text=True, trim_frames=True)
+    rounded = dataclasses.replace(trimmed, length_multiple=4)
+    shapes = {}
+    for form in (trimmed, rounded):
+        trainer, data = trainer_and_data("uniter_asl", "videos", tmp_path, True, strategy=strategy, form=form)
+        trainer.compiled_step = lambda batch: {}  # shapes are noted before a step
+        batches = trainer.batches(data.batches, 0)
+        for _ in range(20):
+            trainer.train_step(next(batches))
+        shapes[form.length_multiple] = trainer.compilations
+    assert shapes[4] <= 2 * replicas < shapes[0]

@@ -285,7 +285,7 @@ def spoiled(data, first_bad_step):
         bad = tf.where(step >= first_bad_step, tf.constant(math.nan, tf.float16), tf.constant(0, tf.float16))
         return tf.nest.map_structure(lambda x: x + bad if x.dtype == tf.float16 else x, batch)
 
-    return lambda start: data.batches(start).enumerate(start).map(spoil)
+    return lambda start, rows: data.batches(start, rows).enumerate(start).map(spoil)
 
 
 @ONE_CASE

@@ -27,12 +27,13 @@ class SpoiltLogits:
 
     def __init__(self, objective):
         self.objective, self.step = objective, None
+        self.global_batch = objective.global_batch
 
-    def __call__(self, model, batch):
+    def __call__(self, model, batch, world=None):
         if isinstance(self.objective, PretrainObjective):
-            return self.objective.from_output(model, self.spoilt(call_model(model, batch, True)), batch)
+            return self.objective.from_output(model, self.spoilt(call_model(model, batch, True)), batch, world)
         outputs = [call_model(model, video, True) for video in (batch.first, batch.second)]
-        return self.objective.from_outputs(model, [self.spoilt(outputs[0]), outputs[1]], batch)
+        return self.objective.from_outputs(model, [self.spoilt(outputs[0]), outputs[1]], batch, world)
 
     def spoilt(self, output):
         one_hot = tf.one_hot([0], tf.size(output.tag_logits), on_value=math.nan)
@@ -48,7 +49,7 @@ def spoil_frame(trainer, data):
 
         return tf.nest.map_structure(lambda x: one_value(x) if x.dtype == tf.float16 else x, batch)
 
-    return lambda start: data.batches(start).enumerate(start).map(spoil)
+    return lambda start, rows: data.batches(start, rows).enumerate(start).map(spoil)
 
 
 def spoil_weight(trainer, data):

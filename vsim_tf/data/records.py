@@ -7,8 +7,8 @@ data (4).
 import glob
 import os
 import struct
+from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -88,7 +88,7 @@ def record_spans(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         RecordError: a truncated file, or one that is no TFRecord file; with the file and the number of the record.
     """
-    offsets, lengths = [], []
+    offsets, lengths = array("q"), array("q")  # of millions of records, a list would take several times as much
     with open(path, "rb", buffering=0) as file:
         descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
@@ -118,12 +118,24 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
         number = position = 0
         while header := file.read(_HEADER_BYTES):
             length = _record_length(header, path, number, position)
-            data, crc = _read_data(file, length, path, number)
-            if _masked_crc(data) != crc:
-                raise RecordError(f"{path}, record {number}: the data does not match its checksum; the file is damaged")
-            yield position + _HEADER_BYTES, data
+            yield position + _HEADER_BYTES, _checked(file.read(length), file.read(_CRC.size), length, path, number)
             number += 1
             position += _HEADER_BYTES + length + _CRC.size
+
+
+def read_span(descriptor: int, offset: int, length: int, path: str | os.PathLike, number: int) -> bytes:
+    """The data of one record of an open file, checked against its CRC.
+
+    Args:
+        descriptor: of the file.
+        offset, length: where the data lies, as `record_spans` says.
+        path, number: of file and record, for messages.
+
+    Raises:
+        RecordError: a damaged or truncated file.
+    """
+    data = os.pread(descriptor, length, offset)
+    return _checked(data, os.pread(descriptor, _CRC.size, offset + length), length, path, number)
 
 
 def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
@@ -159,11 +171,12 @@ def _record_length(header: bytes, path: str | os.PathLike, number: int, position
     return _LENGTH.unpack_from(header)[0]
 
 
-def _read_data(file: BinaryIO, length: int, path: str | os.PathLike, number: int) -> tuple[bytes, int]:
-    data, crc = file.read(length), file.read(_CRC.size)
+def _checked(data: bytes, crc: bytes, length: int, path: str | os.PathLike, number: int) -> bytes:
     if len(data) < length or len(crc) < _CRC.size:
         raise _truncated(path, number)
-    return data, _CRC.unpack(crc)[0]
+    if _masked_crc(data) != _CRC.unpack(crc)[0]:
+        raise RecordError(f"{path}, record {number}: the data does not match its checksum; the file is damaged")
+    return data
 
 
 def _truncated(path: str | os.PathLike, number: int) -> RecordError:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.dropout import Dropout
+
 
 class SEGate(keras.layers.Layer):
     """Squeeze-and-excitation gate h · sigmoid(W₂ relu(W₁ h)), no biases (Hu et al. 2017, arXiv 1709.01507)."""
@@ -29,7 +31,7 @@ class ConcatDenseSE(keras.layers.Layer):
 
     def __init__(self, size: int, se_ratio: int, dropout: float, **kwargs):
         super().__init__(**kwargs)
-        self.dropout = keras.layers.Dropout(dropout, name="fusion_dropout")
+        self.dropout = Dropout(dropout, name="fusion_dropout")
         self.dense = keras.layers.Dense(size, activation="relu", name="dense")
         self.se = SEGate(se_ratio, name="se")
 

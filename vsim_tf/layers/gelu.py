@@ -4,15 +4,17 @@ import math
 
 from keras import ops
 
+from vsim_tf.layers.kernels import made_for_cpus
+
 
 def gelu(x, training=None):
     """GELU of any tensor, in its type.
 
-    Without training it is Keras' own, which TensorFlow computes as part of the matrix product before it. In training its
-    gradient Φ(x) + x·φ(x) is written out, from `x` alone and in float32: fewer operations than TensorFlow derives, and
+    Without training it is Keras' own, which TensorFlow computes as part of the matrix product before it. In training on a CPU
+    its gradient Φ(x) + x·φ(x) is written out, from `x` alone and in float32: fewer operations than TensorFlow derives, and
     nothing but `x` is kept for it.
     """
-    return _gelu_with_gradient(x) if training else ops.gelu(x, approximate=False)
+    return _gelu_with_gradient(x) if training and made_for_cpus() else ops.gelu(x, approximate=False)
 
 
 def _normal_cdf(x):

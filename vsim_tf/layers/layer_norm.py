@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.kernels import made_for_cpus
+
 
 class LayerNorm(keras.layers.LayerNormalization):
-    """Keras' layer for the last axis, with its gradient written out: fewer operations than TensorFlow derives.
+    """Keras' layer for the last axis, on CPUs with its gradient written out: fewer operations than TensorFlow derives.
 
     With σ = √(variance + ε) and n = (x − mean)/σ: y = γ·n + β. For a gradient g of y, that of x is
     (γg − mean(γg) − n·mean(γg·n))/σ, that of γ is Σ g·n over rows and that of β is Σ g. All of it in float32.
@@ -13,6 +15,8 @@ class LayerNorm(keras.layers.LayerNormalization):
 
     def call(self, inputs):
         """`[..., width]` to the same shape."""
+        if not made_for_cpus():
+            return super().call(inputs)
         outputs = _normalize(self.epsilon)(inputs, ops.copy(self.gamma), ops.copy(self.beta))  # copies: see WideDense
         return ops.cast(outputs, self.compute_dtype)
 

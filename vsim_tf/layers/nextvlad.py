@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.dropout import Dropout
+from vsim_tf.layers.replicas import replicas_in_scope
 from vsim_tf.layers.wide_dense import WideDense
 
 
@@ -26,16 +28,7 @@ def batch_normalization(name: str) -> BatchNormalization:
 
     Not with one replica: synchronised variances are E[x²] − E[x]², which costs float32 a digit of the gate's gradient.
     """
-    return BatchNormalization(synchronized=_replicas_in_scope() > 1, name=name)
-
-
-def _replicas_in_scope() -> int:
-    """Replicas of the tf.distribute strategy in whose scope a layer is being made; 1 with other backends."""
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    return BatchNormalization(synchronized=replicas_in_scope() > 1, name=name)
 
 
 def l2_normalize(x, axis=-1):
@@ -78,7 +71,7 @@ class NeXtVLAD(keras.layers.Layer):
         self.group_attention = keras.layers.Dense(groups, activation="sigmoid", name="group_attention")
         self.cluster_logits = keras.layers.Dense(groups * clusters, use_bias=False, name="cluster_logits")
         self.cluster_norm = batch_normalization("cluster_bn")
-        self.dropout = keras.layers.Dropout(dropout, name="vlad_dropout")
+        self.dropout = Dropout(dropout, name="vlad_dropout")
         self.output_dense = WideDense(output_size, name="output")
 
     def build(self, frames_shape, mask_shape=None):

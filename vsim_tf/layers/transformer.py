@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.dropout import Dropout
 from vsim_tf.layers.gelu import gelu
 from vsim_tf.layers.layer_norm import LayerNorm
 from vsim_tf.layers.packing import packed_positions, take_positions
@@ -96,7 +97,7 @@ class SelfAttention(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.qkv = keras.layers.Dense(3 * config.hidden_size, kernel_initializer=initializer, name="qkv")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
-        self.dropout = keras.layers.Dropout(config.attention_dropout, name="attention_dropout")
+        self.dropout = Dropout(config.attention_dropout, name="attention_dropout")
 
     def build(self, shape):
         self.qkv.build(shape)
@@ -137,8 +138,8 @@ class TransformerBlock(keras.layers.Layer):
         self.intermediate = WideDense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
         self.output_norm = LayerNorm(epsilon=config.layer_norm_eps, name="output_norm")
-        self.attention_dropout = keras.layers.Dropout(config.hidden_dropout, name="attention_output_dropout")
-        self.output_dropout = keras.layers.Dropout(config.hidden_dropout, name="output_dropout")
+        self.attention_dropout = Dropout(config.hidden_dropout, name="attention_output_dropout")
+        self.output_dropout = Dropout(config.hidden_dropout, name="output_dropout")
 
     def build(self, shape):
         self.attention.build(shape)
@@ -177,7 +178,7 @@ class TextEmbedding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.config = config
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
-        self.dropout = keras.layers.Dropout(config.hidden_dropout, name="embedding_dropout")
+        self.dropout = Dropout(config.hidden_dropout, name="embedding_dropout")
         self.project = None
         if config.embedding_size != config.hidden_size:
             self.project = keras.layers.Dense(config.hidden_size, name="project")

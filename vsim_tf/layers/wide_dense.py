@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.kernels import made_for_cpus
+
 
 class WideDense(keras.layers.Dense):
-    """Keras' Dense whose gradient of the inputs, g·Wᵀ, is computed as a batched product, of a batch of one.
+    """Keras' Dense whose gradient of the inputs, g·Wᵀ, is computed on CPUs as a batched product, of a batch of one.
 
     TensorFlow's plain float32 product with a transposed second factor is slow on a CPU at some shapes: 37 GFLOP/s against 137
     for 32 rows and W `[24576, 1024]`, 142 against 198 for 640 rows and W `[768, 3072]`. From 1,568
@@ -14,7 +16,7 @@ class WideDense(keras.layers.Dense):
 
     def call(self, inputs, training=None):
         """`[..., width]` to `[..., units]`."""
-        if not training:
+        if not training or not made_for_cpus():
             return super().call(inputs)
         kernel = ops.copy(self.kernel)  # as a tensor: TensorFlow wants the gradient of a variable in another form
         x = _product(inputs, kernel)

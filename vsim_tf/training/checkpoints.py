@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import google_crc32c
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
@@ -176,6 +177,14 @@ class TrainingState:
             variable.assign(value)
         for slot in self.slots.values():
             slot.assign(tf.zeros_like(slot))
+
+    def summary(self) -> dict[str, int | float]:
+        """What tells this state from others: step, last evaluation, best value, and a checksum of weights and dropout seeds."""
+        checksum = 0
+        for variable in (*self.weights.values(), *self.random_states.values()):
+            checksum = google_crc32c.extend(checksum, variable.numpy().tobytes())
+        counters = {"step": self.step, "evaluated": self.evaluated, "best value": self.best_value, "best step": self.best_step}
+        return {name: counter.numpy().item() for name, counter in counters.items()} | {"checksum of the weights": checksum}
 
     def broken_weights(self) -> list[str]:
         """Names of the weights that hold a number that is not finite."""

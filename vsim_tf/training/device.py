@@ -1,5 +1,7 @@
 """What the flags that depend on the device stand for where they are not given."""
 
+import contextlib
+
 import tensorflow as tf
 
 from vsim_tf.gpus import multiply_bfloat16
@@ -21,3 +23,13 @@ def use_deterministic_kernels(wanted: bool | None):
     """
     if wanted or (wanted is None and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
+
+
+def use_memory_as_needed():
+    """GPU memory is taken as it is needed, not all at once, so that several processes can share a GPU.
+
+    Call it before the first computation; later it does nothing, as TensorFlow cannot change it any more.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):  # this process has used its GPUs already
+            tf.config.experimental.set_memory_growth(gpu, True)

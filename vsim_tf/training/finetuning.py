@@ -12,7 +12,7 @@ from vsim_tf.embedding import Embedder
 from vsim_tf.training.checkpoints import restore_weights
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
-from vsim_tf.training.loop import Trainer
+from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.objectives import PairObjective
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretraining import make_trainer
@@ -56,7 +56,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     training = settings.training
     data = TrainingData(run.train_files, "pairs", form, training.batch_size, training.seed, bucket=training.bucket_by_length)
     validation = evaluation_batches(run.val_files, "pairs", form, training.val_batch_size)
-    with readable_errors([*run.train_files, *run.val_files], "pairs", form):
+    with readable_errors():
         summary = trainer.run(
             run.folder,
             training_batches(data, run, training),
@@ -68,9 +68,9 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     announce_finished(label, summary, run.folder, trainer.traces)
 
 
-def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Callable[[int], tf.data.Dataset]:
+def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Batches:
     """The training data from a step on, with the labels that the stage asks for."""
     if training.labels == "scores":
         return data.batches
     relabel = RankLabels(read_similarities(tuple(run.ranked_files)))
-    return lambda start_step: data.batches(start_step).map(relabel)
+    return lambda start_step, rows=None: data.batches(start_step, rows).map(relabel)

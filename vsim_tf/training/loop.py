@@ -19,8 +19,11 @@ from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.stopping import StopAsked, StopSignals
-from vsim_tf.training.strategy import distribute
+from vsim_tf.training.strategy import Rows, distribute
+from vsim_tf.training.workers import require_agreement
 
+Batches = Callable[[int, Rows | None], tf.data.Dataset]
+"""Batches from a step on: certain rows of each global batch, or all."""
 METRICS_FILE = "metrics.jsonl"
 VALIDATION = "validation/"
 LENGTH_FLAGS = "or in pre-training --max_frames and --bert_seq_length"
@@ -47,7 +50,9 @@ class Trainer:
         # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
         self._losses_and_gradients = self._forward_and_backward
+        self.compiled_shapes: set[tuple] = set()
         if stage.jit_compile:
+            self._require_compilable()
             self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True, autograph=False)
 
     @property
@@ -55,9 +60,29 @@ class Trainer:
         """How often the step was traced: once, whatever lengths batches have."""
         return self.compiled_step.experimental_get_tracing_count()
 
+    @property
+    def compilations(self) -> int:
+        """How often XLA compiled the step: once on each replica for every shape of its batch; 0 without `jit_compile`."""
+        return len(self.compiled_shapes)
+
+    def _require_compilable(self):
+        replicas = self.strategy.num_replicas_in_sync
+        if replicas > 1 and not self.model.videos_are_independent:
+            raise UserError(
+                f"--jit_compile with {replicas} replicas: {self.model.config.name} needs numbers of all replicas in the middle of a"
+                " step (BatchNorm, contrastive loss), which XLA cannot compile; leave --jit_compile out, or use one device"
+            )
+
     def train_step(self, batch) -> dict[str, tf.Tensor]:
         """One update on a global batch; returns the logged means."""
+        if self.stage.jit_compile:
+            self.compiled_shapes |= self._shapes(batch)
         return self.compiled_step(batch)
+
+    def _shapes(self, batch) -> set[tuple]:
+        """The shapes of each local replica's batch."""
+        fields = [self.strategy.experimental_local_results(field) for field in tf.nest.flatten(batch)]
+        return {(replica, *(tuple(part.shape) for part in parts)) for replica, parts in enumerate(zip(*fields, strict=True))}
 
     def _train_step(self, batch):
         logs = self.strategy.run(self._replica_step, args=(batch,))
@@ -65,19 +90,20 @@ class Trainer:
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
     def _replica_step(self, batch):
-        logs, gradients = self._losses_and_gradients(batch.without_ids())  # XLA takes no strings
+        batch = batch.without_ids()  # XLA takes no strings
+        logs, gradients = self._losses_and_gradients(batch, self.objective.global_batch(batch))
         self.optimizer.apply(gradients, self.state.step)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
 
-    def _forward_and_backward(self, batch):
+    def _forward_and_backward(self, batch, world):
         with tf.GradientTape() as tape:
-            total, logs = self.objective(self.model, batch)
+            total, logs = self.objective(self.model, batch, world)
         return logs, tape.gradient(total, self.optimizer.variables)
 
     def run(
         self,
         folder: Path,
-        batches: Callable[[int], tf.data.Dataset],
+        batches: Batches,
         evaluate: Callable[[], dict[str, float]],
         start_from: Callable[[], None],
         label: str,
@@ -86,7 +112,7 @@ class Trainer:
 
         Args:
             folder: receives `last/`, `best/`, `metrics.jsonl` and TensorBoard events.
-            batches: the training data from a step on.
+            batches: the training data from a step on: certain rows of each global batch, or all.
             evaluate: metrics of the model as it is; "spearman" decides what is best.
             start_from: sets the weights of a new run.
             label: stands before the progress bar.
@@ -106,11 +132,13 @@ class Trainer:
             if not restored:
                 start_from()
             log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
+            evaluation = log.validation(int(self.state.evaluated.numpy()))
+            require_agreement(self.strategy, self.state.summary() | {"evaluation": evaluation}, folder)
             return self._loop(folder, batches, evaluate, log, label, signals)
 
     def _loop(self, folder, batches, evaluate, log, label, signals):
         start, total = int(self.state.step.numpy()), self.stage.total_steps
-        data = self._batches(batches, start)
+        data = self.batches(batches, start)
         metrics, logs = log.validation(int(self.state.evaluated.numpy())), {}
         with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
             for step in range(start, total + 1):
@@ -125,18 +153,17 @@ class Trainer:
                     logs = self.train_step(next(data))
                 if (step + 1) % self.stage.log_every == 0:
                     log.write(step + 1, self._finite(logs, step + 1))
-                bar.set_postfix(
-                    loss=f"{float(logs['loss']):.4g}",
-                    spearman=f"{metrics.get('spearman', math.nan):.4f}",
-                    refresh=False,
-                )
-                bar.update()
+                if bar.update():  # is being drawn: reading the loss waits for the device
+                    bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}")
         return metrics | {
             "step": total, "best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())
         }  # fmt: skip
 
-    def _batches(self, batches: Callable[[int], tf.data.Dataset], start: int) -> Iterator:
-        data = distribute(self.strategy, batches(start), self.stage.batch_size)
+    def batches(self, batches: Batches, start: int) -> Iterator:
+        """This worker's part of the batches from a step on."""
+        data = distribute(
+            self.strategy, lambda rows: batches(start, rows).map(lambda batch: batch.without_ids()), self.stage.batch_size
+        )
         self.compiled_step.get_concrete_function(data.element_spec)  # one trace for all lengths, not one for the first
         return iter(data)
 

@@ -28,24 +28,35 @@ TAG_LOSSES = {
 }
 
 
-class Replicas(NamedTuple):
-    """This replica's place in the global batch."""
+class GlobalBatch(NamedTuple):
+    """What this replica knows of the global batch before its forward pass, so that a compiled pass needs no other replica.
 
-    count: int
-    index: Any
+    Attributes:
+        replicas: number of replicas.
+        size: videos (pre-training) or pairs (fine-tuning) of all replicas, a float32 scalar.
+        offset: position of this replica's first row in the global batch, an integer scalar.
+        masked_tokens: tokens to predict in all replicas, a float32 scalar.
+    """
+
+    replicas: int
+    size: Any
+    offset: Any
+    masked_tokens: Any
 
     @classmethod
-    def current(cls) -> "Replicas":
+    def of(cls, size, labels=None) -> "GlobalBatch":
+        """From this replica's number of rows, and targets of its masked tokens where there are any."""
+        masked = tf.math.count_nonzero(labels != IGNORED_TOKEN, dtype=tf.int32) if labels is not None else tf.constant(0)
         context = tf.distribute.get_replica_context()
-        return cls(context.num_replicas_in_sync, context.replica_id_in_sync_group)
-
-    def sum(self, value):
-        """Sum of a value over replicas."""
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+        counts = tf.stack([size, masked])[None]
+        counts = counts if context.num_replicas_in_sync == 1 else context.all_gather(counts, axis=0)
+        size, masked = tf.unstack(tf.cast(tf.reduce_sum(counts, axis=0), tf.float32))
+        index = context.replica_id_in_sync_group
+        return cls(context.num_replicas_in_sync, size, tf.reduce_sum(counts[:index, 0]), masked)
 
     def gather(self, value):
         """Values of all replicas along the batch axis; gradients flow back to each."""
-        return value if self.count == 1 else tf.distribute.get_replica_context().all_gather(value, axis=0)
+        return value if self.replicas == 1 else tf.distribute.get_replica_context().all_gather(value, axis=0)
 
 
 def call_model(model: VideoModel, batch: VideoBatch, training: bool) -> VideoOutput:
@@ -67,35 +78,35 @@ def call_sides(model: VideoModel, pairs: PairBatch, training: bool) -> list[Vide
     return list(map(VideoOutput, embeddings, halves.to_sides(short.tag_logits, long.tag_logits)))
 
 
-def tag_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+def tag_term(model, output: VideoOutput, batch: VideoBatch, world: GlobalBatch):
     """Σ_b tag loss of the (mixture's) logits."""
-    del replicas
+    del world
     return ops.sum(TAG_LOSSES[model.config.tag_loss]["pretrain"](output.tag_logits, batch.tags))
 
 
-def expert_tag_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+def expert_tag_term(model, output: VideoOutput, batch: VideoBatch, world: GlobalBatch):
     """Σ_b Σ_k tag loss of expert k."""
-    del replicas
+    del world
     loss = TAG_LOSSES[model.config.tag_loss]["pretrain"]
     return sum(ops.sum(loss(logits, batch.tags)) for logits in output.expert_logits)
 
 
-def regulariser_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+def regulariser_term(model, output: VideoOutput, batch: VideoBatch, world: GlobalBatch):
     """B times the mixture regulariser R."""
-    del model, batch, replicas
+    del model, batch, world
     return ops.sum(losses.mixture_regulariser(output.tag_logits, list(output.expert_logits)))
 
 
-def contrastive_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+def contrastive_term(model, output: VideoOutput, batch: VideoBatch, world: GlobalBatch):
     """Σ_b Σ_k C(v_k, t) with the negatives of the global batch."""
     del model, batch
     text = ops.cast(output.text_vector, "float32")
-    all_text, offset = replicas.gather(text), replicas.index * ops.shape(text)[0]
+    all_text = world.gather(text)
     vectors = [ops.cast(v, "float32") for v in output.expert_vectors]
-    return sum(ops.sum(losses.contrastive(v, text, replicas.gather(v), all_text, offset)) for v in vectors)
+    return sum(ops.sum(losses.contrastive(v, text, world.gather(v), all_text, world.offset)) for v in vectors)
 
 
-def mlm_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
+def mlm_term(model, output: VideoOutput, batch: VideoBatch, world: GlobalBatch):
     """B times the mean cross-entropy of all masked positions of the global batch; 0 when none is masked.
 
     Logits are computed at masked positions only: same value and gradient as computing all and dropping the rest (quirk 15).
@@ -103,9 +114,7 @@ def mlm_term(model, output: VideoOutput, batch: VideoBatch, replicas: Replicas):
     masked = tf.where(batch.mlm_labels != IGNORED_TOKEN)
     logits = model.mlm_logits(tf.gather_nd(output.token_states, masked))
     loss = ops.sum(losses.cross_entropy(logits, tf.gather_nd(batch.mlm_labels, masked)))
-    count = replicas.sum(tf.cast(tf.shape(masked)[0], tf.float32))
-    global_batch = tf.cast(tf.shape(batch.mlm_labels)[0] * replicas.count, tf.float32)
-    return global_batch * loss / tf.maximum(count, 1.0)
+    return world.size * loss / tf.maximum(world.masked_tokens, 1.0)
 
 
 PRETRAIN_TERMS = {
@@ -122,18 +131,22 @@ class PretrainObjective:
 
     videos = 1
 
-    def __call__(self, model: VideoModel, batch: VideoBatch, training: bool = True):
+    @staticmethod
+    def global_batch(batch: VideoBatch) -> GlobalBatch:
+        """What the loss needs of all replicas' batches."""
+        return GlobalBatch.of(tf.shape(batch.num_frames)[0], batch.mlm_labels)
+
+    def __call__(self, model: VideoModel, batch: VideoBatch, world: GlobalBatch | None = None, training: bool = True):
         """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
-        output = call_model(model, batch, training)
-        return self.from_output(model, output, batch)
+        return self.from_output(model, call_model(model, batch, training), batch, world)
 
     @staticmethod
-    def from_output(model: VideoModel, output: VideoOutput, batch: VideoBatch):
+    def from_output(model: VideoModel, output: VideoOutput, batch: VideoBatch, world: GlobalBatch | None = None):
         """The same from the model's output."""
-        replicas = Replicas.current()
+        world = world or GlobalBatch.of(ops.shape(output.embedding)[0], batch.mlm_labels)
         weights = model.config.pretrain_losses
-        terms = {name: weights[name] * PRETRAIN_TERMS[name](model, output, batch, replicas) for name in weights}
-        return summed(terms, ops.shape(output.embedding)[0] * replicas.count)
+        terms = {name: weights[name] * PRETRAIN_TERMS[name](model, output, batch, world) for name in weights}
+        return summed(terms, world.size)
 
 
 class PairObjective:
@@ -148,27 +161,30 @@ class PairObjective:
     def __init__(self, kl_weight: float):
         self.kl_weight = kl_weight
 
-    def __call__(self, model: VideoModel, batch: PairBatch, training: bool = True):
-        """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
-        return self.from_outputs(model, call_sides(model, batch, training), batch)
+    @staticmethod
+    def global_batch(batch: PairBatch) -> GlobalBatch:
+        """What the loss needs of all replicas' batches."""
+        return GlobalBatch.of(tf.shape(batch.similarity)[0])
 
-    def from_outputs(self, model: VideoModel, outputs: list[VideoOutput], batch: PairBatch):
+    def __call__(self, model: VideoModel, batch: PairBatch, world: GlobalBatch | None = None, training: bool = True):
+        """Returns this replica's part of the sum (a scalar) and of each weighted term's mean (a dictionary of scalars)."""
+        return self.from_outputs(model, call_sides(model, batch, training), batch, world)
+
+    def from_outputs(self, model: VideoModel, outputs: list[VideoOutput], batch: PairBatch, world: GlobalBatch | None = None):
         """The same from the model's outputs of the first and second videos."""
-        replicas = Replicas.current()
-        videos = 2 * ops.shape(batch.similarity)[0] * replicas.count
+        videos = 2 * (world or self.global_batch(batch)).size
         similarity = losses.cosine(outputs[0].embedding, outputs[1].embedding)
         tag_loss = TAG_LOSSES[model.config.tag_loss]["pair"]
-        factor = ops.cast(videos, "float32")
         tags = (batch.first.tags, batch.second.tags)
         terms = {
-            "mse": factor * ops.sum(losses.squared_error(similarity, batch.similarity)),
-            "kl": factor * self.kl_weight * ops.sum(losses.similarity_divergence(similarity, batch.similarity)),
+            "mse": videos * ops.sum(losses.squared_error(similarity, batch.similarity)),
+            "kl": videos * self.kl_weight * ops.sum(losses.similarity_divergence(similarity, batch.similarity)),
             "tag": sum(ops.sum(tag_loss(output.tag_logits, labels)) for output, labels in zip(outputs, tags, strict=True)),
         }
         return summed(terms, videos)
 
 
 def summed(terms: dict[str, Any], videos):
-    """The sum of the terms, and what is logged: the sum and each term per video."""
+    """The sum of the terms, and what is logged: the sum and each term per video of the global batch."""
     total = sum(terms.values())
-    return total, {name: value / ops.cast(videos, "float32") for name, value in ({"loss": total} | terms).items()}
+    return total, {name: value / videos for name, value in ({"loss": total} | terms).items()}

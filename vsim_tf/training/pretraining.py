@@ -51,7 +51,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
         else:
             print(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
-    with readable_errors([*train_files, *val_files], "videos", form):
+    with readable_errors():
         summary = trainer.run(options.folder, data.batches, lambda: embedder.evaluate_videos(validation, pairs), start, label)
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer.traces)

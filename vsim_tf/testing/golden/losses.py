@@ -13,7 +13,7 @@ from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.models.mix_nextvlad import mixture
 from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.testing.golden.file import GoldenFile, Tolerance, scaled, scaled_by_row
-from vsim_tf.training.objectives import TAG_LOSSES, PairObjective, PretrainObjective, Replicas, mlm_term
+from vsim_tf.training.objectives import TAG_LOSSES, GlobalBatch, PairObjective, PretrainObjective, mlm_term
 
 VALUE = scaled(3e-6)
 GRADIENT = scaled(1e-5)
@@ -132,7 +132,8 @@ def _masked_words(file: GoldenFile):
 
     def mean(logits):
         output = VideoOutput(None, None, token_states=logits)
-        return mlm_term(LOGITS_MODEL, output, batch, Replicas.current()) / len(batch.mlm_labels)
+        videos = len(batch.mlm_labels)
+        return mlm_term(LOGITS_MODEL, output, batch, GlobalBatch.of(videos, batch.mlm_labels)) / videos
 
     value, gradients = with_gradients(mean, logits=file["in/mlm_logits"])
     file.check("out/mlm", value, VALUE)

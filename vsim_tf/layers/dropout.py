@@ -1,0 +1,40 @@
+"""Dropout (Srivastava et al. 2014) that draws another mask on every replica."""
+
+import keras
+from keras import ops
+
+from vsim_tf.layers.replicas import replica_index
+
+SEED_STRIDE = 1_000_003
+"""Distance of the seeds of neighbouring replicas: any odd number serves, layers have random seeds."""
+
+
+class ReplicaSeedGenerator(keras.random.SeedGenerator):
+    """Keras' generator, whose seeds differ between replicas; those of the first replica are Keras' own.
+
+    The state is a mirrored variable that all replicas advance alike, so it is one value in a checkpoint.
+    """
+
+    def next(self, ordered: bool = True):
+        """The next seed, `[2]` integers."""
+        seed = super().next(ordered)
+        index = replica_index()
+        if isinstance(index, int) and index == 0:
+            return seed
+        return seed + ops.cast(ops.stack([ops.cast(index, seed.dtype) * SEED_STRIDE, 0]), seed.dtype)
+
+
+class Dropout(keras.layers.Layer):
+    """Keras' Dropout with a `ReplicaSeedGenerator`: `[...]` to the same shape; in training alone, and not at rate 0."""
+
+    def __init__(self, rate: float, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = ReplicaSeedGenerator() if rate > 0 else None
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs, training=False):
+        if training and self.rate > 0:
+            return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+        return inputs

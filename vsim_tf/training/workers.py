@@ -1,0 +1,81 @@
+"""What the processes of a run on several machines tell each other besides gradients: results, and whether they agree."""
+
+import functools
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf.errors import UserError
+from vsim_tf.training.cluster import workers
+
+WORD = np.dtype(np.int32)
+"""Collective operations know no bytes: they travel as 32-bit integers."""
+
+
+def require_agreement(strategy: tf.distribute.Strategy, values: dict[str, Any], folder: Any):
+    """Stops all workers where they differ: without one shared folder each would train a model of its own.
+
+    Args:
+        strategy: of the run.
+        values: what must be the same on all workers, as JSON values.
+        folder: the run folder, named in the message.
+
+    Raises:
+        UserError: on every worker, with the first value that differs.
+    """
+    texts = {name: json.dumps(value) for name, value in values.items()}  # in which NaN equals NaN
+    found = [json.loads(data) for data in gather_bytes(strategy, json.dumps(texts).encode())]
+    for name, value in found[0].items():
+        for index, other in enumerate(found):
+            if other[name] != value:
+                raise UserError(
+                    f"workers differ in {folder}: {name} is {value} on worker 0 and {other[name]} on worker {index};"
+                    " all workers need one shared output folder (--output_dir) and the same flags and data"
+                )
+
+
+def gather_arrays(strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Arrays of all workers, joined along the first axis in the order of the workers; each worker gets all.
+
+    Args:
+        strategy: of the run.
+        arrays: this worker's; every worker gives as many, of equal types and equal shapes behind the first axis.
+    """
+    if not workers():
+        return list(arrays)
+    with io.BytesIO() as file:
+        np.savez(file, *arrays)
+        blobs = gather_bytes(strategy, file.getvalue())
+    loaded = [np.load(io.BytesIO(blob), allow_pickle=False) for blob in blobs]
+    return [np.concatenate([part[name] for part in loaded]) for name in loaded[0].files]
+
+
+def gather_bytes(strategy: tf.distribute.Strategy, data: bytes) -> list[bytes]:
+    """The data of every worker, in their order."""
+    if not workers():
+        return [data]
+    gather = _gathering(strategy)
+    sizes = gather(tf.constant([[len(data)]], tf.int64)).numpy()[:, 0]
+    padded = data.ljust(-(-int(sizes.max()) // WORD.itemsize) * WORD.itemsize, b"\0")
+    rows = gather(tf.constant(np.frombuffer(padded, WORD)[None])).numpy()
+    return [row.tobytes()[:size] for row, size in zip(rows, sizes, strict=True)]
+
+
+@functools.cache
+def _gathering(strategy: tf.distribute.Strategy):
+    """A function from one row of each worker, `[1, width]`, to the rows of all, `[workers, width]`."""
+    replicas_each = strategy.num_replicas_in_sync // len(workers())
+
+    def of_replica(row):
+        return tf.distribute.get_replica_context().all_gather(row, axis=0)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def gather(row):
+        gathered = strategy.experimental_local_results(strategy.run(of_replica, args=(row,)))[0]
+        return gathered[::replicas_each]
+
+    return gather
