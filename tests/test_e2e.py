@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 import shutil
 import socket
 import subprocess
@@ -221,30 +220,35 @@ def test_a_second_run_of_everything_changes_nothing(root, capsys):
 
 
 FINISHED = """
-import pickle, sys
-with open(sys.argv[1], "rb") as file:
-    calls = pickle.load(file)
-for function, arguments in calls:
-    assert function(*arguments), function
-assert not {"tensorflow", "keras"} & set(sys.modules)
+import sys
+from pathlib import PosixPath
+
+from vsim_tf.config import PretrainOptions, Schedule, StageConfig
+from vsim_tf.ensemble_note import announce_ensemble
+from vsim_tf.inference import announce_embedded
+from vsim_tf.training.finished import announce_finetuned, announce_pretrained
+from vsim_tf.training.pair_runs import PairRun
+
+assert announce_pretrained({options})
+assert announce_finetuned("uniter", {pretrained}, {runs}, {training}, False)
+assert announce_embedded("uniter", {folders}, {tests}, "last")
+assert announce_ensemble({settings})
+assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
 
 
 def test_finished_stages_are_recognised_without_tensorflow(root, tmp_path):
     """Pre-training, fine-tuning, embedding and ensemble; settings that differ, or a file that is gone, are seen all the same."""
     data, output = root / "data", root / "output"
-    folders = [run.folder for run in runs(root, "uniter")]
-    tests = [f"{data}/{name}/{name}.tfrecords" for name in ("test_a", "test_b")]
     settings = ensemble_settings(root)
     note_sources(settings, [output / "result.zip", output / "report.md"])
-    calls = [
-        (announce_pretrained, (pretrain_options(root, "uniter"),)),
-        (announce_finetuned, ("uniter", output / "uniter/pretrain", runs(root, "uniter"), FINETUNING, False)),
-        (announce_embedded, ("uniter", folders, tests, "last")),
-        (announce_ensemble, (settings,)),
-    ]
-    (tmp_path / "calls").write_bytes(pickle.dumps(calls))
-    command = [sys.executable, "-c", FINISHED, str(tmp_path / "calls")]
+    values = {
+        "options": pretrain_options(root, "uniter"), "pretrained": output / "uniter/pretrain", "runs": runs(root, "uniter"),
+        "training": FINETUNING, "folders": [run.folder for run in runs(root, "uniter")], "settings": settings,
+        "tests": [f"{data}/{name}/{name}.tfrecords" for name in ("test_a", "test_b")],
+    }  # fmt: skip
+    (tmp_path / "finished.py").write_text(FINISHED.format(**{name: repr(value) for name, value in values.items()}))
+    command = [sys.executable, str(tmp_path / "finished.py")]
     subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
     note_path(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
 
