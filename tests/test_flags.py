@@ -168,20 +168,6 @@ def test_contradicting(given_flags, data_dir, arguments, message):
         flags.pretrain_options()
 
 
-def test_flags_of_other_scripts_in_turn():
-    """Definitions and values do not outlive their block."""
-    before = set(flags.FLAGS)
-    with flags.of_command(flags.define_pretrain, ["a.py", "--batch_size=3", "--data_dir", "a b"]):
-        assert (flags.FLAGS.batch_size, flags.FLAGS.data_dir) == (3, "a b")
-    with flags.of_command(flags.define_inference, ["b.py", "--data_dir=c"]):
-        assert (flags.FLAGS.batch_size, flags.FLAGS.data_dir, flags.FLAGS["folds"].present) == (64, "c", 0)
-    with pytest.raises(UserError, match="colour.*b.py --help lists"), flags.of_command(flags.define_pair, ["b.py", "--colour=1"]):
-        pytest.fail("there is no such flag")
-    with pytest.raises(UserError, match="unexpected arguments"), flags.of_command(flags.define_pair, ["b.py", "uniter"]):
-        pytest.fail("this is no flag")
-    assert set(flags.FLAGS) == before
-
-
 @pytest.mark.parametrize(("batch_size", "devices", "fits"), [(8, 8, True), (7, 8, False), (210, 4, True), (1, 1, True)])
 def test_a_batch_has_an_example_for_each_device(batch_size, devices, fits):
     stage = registry.model_spec("uniter").finetune.replace(batch_size=batch_size)

@@ -54,7 +54,13 @@ def test_those_that_were_chosen(driver, monkeypatch, chosen, names):
 
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
-    [((), "float32"), (("7.5",), "float32"), (("8.0", "9.0"), "mixed_bfloat16"), (("9.0", "7.0"), "float32"), (("x",), "float32")],
+    [
+        ((), "float32"),
+        (("7.5",), "float32"),
+        (("8.0", "9.0"), "mixed_bfloat16"),
+        (("9.0", "7.0"), "float32"),
+        (("x",), "float32"),
+    ],
 )
 def test_the_precision_that_auto_will_be(driver, capabilities, precision):
     driver(*capabilities)

@@ -1,4 +1,4 @@
-"""setup.sh by fake interpreters and a fake nvidia-smi on the PATH, without a network: which Python it takes, and what it repairs."""
+"""setup.sh by fakes on the PATH and without a network: which Python it takes, what it repairs, and when it adds CUDA."""
 
 import json
 import os
@@ -57,8 +57,8 @@ class Machine:
 
     def fake(self, name: str, version: str, lacks=(), packages="none", path: Path | None = None):
         text = FAKE.format(
-            version=version, comma_version=version.replace(".", ","), lacks=json.dumps(list(lacks)), real=sys.executable, folder=self.bin,
-            packages=packages,
+            version=version, comma_version=version.replace(".", ","), lacks=json.dumps(list(lacks)), real=sys.executable,
+            folder=self.bin, packages=packages,
         )  # fmt: skip
         path = path or self.bin / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,8 +74,9 @@ class Machine:
 
     def setup(self, shell: str, **environment: str) -> subprocess.CompletedProcess:
         command = [shutil.which(shell), "-c", "set -eu; . ./setup.sh; echo PYTHON=$PYTHON"]
+        environment = {"PATH": str(self.bin)} | environment
         return subprocess.run(
-            command, cwd=self.folder, env={"PATH": str(self.bin)} | environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
     def installed(self) -> list[str]:
@@ -130,7 +131,8 @@ def test_no_suitable_interpreter_says_what_each_lacks(machine, shell):
     machine.fake("python", "3.14")
     machine.program("python3.11", "exit 127")  # as a version manager answers that has no such version
     assert_stops(
-        machine.setup(shell), "Python 3.11, 3.12 or 3.13", "python3.12 has no venv module with pip", "apt install python3.12-venv",
+        machine.setup(shell), "Python 3.11, 3.12 or 3.13",
+        "python3.12 has no venv module with pip", "apt install python3.12-venv",
         "python3 is Python 3.9", "python is Python 3.14", "python3.11 does not run",
     )  # fmt: skip
     assert not (machine.folder / ".venv").exists()

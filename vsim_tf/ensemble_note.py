@@ -1,4 +1,4 @@
-"""The note next to a submission zip that says what it was made of: as long as that is the same, the last stage has nothing to do."""
+"""The note next to a submission zip that says what it was made of: while that is the same, the last stage has nothing to do."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -55,4 +55,5 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     folders = [output_dir / model / f"fold-{fold:02d}" for model in settings["weights"] for fold in settings["folds"]]
     embeddings = [folder / "embeddings" / f"{name}.npz" for name in names for folder in folders]
     sets = [settings["data_dir"] / name for name in names]
-    return [*embeddings, *(folder / "label.tsv" for folder in sets), *(file for folder in sets for file in folder.glob("*.tfrecords"))]
+    records = [file for folder in sets for file in folder.glob("*.tfrecords")]
+    return [*embeddings, *(folder / "label.tsv" for folder in sets), *records]

@@ -91,12 +91,13 @@ def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> l
         print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
-        return _parsed(argv)
+        return parse(argv)
     except UserError as error:
         sys.exit(_fail(str(error)))
 
 
-def _parsed(argv: Sequence[str]) -> list[str]:
+def parse(argv: Sequence[str]) -> list[str]:
+    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are none."""
     try:
         rest = FLAGS(argv)
     except flags.Error as error:
@@ -104,18 +105,6 @@ def _parsed(argv: Sequence[str]) -> list[str]:
     if len(rest) > 1:
         raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
     return rest
-
-
-@contextlib.contextmanager
-def of_command(define: Callable[[], None], argv: Sequence[str]) -> Iterator[None]:
-    """The flags of another script inside a block, as its command line gives them; `UserError` for illegal ones."""
-    before = set(FLAGS)
-    define()
-    try:
-        _parsed(argv)
-        yield
-    finally:
-        FLAGS.remove_flag_values(set(FLAGS) - before)
 
 
 def _fail(message: str) -> int:
@@ -207,7 +196,8 @@ def define_ensemble():
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
     flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
     flags.DEFINE_string(
-        "labelled_test_name", None, "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels."
+        "labelled_test_name", None,
+        "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
     )  # fmt: skip
     flags.DEFINE_string("output_zip", None, "Submission zip; default: <output_dir>/result.zip.")
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
@@ -353,7 +343,7 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
 def require_batch(stage: StageConfig, devices: int):
     """`UserError` for a batch that gives a device nothing to do."""
     if stage.batch_size < devices:
-        raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, each needs at least one example of a batch")
+        raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")
 
 
 def require_existing(*paths: str | None):

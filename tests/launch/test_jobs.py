@@ -33,6 +33,9 @@ sys.exit(int(sys.argv[2]))
 """
 
 
+TOUCHES = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()"
+
+
 def python(name: str, program: str, *arguments) -> Job:
     return Job(name, [sys.executable, "-c", program, *map(str, arguments)])
 
@@ -71,7 +74,7 @@ def test_the_first_failure_stops_the_others_which_save(tmp_path, capfd, code):
     jobs = [
         python("good", SAVES_AT_SIGTERM, other),
         python("bad", FAILS_WHEN_THE_OTHER_HAS_STARTED, other, code),
-        python("next", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", never),
+        python("next", TOUCHES, never),
     ]
     assert run_jobs(jobs, [{}, {}]) == Failure("bad", code)
     assert other.read_text() == "saved"
@@ -85,7 +88,7 @@ def test_a_killed_command_is_a_failure(tmp_path):
 
 
 def test_a_failure_without_others(tmp_path):
-    jobs = [python("bad", "raise SystemExit(2)"), python("next", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", tmp_path / "a")]
+    jobs = [python("bad", "raise SystemExit(2)"), python("next", TOUCHES, tmp_path / "a")]
     assert run_jobs(jobs, [{}]) == Failure("bad", 2)
     assert not (tmp_path / "a").exists()
 
@@ -102,7 +105,7 @@ def test_sigterm_is_passed_on_and_nothing_is_begun_after_it(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=send)
     thread.start()
-    jobs = [python("saves", SAVES_AT_SIGTERM, file), python("next", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", never)]
+    jobs = [python("saves", SAVES_AT_SIGTERM, file), python("next", TOUCHES, never)]
     assert run_jobs(jobs, [{}]) == Failure("saves", 143)
     thread.join()
     assert file.read_text() == "saved"

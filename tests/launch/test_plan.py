@@ -2,8 +2,9 @@
 
 import pytest
 
+from vsim_tf import flags
 from vsim_tf.errors import UserError
-from vsim_tf.launch.plan import read_plan
+from vsim_tf.launch.plan import flags_of, read_plan
 
 OPTIONS = {"output_dir": "out put", "models": "uniter,mix_nextvlad", "jobs": "2", "jobs_per_gpu": "1"}
 
@@ -68,3 +69,17 @@ def test_names_of_models(models):
 def test_options_that_are_refused(options, message):
     with pytest.raises(UserError, match=message):
         plan("--stage=ensemble", "ensemble_final.py", **options)
+
+
+def test_flags_of_other_scripts_in_turn():
+    """Definitions and values do not outlive their block."""
+    before = set(flags.FLAGS)
+    with flags_of(flags.define_pretrain, ["a.py", "--batch_size=3", "--data_dir", "a b"]):
+        assert (flags.FLAGS.batch_size, flags.FLAGS.data_dir) == (3, "a b")
+    with flags_of(flags.define_inference, ["b.py", "--data_dir=c"]):
+        assert (flags.FLAGS.batch_size, flags.FLAGS.data_dir, flags.FLAGS["folds"].present) == (64, "c", 0)
+    with pytest.raises(UserError, match="colour.*b.py --help lists"), flags_of(flags.define_pair, ["b.py", "--colour=1"]):
+        pytest.fail("there is no such flag")
+    with pytest.raises(UserError, match="unexpected arguments"), flags_of(flags.define_pair, ["b.py", "uniter"]):
+        pytest.fail("this is no flag")
+    assert set(flags.FLAGS) == before

@@ -130,7 +130,8 @@ def remove_stale_lock(folder: Path):
 def _locked_file(lock: Path, message: str) -> int:
     """A descriptor of the locked file that has this name now, not of one that its owner has removed since it was opened."""
     while True:
-        descriptor = _locked(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), message)  # network file systems lock what can be written
+        # for writing: network file systems lock nothing else
+        descriptor = _locked(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), message)
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
                 return descriptor

@@ -69,7 +69,8 @@ def split_at_commas(text: str, find: Callable[[str], list[str]]) -> Iterator[tup
                 break
         else:
             raise UserError(
-                f"{','.join(parts)!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by commas"
+                f"{','.join(parts)!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by"
+                " commas"
             )
         yield part, found
         parts = parts[count:]

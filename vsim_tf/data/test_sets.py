@@ -55,4 +55,6 @@ def _require_record_file(data_dir: Path, name: str):
     expected = data_dir / name / f"{name}.tfrecords"
     files = [path.name for path in sorted((data_dir / name).glob("*.tfrecords"))]
     if files and expected.name not in files:  # without any, embeddings were made of other files
-        raise UserError(f"{expected} does not exist; rename {', '.join(files)}: embeddings are named after their file (docs/data.md)")
+        raise UserError(
+            f"{expected} does not exist; rename {', '.join(files)}: embeddings are named after their file (docs/data.md)"
+        )

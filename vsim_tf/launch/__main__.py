@@ -62,7 +62,8 @@ def fail(stage: Stage, failure: Failure):
         said = f"stopped in stage '{stage.name}'{where}; the same command goes on from there: finished stages are skipped"
     else:
         said = (
-            f"error: stage '{stage.name}' failed{where}; when that is fixed, run the same command again: finished stages are skipped"
+            f"error: stage '{stage.name}' failed{where}; when that is fixed, run the same command again:"
+            " finished stages are skipped"
         )
     print(said, file=sys.stderr, flush=True)
     sys.exit(failure.code)

@@ -74,6 +74,8 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
             while waiting and free and not failure and not received:
                 job = waiting.popleft()
                 running[job.name] = _start(job, free.popleft(), ended, by_lines=len(places) > 1)
+                if signal.SIGTERM in received:  # between the start and its entry among what is running
+                    running[job.name].terminate()
             if not running:
                 break
             name, place, code = ended.get()
@@ -109,7 +111,7 @@ def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: S
     """Asks all to end, unless the signal that ended the first has reached them too: a second one would not let them save."""
     if not running or received or failure.code == 128 + signal.SIGINT:
         return
-    print(f"{failure.name} failed: {', '.join(running)} {'are' if len(running) > 1 else 'is'} stopped, and saved", flush=True)
+    print(f"{failure.name} failed: {', '.join(running)} {'are' if len(running) > 1 else 'is'} stopped", flush=True)
     for process in list(running.values()):
         process.terminate()
 

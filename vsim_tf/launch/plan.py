@@ -1,9 +1,10 @@
 """The stages of run.sh, read from the command line that it makes of its options."""
 
+import contextlib
 import dataclasses
 import importlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -34,19 +35,19 @@ class Task:
     def check_flags(self, devices: int):
         """`UserError` for flags that are illegal or contradict each other, or a batch too small for the devices."""
         script = self.script()
-        with flags.of_command(script.define_flags, self.arguments):
+        with flags_of(script.define_flags, self.arguments):
             script.check_flags(devices)
 
     def check_inputs(self):
         """`UserError` for inputs that are missing and that no stage before makes."""
         script = self.script()
-        with flags.of_command(script.define_flags, self.arguments):
+        with flags_of(script.define_flags, self.arguments):
             script.check_inputs()
 
     def finished(self) -> bool:
         """Whether there is nothing to do, after saying so; `UserError` for results of other settings."""
         script = self.script()
-        with flags.of_command(script.define_flags, self.arguments):
+        with flags_of(script.define_flags, self.arguments):
             return script.finished()
 
 
@@ -75,6 +76,18 @@ class Plan:
     def tasks(self) -> Iterator[Task]:
         for stage in self.stages:
             yield from stage.tasks
+
+
+@contextlib.contextmanager
+def flags_of(define: Callable[[], None], arguments: Sequence[str]) -> Iterator[None]:
+    """The flags of a script inside a block, as its command line gives them; `UserError` for illegal ones."""
+    before = set(flags.FLAGS)
+    define()
+    try:
+        flags.parse(arguments)
+        yield
+    finally:
+        flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)
 
 
 def read_plan(words: Sequence[str]) -> Plan:
