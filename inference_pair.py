@@ -4,6 +4,7 @@ python inference_pair.py --ckpt_file=output/uniter/fold-00/last/ckpt-3000 --test
 python inference_pair.py --model=uniter --folds=0-10 --data_dir=data --output_dir=output
 """
 
+import glob
 from pathlib import Path
 
 from vsim_tf import flags
@@ -11,35 +12,65 @@ from vsim_tf.data.records import expand_pattern
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoint_files import require_checkpoint
 
+define_flags = flags.define_inference
+
+
+def test_files() -> list[str]:
+    return expand_pattern(flags.FLAGS.test_file or f"{glob.escape(flags.FLAGS.data_dir)}/test_*/*.tfrecords")
+
+
+def folders() -> list[Path]:
+    """Run folders of the folds."""
+    options = flags.FLAGS
+    return [Path(options.output_dir) / options.model / f"fold-{fold:02d}" for fold in flags.parse_folds(options.folds)]
+
+
+def check_flags(devices: int = 1):
+    del devices  # any number takes any batch
+    options = flags.FLAGS
+    if options.ckpt_file and (options["folds"].present or options["checkpoint"].present):
+        raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
+    if not options.ckpt_file and (not options.model or options["output_zip"].present):
+        raise UserError("either --ckpt_file with --output_zip, or --model with --folds, is needed")
+    flags.parse_folds(options.folds)
+
+
+def check_inputs():
+    test_files()
+
+
+def finished() -> bool:
+    options = flags.FLAGS
+    if options.ckpt_file:
+        return False
+    from vsim_tf.inference import announce_embedded
+
+    return announce_embedded(options.model, folders(), test_files(), options.checkpoint, options.precision)
+
 
 def main():
     options = flags.FLAGS
-    test_files = expand_pattern(options.test_file or str(Path(options.data_dir) / "test_*" / "*.tfrecords"))
+    files = test_files()
+    check_flags()
+    if finished():
+        return
     if options.ckpt_file:
-        if options["folds"].present or options["checkpoint"].present:
-            raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
         require_checkpoint(options.ckpt_file)
-        with flags.quiet_imports():
-            from vsim_tf.inference import embed_to_zip
+    from vsim_tf.inference import embed_folds, embed_to_zip
 
+    if options.ckpt_file:
         embed_to_zip(
             options.ckpt_file,
-            test_files,
+            files,
             options.output_zip,
             options.batch_size,
             options.precision,
             options.model or "",
         )
-        return
-    if not options.model or options["output_zip"].present:
-        raise UserError("either --ckpt_file with --output_zip, or --model with --folds, is needed")
-    folders = [Path(options.output_dir) / options.model / f"fold-{fold:02d}" for fold in flags.parse_folds(options.folds)]
-    with flags.quiet_imports():
-        from vsim_tf.inference import embed_folds
-
-    embed_folds(options.model, folders, test_files, options.checkpoint, options.batch_size, options.precision)
+    else:
+        embed_folds(options.model, folders(), files, options.checkpoint, options.batch_size, options.precision)
 
 
 if __name__ == "__main__":
-    flags.define_inference()
+    define_flags()
     flags.run(main, __doc__)

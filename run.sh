@@ -5,8 +5,9 @@
 #   sh run.sh --data_dir=DIR --size=base --bert_dir=DIR --roformer_dir=DIR
 #                                              the contest at the 2021 size: days on one GPU (docs/reproduce.md)
 #
-# Every finished stage is skipped when the same command is run again, and a killed one goes on where it was.
+# Every finished stage is skipped when the same command is run again, and a killed one resumes.
 set -eu
+set -f # no word below is a pattern
 
 usage() {
     cat <<'TEXT'
@@ -17,106 +18,75 @@ usage: sh run.sh [--name=value ...]
   --bert_dir, --roformer_dir       Hugging Face folders of the encoders
   --bert_vocab, --roformer_vocab   vocab.txt for encoders trained from scratch
   --frame_embedding_size           numbers per frame (default: 1536)
-  --models         space-separated, default: the six
+  --models         separated by blanks or commas, default: the six
   --folds          default: 0-10
-  --jobs           models at a time; default: 1, for the demo without a GPU one per CPU core
+  --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core
+  --jobs_per_gpu   models that may share a GPU; default: 1
   --pretrain_flags, --finetune_flags, --inference_flags, --ensemble_flags
-                   more flags for a stage, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
+                   more flags for a stage, quoted as for a shell, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
 TEXT
 }
 
+quoted() { # quoted WORD...: each in quotes, as a shell reads them
+    for word in "$@"; do printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done
+}
+
 [ -f vsim_tf/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
-data_dir='' output_dir='' size='' models='' folds=0-10 jobs='' frame_embedding_size=''
+data_dir='' output_dir='' size='' models='' folds=0-10 jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
 pretrain_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
-for argument in "$@"; do
-    value=${argument#*=}
-    case $argument in
-        --data_dir=*) data_dir=$value ;;
-        --output_dir=*) output_dir=$value ;;
-        --size=*) size=$value ;;
-        --models=*) models=$value ;;
-        --folds=*) folds=$value ;;
-        --jobs=*) jobs=$value ;;
-        --frame_embedding_size=*) frame_embedding_size=$value ;;
-        --pretrain_flags=*) pretrain_flags=$value ;;
-        --finetune_flags=*) finetune_flags=$value ;;
-        --inference_flags=*) inference_flags=$value ;;
-        --ensemble_flags=*) ensemble_flags=$value ;;
-        --bert_dir=*) bert_dir=$value ;;
-        --roformer_dir=*) roformer_dir=$value ;;
-        --bert_vocab=*) bert_vocab=$value ;;
-        --roformer_vocab=*) roformer_vocab=$value ;;
+command="sh run.sh$(quoted "$@")"
+while [ $# -gt 0 ]; do
+    case $1 in
         --help | -h) usage; exit 0 ;;
-        *) echo "error: unknown option $argument" >&2; usage >&2; exit 2 ;;
+        --*=*) name=${1%%=*} value=${1#*=} ;;
+        *) name=$1 value=${2-} ;;
     esac
+    case $name in
+        --data_dir | --output_dir | --size | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
+            --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | \
+            --pretrain_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
+        *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
+    esac
+    if [ "$name" = "$1" ]; then # --name value
+        [ $# -gt 1 ] || { echo "error: $name needs a value: $name=VALUE" >&2; exit 2; }
+        shift
+    fi
+    eval "${name#--}=\$value"
+    shift
 done
-command="sh run.sh$(for argument in "$@"; do printf " '%s'" "$argument"; done)"
 
 . ./setup.sh # sets $PYTHON
-cores=$(getconf _NPROCESSORS_ONLN)
 
+demo=''
 if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few thousand videos
-    data_dir=data/demo
+    demo=yes data_dir=data/demo
     output_dir=${output_dir:-output/demo} size=${size:-tiny} frame_embedding_size=${frame_embedding_size:-128}
     pretrain_flags="--bert_seq_length=16 --max_frames=8 --batch_size=64 --val_batch_size=256 --print_freq=40 --eval_freq=320
         --total_steps=320 --lr=4e-3 --warmup_steps=10 --bert_total_steps=320 --bert_lr=1e-3 --bert_warmup_steps=80 $pretrain_flags"
     finetune_flags="--batch_size=32 --val_batch_size=256 --print_freq=12 --eval_freq=48
         --total_steps=48 --lr=1e-3 --warmup_steps=4 --bert_total_steps=48 --bert_lr=5e-4 --bert_warmup_steps=4 $finetune_flags"
-    demo=yes
+    cores=$(getconf _NPROCESSORS_ONLN)
     nvidia-smi >/dev/null 2>&1 || jobs=${jobs:-$((cores < 6 ? cores : 6))}
 fi
-jobs=${jobs:-1}
-case $jobs in *[!0-9]* | 0) echo "error: --jobs=$jobs: a number of models is accepted" >&2; exit 2 ;; esac
 output_dir=${output_dir:-output} size=${size:-base} frame_embedding_size=${frame_embedding_size:-1536}
-models=${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer}
-mkdir -p "$output_dir"
+models=$(echo ${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer} | tr ' ' ,)
 
-stage() { # stage NAME COMMAND...: runs a stage, adds its time to timings.tsv, stops at a failure
-    name=$1 started=$(date +%s)
-    shift
-    printf '\n== %s\n' "$name"
-    "$@" || {
-        code=$?
-        echo "error: stage '$name' failed; when that is mended, run the same command again: finished stages are skipped" >&2
-        exit "$code"
-    }
-    printf '%s\t%s\n' "$name" $(($(date +%s) - started)) >>"$output_dir/timings.tsv"
-}
-
-each_model() { # each_model COMMAND...: COMMAND --model=MODEL for all models, as many at a time as --jobs says
-    if [ "$jobs" -eq 1 ]; then
-        for model in $models; do "$@" --model="$model" || return; done
-    else
-        printf '%s\n' $models | PYTHONUNBUFFERED=1 TQDM_MININTERVAL=5 TF_NUM_INTRAOP_THREADS=$((cores / jobs)) \
-            xargs -P "$jobs" -I '{}' "$PYTHON" -c "$by_lines" "$@" --model='{}'
-    fi
-}
-
-by_lines='# runs a command and passes its output on by lines: progress bars side by side would overwrite each other
-import signal, subprocess, sys
-job = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which says what it does
-for line in job.stdout:
-    if line.strip():
-        print(line, end="", flush=True)
-sys.exit(job.wait())'
-
-[ -z "${demo:-}" ] || stage demo-data "$PYTHON" -m vsim_tf.data.demo --output_dir="$data_dir" \
+# the stages: what each runs, once or for each model; vsim_tf.launch checks all of them before it begins with the first
+set --
+[ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.data.demo --output_dir="$data_dir" \
     --frame_embedding_size="$frame_embedding_size"
-stage folds "$PYTHON" write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
+set -- "$@" --stage=folds write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
     --frame_embedding_size="$frame_embedding_size"
-# the flag variables hold several flags each and are split on purpose
-stage pre-training each_model "$PYTHON" train_pretrain.py --size="$size" --data_dir="$data_dir" --output_dir="$output_dir" \
-    --frame_embedding_size="$frame_embedding_size" \
+set -- "$@" --stage=pre-training --each_model train_pretrain.py --size="$size" --data_dir="$data_dir" \
+    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
     ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
-    ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} $pretrain_flags
-stage fine-tuning each_model "$PYTHON" train_pair.py --folds="$folds" --output_dir="$output_dir" $finetune_flags
-stage embedding each_model "$PYTHON" inference_pair.py --folds="$folds" --data_dir="$data_dir" --output_dir="$output_dir" \
-    $inference_flags
-stage ensemble "$PYTHON" ensemble_final.py --models="$(echo $models | tr ' ' ,)" --folds="$folds" --data_dir="$data_dir" \
-    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command" $ensemble_flags
-
-printf '\nwhere the time went, in seconds over all runs into %s:\n' "$output_dir"
-awk -F '\t' '{ stages[$1] += $2; all += $2 } END { for (s in stages) print stages[s] "\t" s; print all "\tall" }' \
-    "$output_dir/timings.tsv" | sort -n
+    ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} --more_flags="$pretrain_flags"
+set -- "$@" --stage=fine-tuning --each_model train_pair.py --folds="$folds" --output_dir="$output_dir" \
+    --more_flags="$finetune_flags"
+set -- "$@" --stage=embedding --each_model inference_pair.py --folds="$folds" --data_dir="$data_dir" \
+    --output_dir="$output_dir" --more_flags="$inference_flags"
+set -- "$@" --stage=ensemble ensemble_final.py --models="$models" --folds="$folds" --data_dir="$data_dir" \
+    --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" --report_command="$command" \
+    --more_flags="$ensemble_flags"
+exec "$PYTHON" -m vsim_tf.launch --output_dir="$output_dir" --models="$models" --jobs="${jobs:-1}" --jobs_per_gpu="$jobs_per_gpu" "$@"

@@ -2,17 +2,43 @@
 
 from vsim_tf import flags
 
+define_flags = flags.define_pretrain
+
+
+def check_flags(devices: int = 1):
+    from vsim_tf.training.pretrain_inputs import model_config
+
+    options = flags.pretrain_options()
+    flags.require_batch(options.training, devices)
+    if not options.hub_dir:  # whose config.json decides
+        model_config(options, vocab_size=1, num_tags=1)
+
+
+def check_inputs():
+    from vsim_tf.training.pretrain_inputs import check_inputs
+
+    check_inputs(flags.pretrain_options())
+
+
+def finished() -> bool:
+    from vsim_tf.training.finished import announce_pretrained
+
+    return announce_pretrained(flags.pretrain_options())
+
 
 def main():
-    options = flags.pretrain_options()
+    check_flags()
+    check_inputs()
+    if finished():
+        return
     with flags.quiet_imports():
         from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.pretraining import pretrain
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    pretrain(options)
+    pretrain(flags.pretrain_options())
 
 
 if __name__ == "__main__":
-    flags.define_pretrain()
+    define_flags()
     flags.run(main, __doc__)

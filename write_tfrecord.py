@@ -3,16 +3,43 @@
 from pathlib import Path
 
 from vsim_tf import flags
+from vsim_tf.data.records import expand_pattern, folder_pattern
+
+define_flags = flags.define_write_tfrecord
+
+
+def inputs() -> tuple[str, str]:
+    """The pattern of the videos, and the label file."""
+    options = flags.FLAGS
+    pairwise = Path(options.data_dir) / "pairwise"
+    return options.pairwise_record_pattern or folder_pattern(pairwise), options.annotation_file or str(pairwise / "label.tsv")
+
+
+def check_flags(devices: int = 1):
+    del devices  # which take no part
+
+
+def check_inputs():
+    records, labels = inputs()
+    expand_pattern(records)
+    flags.require_existing(labels)
+
+
+def finished() -> bool:
+    from vsim_tf.data.manifest import MANIFEST
+
+    if flags.FLAGS.overwrite or not (Path(flags.FLAGS.output_dir) / MANIFEST).exists():
+        return False
+    main()  # a set with its manifest is kept or refused, without TensorFlow
+    return True
 
 
 def main():
     options = flags.FLAGS
-    pairwise = Path(options.data_dir) / "pairwise"
     from vsim_tf.data.fold_writer import write_folds
 
     write_folds(
-        options.pairwise_record_pattern or str(pairwise / "*.tfrecords"),
-        options.annotation_file or str(pairwise / "label.tsv"),
+        *inputs(),
         options.output_dir,
         layout=options.layout,
         num_folds=options.num_folds,
@@ -23,5 +50,5 @@ def main():
 
 
 if __name__ == "__main__":
-    flags.define_write_tfrecord()
+    define_flags()
     flags.run(main, __doc__)

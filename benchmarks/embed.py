@@ -23,7 +23,7 @@ from vsim_tf.training.checkpoint_files import saved_checkpoints
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.held_weights import VIDEOS_AT_A_TIME
 from vsim_tf.training.optimizers import GroupAdam
-from vsim_tf.training.pretraining import read_titles
+from vsim_tf.training.pretrain_inputs import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 64, 2  # the batch is that of inference_pair.py by default

@@ -18,7 +18,7 @@ from vsim_tf.data.records import expand_pattern, read_records, write_records
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, build_vocab
 from vsim_tf.training.device import use_deterministic_kernels
-from vsim_tf.training.pretraining import read_titles
+from vsim_tf.training.pretrain_inputs import read_titles
 from vsim_tf.training.run_folder import batch_format
 
 VIDEOS, BATCH, FILES = 2400, 32, 20

@@ -1,6 +1,7 @@
 """The whole pipeline on tiny demo data: folds, pre-training, fine-tuning, embeddings, ensemble, zip and report."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -15,19 +16,25 @@ import toys
 from vsim_tf import run_report
 from vsim_tf.config import PretrainOptions
 from vsim_tf.data.demo import write_demo_data
+from vsim_tf.data.files import exclusive
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.records import read_records
+from vsim_tf.data.videos import video_record
 from vsim_tf.ensemble import ensemble_run, find_members, fold_mean
+from vsim_tf.ensemble_note import announce_ensemble, note_path, note_sources
 from vsim_tf.errors import UserError
-from vsim_tf.inference import embed_folds, embed_to_zip
+from vsim_tf.inference import announce_embedded, embed_folds, embed_to_zip
 from vsim_tf.metrics import pair_spearman
 from vsim_tf.report import ModelScores, SetScores
 from vsim_tf.run_report import ensemble_and_report, frame_width, report_path, validation_curve
 from vsim_tf.submission import read_embeddings, read_submission
+from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.checkpoint_files import newest_checkpoint
-from vsim_tf.training.finetuning import finetune, fold_run, pattern_run
+from vsim_tf.training.finetuning import finetune
+from vsim_tf.training.finished import announce_finetuned, announce_pretrained
+from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretraining import pretrain
 from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
 
@@ -75,8 +82,8 @@ def run_all(root: Path):
     ensemble(root)
 
 
-def ensemble(root: Path, **changes):
-    values = {
+def ensemble_settings(root: Path) -> dict:
+    return {
         "output_dir": root / "output",
         "data_dir": root / "data",
         "weights": WEIGHTS,
@@ -85,9 +92,11 @@ def ensemble(root: Path, **changes):
         "labelled_test_name": "test_a",
         "output_zip": str(root / "output" / "result.zip"),
         "frame_embedding_size": DIM,
-        "command": "the command",
     }
-    ensemble_and_report(**values | changes)
+
+
+def ensemble(root: Path, **changes):
+    ensemble_and_report(**ensemble_settings(root) | {"command": "the command"} | changes)
 
 
 def no_socket(*_, **__):
@@ -297,6 +306,135 @@ def test_a_second_run_of_everything_changes_nothing(root, capsys):
     assert said.count("embeddings by 2 checkpoints are there already") == 4
 
 
+FINISHED = """
+import sys
+from pathlib import PosixPath
+
+from vsim_tf.config import PretrainOptions, Schedule, StageConfig
+from vsim_tf.ensemble_note import announce_ensemble
+from vsim_tf.inference import announce_embedded
+from vsim_tf.training.finished import announce_finetuned, announce_pretrained
+from vsim_tf.training.pair_runs import PairRun
+
+assert announce_pretrained({options})
+assert announce_finetuned("uniter", {pretrained}, {runs}, {training}, False)
+assert announce_embedded("uniter", {folders}, {tests}, "last")
+assert announce_ensemble({settings})
+assert not {{"tensorflow", "keras"}} & set(sys.modules)
+"""
+
+
+def test_finished_stages_are_recognised_without_tensorflow(root, tmp_path):
+    """Pre-training, fine-tuning, embedding and ensemble; settings that differ, or a file that is gone, are seen all the same."""
+    data, output = root / "data", root / "output"
+    settings = ensemble_settings(root)
+    note_sources(settings, [output / "result.zip", output / "report.md"])
+    values = {
+        "options": pretrain_options(root, "uniter"), "pretrained": output / "uniter/pretrain", "runs": runs(root, "uniter"),
+        "training": FINETUNING, "folders": [run.folder for run in runs(root, "uniter")], "settings": settings,
+        "tests": [f"{data}/{name}/{name}.tfrecords" for name in ("test_a", "test_b")],
+    }  # fmt: skip
+    (tmp_path / "finished.py").write_text(FINISHED.format(**{name: repr(value) for name, value in values.items()}))
+    command = [sys.executable, str(tmp_path / "finished.py")]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
+    note_path(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
+
+
+def test_what_is_not_finished_is_not_announced(root, tmp_path, capsys):
+    output = root / "output"
+    shutil.copytree(output / "uniter", tmp_path / "uniter")
+    options = pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain")
+    pair_runs = [fold_run(tmp_path / "uniter", output / "folds", fold) for fold in FOLDS]
+    tests = [f"{root}/data/test_a/test_a.tfrecords"]
+    assert not announce_pretrained(pretrain_options(root, "uniter", overwrite=True))
+    assert not announce_finetuned("uniter", options.folder, pair_runs, FINETUNING, overwrite=True)
+    for folder in (options.folder, pair_runs[1].folder):
+        (folder / "summary.json").unlink()
+    assert not announce_pretrained(options)
+    assert not announce_embedded("uniter", [run.folder for run in pair_runs], tests, "last")
+    shutil.copy(output / "uniter/pretrain/summary.json", options.folder)
+    assert not announce_finetuned("uniter", options.folder, pair_runs, FINETUNING, overwrite=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_finished_run_of_other_settings_is_refused_without_tensorflow_too(root):
+    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+        announce_pretrained(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
+    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+        announce_finetuned("uniter", root / "output/uniter/pretrain", runs(root, "uniter"), FINETUNING.replace(seed=43), False)
+
+
+@pytest.mark.parametrize(("found", "decided"), [("float32", True), ("mixed_bfloat16", False)])
+def test_where_auto_is_another_precision_than_the_run_has_the_stage_decides(root, monkeypatch, found, decided):
+    monkeypatch.setattr(finished, "likely_precision", lambda wanted: found if wanted == "auto" else wanted)
+    options = pretrain_options(root, "uniter", training=PRETRAINING.replace(precision="auto"))
+    assert announce_pretrained(options) == decided
+
+
+def test_several_machines_decide_together(root, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}')
+    assert not announce_pretrained(pretrain_options(root, "uniter"))
+
+
+def test_titles_are_read_once(root, tmp_path, monkeypatch):
+    """A vocabulary is taken from the run folder as long as it was built from the same files."""
+    options = pretrain_options(root, "uniter")
+    monkeypatch.setattr(pretrain_inputs, "read_titles", lambda files: pytest.fail("titles are read again"))
+    pretrain(options)
+    (root / "output/uniter/pretrain/tokenizer/source.json").rename(tmp_path / "note")
+    with pytest.raises(pytest.fail.Exception, match="titles are read again"):
+        announce_pretrained(options)
+    monkeypatch.undo()
+    assert announce_pretrained(options)
+    assert (root / "output/uniter/pretrain/tokenizer/source.json").read_bytes() == (tmp_path / "note").read_bytes()
+
+
+def test_titles_of_changed_files_are_read_again(root, tmp_path):
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "output/uniter/pretrain", tmp_path / "output/uniter/pretrain")
+    options = pretrain_options(tmp_path, "uniter")
+    assert announce_pretrained(options)
+    file = tmp_path / "data/pointwise/pretrain_0.tfrecords"
+    toys.write_records(file, [video_record("1", "夕夕夕", np.zeros((1, DIM)), tags=[1])])
+    with pytest.raises(UserError, match="tokenizer.sha256|data.train"):
+        announce_pretrained(options)
+
+
+@pytest.mark.parametrize("change", ["zip", "report", "labels", "embeddings", "weights", "damaged note"])
+def test_zip_and_report_are_made_again_when_something_changed(root, tmp_path, change):
+    shutil.copytree(root / "data", tmp_path / "data")
+    shutil.copytree(root / "output", tmp_path / "output")
+    settings = ensemble_settings(tmp_path)
+    outputs = [tmp_path / "output/result.zip", tmp_path / "output/report.md"]
+    note_sources(settings, outputs)
+    assert announce_ensemble(settings)
+    touched = {
+        "zip": outputs[0], "report": outputs[1], "labels": tmp_path / "data/test_a/label.tsv",
+        "embeddings": tmp_path / "output/uniter/fold-02/embeddings/test_b.npz",
+    }  # fmt: skip
+    if change in touched:
+        os.utime(touched[change])
+    elif change == "weights":
+        settings["weights"] = {"uniter": 0.5, "mix_nextvlad": 0.5}
+    else:
+        note_path(settings["output_zip"]).write_text("{")
+    assert not announce_ensemble(settings)
+
+
+def test_a_folder_that_another_process_writes_is_left_alone_also_with_overwrite(root, tmp_path):
+    shutil.copytree(root / "output/uniter", tmp_path / "uniter")
+    folder, run = tmp_path / "uniter/pretrain", fold_run(tmp_path / "uniter", root / "output/folds", 0)
+    before = contents(tmp_path)
+    tests = [f"{root}/data/test_a/test_a.tfrecords"]
+    with exclusive(folder), pytest.raises(UserError, match="uniter/pretrain: another process is writing into it"):
+        pretrain(pretrain_options(root, "uniter", folder=folder, overwrite=True))
+    with exclusive(run.folder), pytest.raises(UserError, match="uniter/fold-00: another process is writing into it"):
+        finetune("uniter", folder, [run], FINETUNING, overwrite=True)
+    with exclusive(run.folder), pytest.raises(UserError, match="uniter/fold-00: another process is writing into it"):
+        embed_folds("uniter", [run.folder], tests, "last", 8, "float32")
+    assert contents(tmp_path) == before
+
+
 def test_overwrite_trains_again(root, tmp_path, capsys):
     folder = tmp_path / "pretrain"
     shutil.copytree(root / "output/uniter/pretrain", folder)
@@ -460,6 +598,17 @@ def test_a_damaged_file_of_a_run_is_named(root, tmp_path, name):
             finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
 
 
+NO_TENSORFLOW = """
+import sys
+
+def refuse(event, arguments):
+    if event == "import" and arguments[0] == "tensorflow":
+        raise RuntimeError("TensorFlow is loaded")
+
+sys.addaudithook(refuse)
+"""
+
+
 @pytest.mark.slow
 def test_run_sh_from_demo_data_to_result(tmp_path):
     command = [
@@ -474,6 +623,10 @@ def test_run_sh_from_demo_data_to_result(tmp_path):
     report = (tmp_path / "output/report.md").read_text()
     assert "uniter" in report
     assert "weighted sum of embeddings of length 1" in report
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    times = (tmp_path / "output/timings.tsv").read_text()
+    (tmp_path / "sitecustomize.py").write_text(NO_TENSORFLOW)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert second.returncode == 0, second.stderr[-2000:]
     assert second.stdout.count("complete at step 4") == 6
+    assert (tmp_path / "output/timings.tsv").read_text() == times

@@ -19,7 +19,7 @@ def given_flags(monkeypatch, tmp_path):
     def parse(define, *arguments):
         values = absl_flags.FlagValues()
         monkeypatch.setattr(flags, "FLAGS", values)
-        for kind in ("string", "integer", "float", "boolean", "enum", "list"):
+        for kind in ("string", "integer", "float", "boolean", "enum", "list", "multi_string"):
             name = f"DEFINE_{kind}"
             original = getattr(absl_flags, name)
             monkeypatch.setattr(
@@ -163,14 +163,22 @@ def test_a_folder_of_the_other_encoder_is_not_used(given_flags, data_dir):
         (["--bert_dir=data", "--bert_vocab=data"], "--bert_dir brings its own vocabulary"),
         (["--bert_dir=data", "--size=tiny"], "--size=base is needed, not tiny"),
         (["--model=mix_nextvlad", "--uniter_pooling=cls"], "mix_nextvlad is no Uniter"),
-        (["--annotation_file=none.tsv"], "none.tsv does not exist"),
-        (["--multi_label_file=none.txt"], "none.txt does not exist"),
     ],
 )
-def test_contradicting_or_missing(given_flags, data_dir, arguments, message):
+def test_contradicting(given_flags, data_dir, arguments, message):
     given_flags(flags.define_pretrain, *arguments)
     with pytest.raises(UserError, match=message):
         flags.pretrain_options()
+
+
+@pytest.mark.parametrize(("batch_size", "devices", "fits"), [(8, 8, True), (7, 8, False), (210, 4, True), (1, 1, True)])
+def test_a_batch_has_an_example_for_each_device(batch_size, devices, fits):
+    stage = registry.model_spec("uniter").finetune.replace(batch_size=batch_size)
+    if fits:
+        flags.require_batch(stage, devices)
+    else:
+        with pytest.raises(UserError, match=f"--batch_size={batch_size}: there are {devices} devices"):
+            flags.require_batch(stage, devices)
 
 
 def test_require_existing(tmp_path):

@@ -172,6 +172,19 @@ def test_a_bad_line_of_labels(line, data_dir, tmp_path):
     assert_nothing_written(tmp_path)
 
 
+@pytest.mark.parametrize("script", SCRIPTS[:2])
+def test_a_blank_separates_a_flag_from_its_value_too(script, data_dir, tmp_path):
+    (tmp_path / "data").rename(tmp_path / "data of mine")
+    (tmp_path / "data of mine/pairwise/label.tsv").unlink()
+    assert_refused(start(script, "--data_dir", "data of mine", folder=tmp_path), "data of mine/pairwise/label.tsv")
+
+
+def test_members_with_commas_in_their_names(data_dir, tmp_path):
+    (tmp_path / "data/a,b.zip").touch()
+    refused = start("ensemble_final.py", "--members=data/a,b.zip", "--members=c.zip,d.zip", "--weights=1,2", folder=tmp_path)
+    assert_refused(refused, "2 numbers for 3 members (data/a,b.zip, c.zip, d.zip)")
+
+
 def test_more_folds_than_pairs(data_dir, tmp_path):
     assert_refused(start("write_tfrecord.py", "--num_folds=12", folder=tmp_path), "11 pairs")
     assert_nothing_written(tmp_path)

@@ -19,6 +19,7 @@ from absl import app, flags, logging
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
 from vsim_tf.data.files import whats_there
+from vsim_tf.data.records import folder_pattern
 from vsim_tf.enum_flags import EnumWithHidden
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
@@ -45,23 +46,25 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = _
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
     logging.set_verbosity(logging.WARNING)
 
-    def guarded(_):
-        try:
-            main()
-        except UserError as error:
-            sys.exit(_fail(in_flags(error)))
-        except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
-            sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
-        except Stopped as stopped:
-            print(stopped, file=sys.stderr)
-            sys.exit(stopped.exit_code)
-        except KeyboardInterrupt:
-            print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
-
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
         signal.signal(signal.SIGINT, Interrupts())
-    app.run(guarded, flags_parser=lambda argv: _parse(argv, description, module))
+    app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
+
+
+def guarded(main: Callable[[], None]):
+    """Calls `main`, and ends the process as `run` says if that does not end well."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_fail(in_flags(error)))
+    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
+        sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:
+        print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 @contextlib.contextmanager
@@ -93,11 +96,19 @@ def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> l
         print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
+        return parse(argv)
+    except UserError as error:
+        sys.exit(_fail(in_flags(error)))
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are none."""
+    try:
         rest = FLAGS(argv)
     except flags.Error as error:
-        sys.exit(_fail(f"{error}; python {argv[0]} --help lists the flags"))
+        raise UserError(f"{error}; python {argv[0]} --help lists the flags") from None
     if len(rest) > 1:
-        sys.exit(_fail(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value"))
+        raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
     return rest
 
 
@@ -181,14 +192,19 @@ def define_ensemble():
     _define_folds()
     flags.DEFINE_list("models", None, "Models to sum; default: those of the six that have runs in --output_dir.")
     flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
-    flags.DEFINE_list("members", None, "Submission zips or npz files to sum instead of --models and --folds.")
+    flags.DEFINE_multi_string(
+        "members", None, "Submission zips or npz files to sum instead of --models and --folds; separated by commas, or repeated."
+    )
     flags.DEFINE_enum(
         "method", "sum", ["sum", "svd"],
         "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
-    flags.DEFINE_string("test_name", "test_b", "Test set that goes into the zip.")
-    flags.DEFINE_string("labelled_test_name", "test_a", "Test set with <data_dir>/<name>/label.tsv, for the report.")
+    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string(
+        "labelled_test_name", None,
+        "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
+    )  # fmt: skip
     flags.DEFINE_string(
         "output_zip", None,
         "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
@@ -318,7 +334,7 @@ def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int |
 
 
 def pretrain_options() -> PretrainOptions:
-    """What train_pretrain.py was asked for; paths are checked."""
+    """What train_pretrain.py was asked for; `UserError` for flags that contradict each other, no file is looked up."""
     spec, data = registry.model_spec(FLAGS.model), Path(FLAGS.data_dir)
     kind = spec.encoder_kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
@@ -326,11 +342,11 @@ def pretrain_options() -> PretrainOptions:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if hub_dir and FLAGS.size != "base":
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
-    options = PretrainOptions(
+    return PretrainOptions(
         model=FLAGS.model,
         size=FLAGS.size,
-        train_records=FLAGS.train_record_pattern or str(data / "pointwise" / "*.tfrecords"),
-        val_records=FLAGS.val_record_pattern or str(data / "pairwise" / "*.tfrecords"),
+        train_records=FLAGS.train_record_pattern or folder_pattern(data / "pointwise"),
+        val_records=FLAGS.val_record_pattern or folder_pattern(data / "pairwise"),
         label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
         tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
         hub_dir=hub_dir or "",
@@ -341,8 +357,6 @@ def pretrain_options() -> PretrainOptions:
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
-    require_existing(options.label_file, options.tag_file, hub_dir, vocab)
-    return options
 
 
 def _model_overrides(spec: registry.ModelSpec) -> dict:
@@ -362,6 +376,12 @@ def _model_overrides(spec: registry.ModelSpec) -> dict:
         "se_ratio": FLAGS.se_ratio,
     }
     return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
+
+
+def require_batch(stage: StageConfig, devices: int):
+    """`UserError` for a batch that gives a device nothing to do."""
+    if stage.batch_size < devices:
+        raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")
 
 
 def require_existing(*paths: str | None):

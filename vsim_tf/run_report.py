@@ -13,14 +13,14 @@ from vsim_tf.data.disk_space import require_space
 from vsim_tf.data.files import read_json_lines, read_json_object
 from vsim_tf.data.labels import Pair, read_labels
 from vsim_tf.data.manifest import MANIFEST, parse_manifest
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.records import expand_pattern, folder_pattern
 from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
+from vsim_tf.ensemble_note import RESULT
 from vsim_tf.errors import UserError
 from vsim_tf.flags import quiet_imports
 from vsim_tf.report import Report, SetScores, advice, console_table, read_timings, score_text, write_report
 from vsim_tf.submission import write_submission, zip_bytes
 
-RESULT = "result.zip"
 TIMINGS = "timings.tsv"
 METRICS_FILE = "metrics.jsonl"
 
@@ -40,8 +40,8 @@ def ensemble_and_report(
     frame_embedding_size: int | None = None,
     method: str = "sum",
     normalize: bool = False,
-):
-    """Writes the submission zip of one test set, and next to it the report with the scores of a labelled one.
+) -> list[Path]:
+    """Writes the submission zip of one test set, and next to it the report of a labelled one; returns what it wrote.
 
     Args:
         output_dir: folder of all runs.
@@ -74,8 +74,10 @@ def ensemble_and_report(
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     write_submission(output_zip, result.embeddings, dtype="float64", expected_ids=test_ids(data_dir, test_name, folds))
     print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
-    if report:
-        _publish(report_path(output_zip, output_dir), report)
+    if not report:
+        return [Path(output_zip)]
+    _publish(report_path(output_zip, output_dir), report)
+    return [Path(output_zip), report_path(output_zip, output_dir)]
 
 
 def no_report(
@@ -126,7 +128,7 @@ def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str
         return None
     with quiet_imports():
         from vsim_tf.data.videos import read_ids
-    return read_ids(expand_pattern(str(pattern)))
+    return read_ids(expand_pattern(folder_pattern(pattern.parent)))
 
 
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from vsim_tf.data import demo, demo_world
 from vsim_tf.data.demo import write_demo_data
+from vsim_tf.data.files import exclusive
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.records import read_records
@@ -128,6 +129,14 @@ def test_an_existing_set_is_kept(folder, tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UserError, match="is no demo data set"):
         write_demo_data(str(tmp_path), **SIZES)
+
+
+def test_a_second_writer_is_refused(folder, tmp_path):
+    with exclusive(tmp_path / "demo"), pytest.raises(UserError, match="demo: another process is writing into it"):
+        write_demo_data(str(tmp_path / "demo"), **SIZES)
+    assert not list(tmp_path.iterdir())
+    with exclusive(folder):  # by one that will find it complete
+        assert not write_demo_data(str(folder), **SIZES)
 
 
 @pytest.mark.parametrize(("changes", "message"), [({"num_pairs": 0}, "--num_pairs is 0; expected at least 1"),

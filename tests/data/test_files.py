@@ -1,5 +1,7 @@
 """JSON read strictly, and folders that one process has to itself."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.data import files
-from vsim_tf.data.files import exclusive, read_json_lines, read_json_object
+from vsim_tf.data.files import exclusive, lock_file, read_json_lines, read_json_object, remove_stale_lock
 from vsim_tf.errors import UserError
 
 HOLD = """
@@ -77,9 +79,86 @@ def test_a_folder_has_one_writer_and_is_free_when_that_was_killed(tmp_path):
         with pytest.raises(UserError, match=f"{tmp_path}: another process is writing into it"), exclusive(tmp_path):
             pytest.fail("both have it")
         other.kill()
+    assert lock_file(tmp_path).exists()
     with exclusive(tmp_path):
         pass
     assert os.listdir(tmp_path) == []
+    assert not lock_file(tmp_path).exists()
+
+
+def test_a_folder_may_come_and_go_while_it_is_locked(tmp_path):
+    folder = tmp_path / "new/run"
+    with exclusive(folder):
+        for _ in range(2):
+            folder.mkdir()
+            with pytest.raises(UserError, match="run: another process is writing"), exclusive(folder):
+                pytest.fail("both have it")
+            folder.rmdir()
+    assert [path.name for path in tmp_path.rglob("*")] == ["new"]
+
+
+def test_a_lock_file_that_its_owner_removes_before_it_is_locked_counts_for_nothing(tmp_path, monkeypatch):
+    """Of two that wait for it, one would lock the removed file and the other a new one."""
+    lock, flock, calls = lock_file(tmp_path), fcntl.flock, []
+
+    def remove_first(descriptor, operation):
+        if not calls:
+            lock.unlink()
+        calls.append(descriptor)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(files.fcntl, "flock", remove_first)
+    with exclusive(tmp_path):
+        assert len(calls) == 2
+        assert os.path.samestat(os.stat(lock), os.fstat(calls[1]))
+    assert not lock.exists()
+
+
+def test_a_name_and_a_link_to_it_are_one_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    with exclusive(tmp_path / "run"), pytest.raises(UserError, match="link: another"), exclusive(tmp_path / "link"):
+        pytest.fail("both have it")
+
+
+def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with exclusive(tmp_path), exclusive(tmp_path):
+        pass
+    assert not lock_file(tmp_path).exists()
+
+
+def test_the_folder_itself_is_locked_where_the_one_around_it_may_not_be_written(tmp_path, monkeypatch):
+    def refuse(path, *arguments):
+        if str(path).endswith(".lock"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, *arguments)
+
+    original = os.open
+    monkeypatch.setattr(files.os, "open", refuse)
+    with exclusive(tmp_path), pytest.raises(UserError, match="another process"), exclusive(tmp_path):
+        pytest.fail("both have it")
+    with pytest.raises(PermissionError), exclusive(tmp_path / "missing"):
+        pytest.fail("there is no such folder")
+
+
+def test_a_stale_lock_file_is_removed_and_a_held_one_is_not(tmp_path):
+    lock_file(tmp_path).touch()
+    with exclusive(tmp_path):
+        remove_stale_lock(tmp_path)
+        assert lock_file(tmp_path).exists()
+    lock_file(tmp_path).touch()
+    remove_stale_lock(tmp_path)
+    assert not lock_file(tmp_path).exists()
+    remove_stale_lock(tmp_path)
+
+
+def test_the_message_of_a_caller(tmp_path):
+    with exclusive(tmp_path), pytest.raises(UserError, match="^of the caller$"), exclusive(tmp_path, "of the caller"):
+        pytest.fail("both have it")
 
 
 @given(data=st.binary(max_size=20), at_once=st.integers(1, 25))

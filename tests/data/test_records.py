@@ -105,6 +105,24 @@ def test_expand_pattern(folder, monkeypatch):
     assert records.expand_pattern("c[1].tfrecords") == ["c[1].tfrecords"]
 
 
+def test_a_path_that_exists_is_taken_as_it_is(folder, monkeypatch):
+    """Also with characters of patterns in its folder, and with commas, alone or among others."""
+    odd = folder / "a,b [1] *?'"
+    odd.mkdir()
+    for name in ("one.tfrecords", "two,2.tfrecords", "[3].tfrecords"):
+        (odd / name).write_bytes(b"x")
+    (folder / "a 1").mkdir()  # which the pattern would match
+    (folder / "a 1/one.tfrecords").write_bytes(b"x")
+    everything = sorted(str(path) for path in odd.iterdir())
+    assert records.expand_pattern(records.folder_pattern(odd)) == everything
+    assert records.expand_pattern(",".join(map(str, odd.iterdir()))) == everything
+    both = [f"{folder}/a 1/one.tfrecords", f"{odd}/one.tfrecords"]
+    assert records.expand_pattern(f"{odd}/one.tfrecords,{folder}/a 1/*") == both
+    assert records.split_paths(f"{odd}/two,2.tfrecords,none.zip,{odd}/one.tfrecords") == [
+        f"{odd}/two,2.tfrecords", "none.zip", f"{odd}/one.tfrecords",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("pattern", "message"), [
     ("missing.tfrecords", "matches no file"), ("a*,missing*", "'missing.*matches no file"), ("", "matches no file"),
     (".", "is a folder.*tfrecords'"), ("a.tfrecords,empty", "'empty' is empty"),

@@ -29,7 +29,8 @@ def measure(folder: str, name: str, deterministic: bool):
     from vsim_tf.data.text import Tokenizer, build_vocab
     from vsim_tf.training.device import use_deterministic_kernels
     from vsim_tf.training.objectives import PretrainObjective
-    from vsim_tf.training.pretraining import make_trainer, read_titles
+    from vsim_tf.training.pretrain_inputs import read_titles
+    from vsim_tf.training.pretraining import make_trainer
     from vsim_tf.training.run_folder import batch_format
 
     use_deterministic_kernels(deterministic)

@@ -35,10 +35,10 @@ def plain_user() -> list[str]:
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with blanks and Chinese characters in its path, and read-only data in it."""
+    """A folder with blanks, quotes, commas, Chinese characters and those of patterns in its path, and read-only data in it."""
     if not os.geteuid() and not shutil.which("setpriv"):
         pytest.skip("root may write everywhere, and there is no setpriv")
-    data = tmp_path / "一个 文件夹" / "数据 data"
+    data = tmp_path / "一个 [文件夹], 'a' *" / "数据 data"
     rng = np.random.default_rng(0)
     for part in ("pointwise", "pairwise", "test_a", "test_b"):
         (data / part).mkdir(parents=True)

@@ -1,9 +1,10 @@
-"""What is said of checkpoints that are not there."""
+"""Checkpoints by their names, and what is said of those that are not there."""
 
 import pytest
+import tensorflow as tf
 
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import require_checkpoint, resuming_state
+from vsim_tf.training.checkpoint_files import path_for_tensorflow, require_checkpoint, resuming_state
 
 
 @pytest.fixture
@@ -45,3 +46,17 @@ def test_a_folder_without_any_points_to_the_document(tmp_path, folder, said):
 def test_what_a_run_resumes_from(run, tmp_path):
     assert resuming_state(run) == "it resumes from last/ckpt-1000"
     assert resuming_state(tmp_path) == "it starts again, as no state is saved yet"
+
+
+@pytest.mark.parametrize("name", ["plain", "a,b 'c'", "[ir]", "a*", "b?", "[[]"])
+def test_tensorflow_reads_a_checkpoint_in_any_folder(tmp_path, monkeypatch, name):
+    """Without a path of its own it would look for what `[ir]` matches."""
+    monkeypatch.chdir(tmp_path)
+    checkpoint, variable = f"{name}/last/ckpt-4", tf.Variable(3.0)
+    (tmp_path / name / "last").mkdir(parents=True)
+    tf.train.Checkpoint(value=variable).write(checkpoint)
+    variable.assign(0.0)
+    with path_for_tensorflow(checkpoint) as path:
+        assert "value/.ATTRIBUTES/VARIABLE_VALUE" in tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        tf.train.Checkpoint(value=variable).read(path).assert_consumed()
+    assert variable.numpy() == 3.0

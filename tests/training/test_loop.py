@@ -15,7 +15,6 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.data.files import exclusive
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
@@ -445,10 +444,3 @@ def test_state_that_is_not_finite_is_not_saved_at_a_signal(case, tmp_path, monke
     with pytest.raises(UserError, match="is nan at step 5"):
         run(case.trainer, case.data, tmp_path / "run", batches=spoiled(case.data, 4))
     assert newest_checkpoint(tmp_path / "run", "last").endswith("ckpt-3")
-
-
-@ONE_CASE
-def test_a_second_process_in_the_same_folder_is_refused(case, tmp_path):
-    with exclusive(tmp_path), pytest.raises(UserError, match="another process is writing into it"):
-        run(case.trainer, case.data, tmp_path)
-    assert not list(tmp_path.iterdir())

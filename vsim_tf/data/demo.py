@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from vsim_tf.data import demo_world
 from vsim_tf.data.demo_world import World
-from vsim_tf.data.files import sync
+from vsim_tf.data.files import exclusive, remove_stale_lock, sync
 from vsim_tf.data.records import write_records
 from vsim_tf.errors import UserError
 from vsim_tf.flags import quiet_imports, run
@@ -93,13 +93,24 @@ def write_demo_data(
         Whether something was written; False if the folder holds this data set already.
 
     Raises:
-        UserError: a size below 1 (videos with pairs: below 10), or a folder that holds something else or cannot be
-            written.
+        UserError: a size below 1 (videos with pairs: below 10), a folder that holds something else or cannot be
+            written, or another process that writes it.
     """
     parameters = {"version": _VERSION, **{name: value for name, value in locals().items() if name != "output_dir"}}
     _check_sizes(parameters)
     target = Path(os.path.abspath(output_dir))
     if _is_complete(target, parameters):
+        remove_stale_lock(target)
+        return False
+    try:
+        with exclusive(target):
+            return _write_folder(target, parameters)
+    except OSError as error:
+        raise UserError(f"--output_dir {output_dir!r} cannot be written: {error.strerror}; choose another") from None
+
+
+def _write_folder(target: Path, parameters: dict[str, int]) -> bool:
+    if _is_complete(target, parameters):  # written by another process meanwhile
         return False
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
@@ -108,8 +119,6 @@ def write_demo_data(
         _write_all(unfinished, parameters)
         os.replace(unfinished, target)
         sync(target.parent)
-    except OSError as error:
-        raise UserError(f"--output_dir {output_dir!r} cannot be written: {error.strerror}; choose another") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return True
@@ -246,19 +255,41 @@ _FLAG_HELP = {
 }
 
 
-def _define_flags() -> None:
+def define_flags() -> None:
     flags.DEFINE_string("output_dir", "data/demo", "Folder for the demo data.")
     for name, text in _FLAG_HELP.items():
         flags.DEFINE_integer(name, write_demo_data.__kwdefaults__[name], text)
 
 
+def check_flags(devices: int = 1) -> None:
+    """`UserError` for illegal sizes."""
+    del devices  # which take no part
+    _check_sizes(_parameters())
+
+
+def check_inputs() -> None:
+    """There are none."""
+
+
+def finished() -> bool:
+    """Whether the data set is there, after saying so."""
+    if not _is_complete(Path(os.path.abspath(flags.FLAGS.output_dir)), {"version": _VERSION, **_parameters()}):
+        return False
+    main()
+    return True
+
+
+def _parameters() -> dict[str, int]:
+    return {name: flags.FLAGS[name].value for name in _FLAG_HELP}
+
+
 def main() -> None:
     """Write demo data as the flags say."""
-    written = write_demo_data(flags.FLAGS.output_dir, **{name: flags.FLAGS[name].value for name in _FLAG_HELP})
+    written = write_demo_data(flags.FLAGS.output_dir, **_parameters())
     outcome = "demo data written" if written else "complete demo data is there, nothing to do"
     print(f"{flags.FLAGS.output_dir}: {outcome}")
 
 
 if __name__ == "__main__":
-    _define_flags()
+    define_flags()
     run(main, "Makes demo data in the contest's format: python -m vsim_tf.data.demo --output_dir=data/demo", "__main__")

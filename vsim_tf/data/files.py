@@ -1,6 +1,7 @@
 """Text and JSON read strictly, files that appear complete or not at all, and folders that one process has to itself."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -104,23 +105,68 @@ def without_nan(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def exclusive(folder: str | os.PathLike) -> Iterator[None]:
+def exclusive(folder: str | os.PathLike, message: str = "") -> Iterator[None]:
     """Keeps out of a folder every other process that asks for the same; a killed process lets go of it.
 
+    The lock is on a file next to the folder, `.fold-00.lock` for `fold-00`: the folder itself may be missing, deleted or replaced
+    meanwhile. The file is removed at the end; a killed process leaves it, free for the next one.
+
     Raises:
-        UserError: another process has it.
+        UserError: another process has it; with the message, if one is given.
+        OSError: the lock file cannot be written.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    folder_path = Path(os.path.realpath(folder))
+    lock = lock_file(folder_path)
+    message = message or f"{folder}: another process is writing into it; wait for its end, or choose another folder"
+    with contextlib.suppress(FileExistsError):  # a file in its place, as opening says
+        lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another process is writing into it; wait for its end, or choose another folder") from None
-        except OSError:
-            pass  # a file system without locks, as some network ones are
+        descriptor = _locked_file(lock, message)
+    except PermissionError:
+        if not folder_path.is_dir():
+            raise
+        # the folder may be written, the one around it not
+        lock, descriptor = None, _locked(os.open(folder_path, os.O_RDONLY), message)
+    try:
         yield
     finally:
+        if lock:
+            lock.unlink(missing_ok=True)  # while it is locked: whoever waits for this file finds out that it is gone
         os.close(descriptor)
+
+
+def lock_file(folder: Path) -> Path:
+    """The file that `exclusive` locks for a folder."""
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def remove_stale_lock(folder: Path):
+    """Removes the lock file that a killed process has left; one that is held stays."""
+    if lock_file(Path(os.path.realpath(folder))).exists():
+        with contextlib.suppress(UserError, OSError), exclusive(folder):
+            pass
+
+
+def _locked_file(lock: Path, message: str) -> int:
+    """A descriptor of the locked file that has this name now, not of one that its owner has removed since it was opened."""
+    while True:
+        # for writing: network file systems lock nothing else
+        descriptor = _locked(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666), message)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(lock)):
+                return descriptor
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, message: str) -> int:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            os.close(descriptor)
+            raise UserError(message) from None
+        # else a file system without locks, as some network ones are
+    return descriptor
 
 
 @contextlib.contextmanager
@@ -171,3 +217,9 @@ def fingerprint(path: str | os.PathLike) -> dict[str, str | int]:
             sha256.update(data)
             size += len(data)
     return {"name": Path(path).name, "bytes": size, "sha256": sha256.hexdigest()}
+
+
+def stamp(path: str | os.PathLike) -> dict[str, str | int]:
+    """`{"name", "bytes", "mtime_ns"}` of a file: whether it may have changed where it lies, without reading it."""
+    status = os.stat(path)
+    return {"name": Path(path).name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}

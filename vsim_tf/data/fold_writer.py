@@ -114,8 +114,8 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
     folder, is_new = output_dir / _UNFINISHED, not output_dir.exists()
     with contextlib.ExitStack() as stack:
         try:
-            output_dir.mkdir(parents=True, exist_ok=True)
             stack.enter_context(exclusive(output_dir))
+            output_dir.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
             folder.mkdir()
         except OSError as error:

@@ -135,7 +135,11 @@ def fold_files(folder: str | os.PathLike, fold: int) -> tuple[list[str], list[st
     Raises:
         UserError: what `read_manifest` refuses, or a fold that the set does not have.
     """
-    manifest = read_manifest(folder)
+    return files_of_fold(folder, read_manifest(folder), fold)
+
+
+def files_of_fold(folder: str | os.PathLike, manifest: Manifest, fold: int) -> tuple[list[str], list[str]]:
+    """The same by the manifest of the folder."""
     if not 0 <= fold < manifest.num_folds:
         raise UserError(f"fold {fold} is not in {folder}; its folds are 0 to {manifest.num_folds - 1}")
     entry = manifest.folds[fold]

@@ -8,7 +8,7 @@ import glob
 import os
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import google_crc32c
 import numpy as np
@@ -27,6 +27,8 @@ _HEADER_BYTES = _LENGTH.size + _CRC.size
 def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
     """Sorted files of a glob pattern, or of several separated by commas.
 
+    A path that exists is taken as it is, whatever characters it has; `folder_pattern` makes patterns in such folders.
+
     Args:
         pattern: one or more.
         may_be_empty: accept files of 0 bytes; as a rule they were not copied well.
@@ -34,15 +36,7 @@ def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
     Raises:
         UserError: a pattern that matches nothing, a folder, a file that cannot be read or is empty.
     """
-    files = set()
-    for part in pattern.split(","):
-        found = [part] if os.path.exists(part) else glob.glob(part)
-        if not found:
-            raise UserError(
-                f"{part!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by commas"
-                f" ({whats_there(part)}; docs/data.md has the files that are expected)"
-            )
-        files.update(found)
+    files = {file for _, found in split_at_commas(pattern, _matching_files) for file in found}
     for file in sorted(files):
         if os.path.isdir(file):
             raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, '*.tfrecords')}'")
@@ -51,6 +45,42 @@ def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
         if not may_be_empty and not os.path.getsize(file):
             raise UserError(f"{file!r} is empty; copy it again, or leave it out")
     return sorted(files)
+
+
+def folder_pattern(folder: str | os.PathLike) -> str:
+    """The pattern of all record files in a folder, whatever characters its name has."""
+    return os.path.join(glob.escape(os.fspath(folder)), "*.tfrecords")
+
+
+def _matching_files(pattern: str) -> list[str]:
+    """What a path or glob pattern without separating commas stands for; empty if that is nothing."""
+    return [pattern] if os.path.exists(pattern) else glob.glob(pattern)
+
+
+def split_at_commas(text: str, find: Callable[[str], list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """The parts between commas, each with what `find` finds for it; a name with commas is one part where something is found.
+
+    Raises:
+        UserError: a part for which nothing is found.
+    """
+    parts = text.split(",")
+    while parts:
+        for count in range(len(parts), 0, -1):
+            part = ",".join(parts[:count])
+            if found := find(part):
+                break
+        else:
+            raise UserError(
+                f"{','.join(parts)!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by"
+                f" commas ({whats_there(parts[0])}; docs/data.md has the files that are expected)"
+            )
+        yield part, found
+        parts = parts[count:]
+
+
+def split_paths(text: str) -> list[str]:
+    """Paths separated by commas; one that exists may have commas in its name."""
+    return [path for path, _ in split_at_commas(text, lambda part: [part] if "," not in part or os.path.exists(part) else [])]
 
 
 def record_spans(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:

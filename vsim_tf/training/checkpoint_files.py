@@ -3,8 +3,11 @@
 A name such as `ckpt-4000` stands for `ckpt-4000.index` and its data. No other file says which is the newest: the number does.
 """
 
+import contextlib
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
@@ -35,6 +38,19 @@ def require_checkpoint(checkpoint: str | os.PathLike):
 def index_file(checkpoint: str | os.PathLike) -> Path:
     """The file without which a checkpoint is not there."""
     return Path(f"{os.fspath(checkpoint)}.index")
+
+
+@contextlib.contextmanager
+def path_for_tensorflow(checkpoint: str | os.PathLike) -> Iterator[str]:
+    """A path by which TensorFlow reads a checkpoint: it takes the path for a pattern, so none with `*?[\\` will do."""
+    if not set("*?[\\") & set(os.fspath(checkpoint)):
+        yield os.fspath(checkpoint)
+        return
+    checkpoint = Path(os.path.abspath(checkpoint))
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "checkpoints")
+        link.symlink_to(checkpoint.parent)
+        yield os.fspath(link / checkpoint.name)
 
 
 def resuming_state(folder: Path) -> str:

@@ -24,6 +24,7 @@ from vsim_tf.training.checkpoint_files import (
     BEST,
     LAST,
     index_file,
+    path_for_tensorflow,
     require_checkpoint,
     resuming_state,
     saved_checkpoints,
@@ -70,7 +71,8 @@ def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
     weights = model_weights(model)
     try:
         _require_fit(weights, checkpoint, model.config.name)
-        status = tf.train.Checkpoint(weights=weights).read(os.fspath(checkpoint))
+        with path_for_tensorflow(checkpoint) as path:
+            status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:
         raise UserError(f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}") from error
     status.assert_existing_objects_matched()
@@ -102,7 +104,8 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLi
 
 def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
     require_checkpoint(checkpoint)
-    shapes = tf.train.load_checkpoint(os.fspath(checkpoint)).get_variable_to_shape_map()
+    with path_for_tensorflow(checkpoint) as path:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     pattern = re.compile(r"weights/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
     return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
 
@@ -239,7 +242,8 @@ class TrainingState:
         _require_fit(self.weights, checkpoint, self.name)
         self.whole = _is_whole(checkpoint)
         try:
-            (self._whole if self.whole else self._complete).read(os.fspath(checkpoint)).assert_consumed()
+            with path_for_tensorflow(checkpoint) as path:
+                (self._whole if self.whole else self._complete).read(path).assert_consumed()
         except AssertionError as error:
             raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
 

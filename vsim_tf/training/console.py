@@ -2,23 +2,28 @@
 
 import math
 from pathlib import Path
-from typing import Any
-
-import tensorflow as tf
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
-from vsim_tf.training.loop import Trainer
 from vsim_tf.training.run_folder import SUMMARY, RunSettings
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from vsim_tf.training.loop import Trainer
 
 SCORE = (int, float, type(None))
 """A Spearman in JSON is null where it is not defined; older files have NaN and -Infinity."""
 SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
 
 
-def announce(label: str, settings: RunSettings, strategy: tf.distribute.Strategy, counts: dict[str, int]):
+
+def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
     """A table of what is about to run: model, device, data, schedule."""
+    import tensorflow as tf
+    from rich.console import Console
+    from rich.table import Table
+
     model, training = settings.model, settings.training
     encoder = model.encoder
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -46,7 +51,7 @@ def _order(settings: RunSettings) -> str:
     return f"examples of similar length, batches in random order{seen}"
 
 
-def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: Trainer | None = None):
+def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: "Trainer | None" = None):
     """One line about a complete run, with traces and compilations of its step if it ran just now.
 
     Raises:

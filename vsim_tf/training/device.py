@@ -4,8 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
-BFLOAT16_CAPABILITY = (8, 0)
-"""NVIDIA's compute capability from which on GPUs multiply bfloat16 in hardware (Ampere)."""
+from vsim_tf.gpus import multiply_bfloat16
 
 
 def suitable_precision(wanted: str) -> str:
@@ -14,8 +13,7 @@ def suitable_precision(wanted: str) -> str:
         return wanted
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    capable = [detail.get("compute_capability", (0, 0)) >= BFLOAT16_CAPABILITY for detail in details]
-    return "mixed_bfloat16" if gpus and all(capable) else "float32"
+    return "mixed_bfloat16" if multiply_bfloat16([detail.get("compute_capability", (0, 0)) for detail in details]) else "float32"
 
 
 def use_deterministic_kernels(wanted: bool | None):

@@ -1,67 +1,39 @@
 """The fine-tuning stage: one pre-trained model on scored pairs, any number of folds in one process."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
 from vsim_tf.config import StageConfig
-from vsim_tf.data.manifest import fold_files
 from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.data.plausibility import check_sample
 from vsim_tf.data.rank_labels import RankLabels, read_similarities
 from vsim_tf.data.record_index import RecordIndex
-from vsim_tf.data.records import expand_pattern
 from vsim_tf.embedding import Embedder
-from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import LAST, newest_checkpoint
 from vsim_tf.training.checkpoints import restore_weights
 from vsim_tf.training.cluster import worker_shard
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.objectives import PairObjective
+from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.run_folder import (
     TAGS,
     TOKENIZER,
     RunSettings,
-    checkpoint_fingerprint,
-    data_files,
     prepare_run_folder,
     read_batch_format,
-    read_model_config,
     read_summary,
+    run_lock,
     write_summary,
 )
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
+from vsim_tf.training.workers import require_agreement
 
 PAIRS_LOOKED_AT = 256
 """Of the first run's training pairs, before training."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PairRun:
-    """One fine-tuning run: its folder and its files of pairs; rank labels are ranks among those of `ranked_files`."""
-
-    folder: Path
-    train_files: Sequence[str]
-    val_files: Sequence[str]
-    ranked_files: Sequence[str]
-
-
-def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
-    """The run of one fold: trains on every file but the fold's, validates on the fold's."""
-    train_files, val_files = fold_files(folds_dir, fold)
-    return PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files, sorted({*train_files, *val_files}))
-
-
-def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
-    """A run on files given by patterns, e.g. in the layout of 2021."""
-    train_files = expand_pattern(train_pattern, may_be_empty=True)  # as always-train.tfrecord may be
-    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
 
 
 def finetune(
@@ -87,33 +59,27 @@ def finetune(
     """
     strategy = make_strategy()
     training = training.replace(precision=suitable_precision(training.precision))
-    config = read_model_config(pretrained)
-    if config.name != model:
-        raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
-    if read_summary(pretrained) is None:
-        raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
-    checkpoint = newest_checkpoint(pretrained, LAST)
+    settings_of_runs = run_settings(pretrained, model, runs, training)
+    config, checkpoint = finished_pretraining(pretrained, model)
     form = read_batch_format(pretrained, config)
     trainer = embedder = None
-    for run in runs:
+    for run, settings in zip(runs, settings_of_runs, strict=True):
         label = f"{model} {run.folder.name}"
-        data = {
-            "train": data_files(run.train_files), "validation": data_files(run.val_files),
-            "pretrained": checkpoint_fingerprint(checkpoint),
-        }  # fmt: skip
-        settings = RunSettings("pair", config, training, form.tokenizer, form.tags, data)
-        if summary := prepare_run_folder(run.folder, settings, overwrite):
-            announce_finished(label, summary, run.folder)
-            continue
-        if trainer is None:
-            index = RecordIndex(run.train_files)
-            check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
-            trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
-            embedder = Embedder(trainer.model, strategy)
-            announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
-            unfinished = [each.folder for each in runs if overwrite or read_summary(each.folder) is None]
-            require_space_for_runs(trainer.state, unfinished, keep_optimizer)
-        _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)
+        with run_lock(run.folder):
+            summary = prepare_run_folder(run.folder, settings, overwrite)
+            require_agreement(strategy, settings.to_dict() | {"is complete": summary is not None}, run.folder)
+            if summary:
+                announce_finished(label, summary, run.folder)
+                continue
+            if trainer is None:
+                index = RecordIndex(run.train_files)
+                check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
+                trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
+                embedder = Embedder(trainer.model, strategy)
+                announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
+                unfinished = [each.folder for each in runs if overwrite or read_summary(each.folder) is None]
+                require_space_for_runs(trainer.state, unfinished, keep_optimizer)
+            _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)
 
 
 def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import exclusive, output_file, read_json_lines, without_nan
+from vsim_tf.data.files import output_file, read_json_lines, without_nan
 from vsim_tf.errors import Stopped, UserError, system_reason
 from vsim_tf.memory import enough_memory
 from vsim_tf.models import VideoModel
@@ -110,7 +110,7 @@ class Trainer:
         label: str,
         keep_optimizer: bool = False,
     ) -> dict[str, float | None]:
-        """Trains in a run folder until the stage's last step, continuing what the folder already holds.
+        """Trains in a run folder, which the caller has locked, until the stage's last step, from what the folder already holds.
 
         Args:
             folder: receives `last/`, `best/`, `metrics.jsonl` and TensorBoard events.
@@ -124,12 +124,12 @@ class Trainer:
             step, spearman, best_spearman, best_step; None for a Spearman that is not defined.
 
         Raises:
-            UserError: a number is no longer finite, a checkpoint cannot be read or written, memory does not suffice, or another
-                process trains in this folder; the last good state is kept.
+            UserError: a number is no longer finite, a checkpoint cannot be read or written, or memory does not suffice; the
+                last good state is kept.
             Stopped: by SIGTERM or Ctrl-C; the state is saved.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder) if is_chief() else contextlib.nullcontext(), StopSignals(self.strategy) as signals:
+        with StopSignals(self.strategy) as signals:
             self.state.reset()
             restored = self.state.restore_last(folder)
             self.state.require_moments(folder, self.stage.total_steps)

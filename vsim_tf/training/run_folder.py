@@ -7,24 +7,28 @@ metrics.jsonl    one JSON object per log line          events/    the same for T
 last/  best/     checkpoints                           summary.json  written when the run is complete
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.data.files import exclusive, fingerprint, output_file, read_json_object
-from vsim_tf.data.pipeline import BatchFormat
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import Tokenizer, load_tokenizer
 from vsim_tf.errors import UserError
 from vsim_tf.training.cluster import is_chief
 from vsim_tf.training.extension import asks_for_more_steps, require_extensible
 from vsim_tf.training.settings import differences, other_settings
+
+if TYPE_CHECKING:
+    from vsim_tf.data.pipeline import BatchFormat  # which loads TensorFlow
 
 CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
 
@@ -59,8 +63,24 @@ class RunSettings:
         }
 
 
+@contextlib.contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a run folder, from before it is prepared until its summary is written; for the chief alone.
+
+    Raises:
+        UserError: another process has it, or the folder cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            if is_chief():
+                stack.enter_context(exclusive(folder))
+        except OSError as error:
+            raise UserError(f"--output_dir: {folder} cannot be written: {error.strerror}") from None
+        yield
+
+
 def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> dict[str, Any] | None:
-    """Makes the folder ready for a run, or returns the summary of the finished run that it holds.
+    """Makes a folder, which `run_lock` holds, ready for a run, or returns the summary of the finished run in it.
 
     Raises:
         UserError: the folder cannot be written, or holds a run with other settings, except for more steps where its schedules
@@ -88,6 +108,19 @@ def _finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
     return None if extended else summary
 
 
+def finished_run(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
+    """The summary of the finished run of these settings that a folder holds, else None; nothing is written.
+
+    Raises:
+        UserError: the folder holds a finished run with other settings.
+    """
+    summary = read_summary(folder)
+    if summary is None or summary.get("step") != settings.training.total_steps:
+        return None
+    _require_same(folder, settings)
+    return summary
+
+
 def _tag_lines(tags: np.ndarray) -> bytes:
     return "".join(f"{tag}\n" for tag in tags).encode()
 
@@ -105,10 +138,9 @@ def _require_same(folder: Path, settings: RunSettings):
     found, wanted = read_config(folder), json.loads(json.dumps(settings.to_dict()))
     differing = differences(found, wanted)
     if asks_for_more_steps(differing):
-        with exclusive(folder):
-            require_extensible(folder, _stage(folder, found), settings.training)
-            (folder / SUMMARY).unlink(missing_ok=True)  # first, so that no moment shows a complete run of too few steps
-            write_json(folder / CONFIG, settings.to_dict())
+        require_extensible(folder, _stage(folder, found), settings.training)
+        (folder / SUMMARY).unlink(missing_ok=True)  # first, so that no moment shows a complete run of too few steps
+        write_json(folder / CONFIG, settings.to_dict())
     elif differing:
         raise other_settings(folder, settings.kind, differing)
 
@@ -167,11 +199,16 @@ def read_model_config(folder: Path) -> ModelConfig:
         raise UserError(f"{folder / CONFIG}: {error}") from None
 
 
-def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
-    """How records become batches for the model of a run folder: its own tokenizer and tag list.
+def read_batch_format(folder: Path, model: ModelConfig) -> "BatchFormat":
+    """How records become batches for the model of a run folder; raises as `read_vocabularies` does."""
+    return batch_format(model, *read_vocabularies(folder, model))
+
+
+def read_vocabularies(folder: Path, model: ModelConfig) -> tuple[Tokenizer, np.ndarray]:
+    """The tokenizer and the tag list of a run folder.
 
     Raises:
-        UserError: the tokenizer or tag list is not the one that the model was trained with.
+        UserError: one of them is not the one that the model was trained with.
     """
     config = read_config(folder)
     tokenizer = load_tokenizer(folder / TOKENIZER, model.encoder.kind)
@@ -180,11 +217,13 @@ def read_batch_format(folder: Path, model: ModelConfig) -> BatchFormat:
     tags = read_tag_list(folder / TAGS)
     if hashlib.sha256(_tag_lines(tags)).hexdigest() != config["tags"].get("sha256"):
         raise UserError(f"{folder / TAGS}: other tags than the model was trained with ({folder / CONFIG})")
-    return batch_format(model, tokenizer, tags)
+    return tokenizer, tags
 
 
-def batch_format(model: ModelConfig, tokenizer: Tokenizer, tags: np.ndarray) -> BatchFormat:
+def batch_format(model: ModelConfig, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
     """How records become batches for a model."""
+    from vsim_tf.data.pipeline import BatchFormat
+
     return BatchFormat(
         tokenizer, tags, model.max_text_length, model.max_frames, model.frame_embedding_size, model.trims_text, model.trims_frames
     )

@@ -1,0 +1,146 @@
+"""run.sh as a person starts it: options, and what is missing, in its first second."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import toys
+
+from vsim_tf.data.files import exclusive
+
+ROOT = Path(__file__).parents[1]
+NO_TENSORFLOW = """
+import sys
+
+def refuse(event, arguments):
+    if event == "import" and arguments[0] == "tensorflow":
+        raise RuntimeError("TensorFlow is loaded")
+
+sys.addaudithook(refuse)
+"""
+
+
+@pytest.fixture(params=["dash", "bash"])
+def shell(request):
+    if not shutil.which(request.param):
+        pytest.skip(f"no {request.param} here")
+    return request.param
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Inputs of all stages, in a folder with characters that mean something to shells and patterns."""
+    folder = tmp_path / "da[ta], 'of' *"
+    for part in ("pointwise", "pairwise", "test_a", "test_b"):
+        (folder / part).mkdir(parents=True)
+        toys.write_records(folder / part / f"{part}.tfrecords", toys.random_videos(12))
+    for part in ("pairwise", "test_a"):
+        (folder / part / "label.tsv").write_text("".join(f"v{i}\tv{i + 1}\t0.5\n" for i in range(11)))
+    (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in toys.TAGS))
+    return folder
+
+
+def run(folder: Path, *options: str, shell: str = "sh") -> subprocess.CompletedProcess:
+    """Starts run.sh where loading TensorFlow is an error."""
+    (folder / "python").mkdir(exist_ok=True)
+    (folder / "python/sitecustomize.py").write_text(NO_TENSORFLOW)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(folder / "python")}
+    command = [shutil.which(shell), "run.sh", *options]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def assert_refused(result, *words):
+    """One line, before any stage."""
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert result.stderr.splitlines()[0].startswith("error: ")
+    assert not [word for word in words if word not in result.stderr.splitlines()[0]], result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--colour=red"], ["unknown option --colour=red"]),
+        (["uniter"], ["unknown option uniter"]),
+        (["--jobs"], ["--jobs needs a value: --jobs=VALUE"]),
+    ],
+)
+def test_options_that_are_refused(shell, tmp_path, options, words):
+    assert_refused(run(tmp_path, *options, shell=shell), *words)
+
+
+def options(data_dir: Path, *more: str) -> list[str]:
+    sizes = ["--models=uniter,uniter_roformer", "--size=tiny", f"--frame_embedding_size={toys.DIM}"]
+    return ["--data_dir", str(data_dir), f"--output_dir={data_dir.parent}/out", *sizes, *more]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--models=uniter unterx"], ["unterx: not a registered model"]),
+        (["--jobs=0"], ["--jobs=0"]),
+        (["--folds=0-"], ["--folds=0-"]),
+        (["--pretrain_flags=--lr=high"], ["lr"]),
+        (["--pretrain_flags=--bert_seq_length=600"], ["600 positions", "512"]),
+        (["--finetune_flags=--total_steps=10 --warmup_steps=10"], ["warm-up of 10 steps"]),
+        (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
+        (["--ensemble_flags=--method=mean"], ["method"]),
+        (["--ensemble_flags=--test_name='test_b"], ["quote as for a shell"]),
+        (["--bert_dir=none", "--size=base"], ["none does not exist"]),
+        (["--roformer_vocab=none"], ["none does not exist"]),
+    ],
+)
+def test_what_is_refused_before_the_first_stage(data_dir, more, words):
+    assert_refused(run(data_dir.parent, *options(data_dir, *more)), *words)
+    assert not (data_dir.parent / "out/folds").exists()
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        (["pairwise/label.tsv"], ["pairwise/label.tsv does not exist"]),
+        (["pairwise/pairwise.tfrecords"], ["pairwise/*.tfrecords", "matches no file"]),
+        (["pointwise/pointwise.tfrecords"], ["pointwise/*.tfrecords", "matches no file"]),
+        (["tag_list.txt"], ["tag_list.txt does not exist"]),
+        (["test_a/test_a.tfrecords", "test_b/test_b.tfrecords"], ["test_*/*.tfrecords", "matches no file"]),
+    ],
+)
+def test_inputs_that_are_missing(data_dir, gone, words):
+    for file in gone:
+        (data_dir / file).unlink()
+    assert_refused(run(data_dir.parent, *options(data_dir)), *words)
+    assert not (data_dir.parent / "out/folds").exists()
+
+
+def test_a_test_set_in_a_file_of_another_name(data_dir):
+    (data_dir / "test_b/test_b.tfrecords").rename(data_dir / "test_b/videos.tfrecords")
+    assert_refused(run(data_dir.parent, *options(data_dir)), "test_b/test_b.tfrecords does not exist", "rename videos.tfrecords")
+
+
+def test_an_encoder_folder_without_its_files(data_dir):
+    hub = data_dir.parent / "hub"
+    hub.mkdir()
+    (hub / "vocab.txt").write_text("\n".join(toys.VOCABULARY) + "\n")
+    assert_refused(run(data_dir.parent, *options(data_dir, f"--bert_dir={hub}", "--size=base")), "hub/config.json")
+
+
+def test_a_second_run_sh_in_one_folder(data_dir):
+    with exclusive(data_dir.parent / "out/run"):
+        assert_refused(run(data_dir.parent, *options(data_dir)), f"--output_dir={data_dir.parent}/out: another run.sh")
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("test_b", "the zip is made of test_a: there is no test_b"),
+        ("test_a", "no report: "),
+    ],
+)
+def test_the_test_sets_that_are_there_are_enough(data_dir, gone, said):
+    shutil.rmtree(data_dir / gone)
+    result = run(data_dir.parent, *options(data_dir))
+    assert said in result.stdout
+    assert "TensorFlow is loaded" in result.stderr  # by the first stage: all was checked

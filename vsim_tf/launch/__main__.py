@@ -1,0 +1,85 @@
+"""Runs the stages of run.sh: python -m vsim_tf.launch OPTIONS --stage=NAME COMMAND --stage=NAME COMMAND ... (see `plan`)"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from vsim_tf.data.files import exclusive
+from vsim_tf.errors import UserError
+from vsim_tf.flags import USER_ERROR_EXIT, guarded
+from vsim_tf.gpus import visible_gpus
+from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
+from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
+from vsim_tf.report import read_timings
+from vsim_tf.run_report import TIMINGS
+
+
+def launch(plan: Plan):
+    """Checks all stages, then runs what is not finished; exits with the code of the first that fails."""
+    gpus = visible_gpus()
+    places = make_places(plan.jobs, plan.jobs_per_gpu, gpus)
+    for task in plan.tasks():
+        task.check_flags(devices=len(gpus) if plan.jobs == 1 else 1)
+    said = f"--output_dir={plan.output_dir}: another run.sh is writing into it; wait for its end, or choose another folder"
+    with exclusive(plan.output_dir / "run", said):
+        run_stages((stage for stage in plan.stages if stage.makes_inputs), places, plan.output_dir)
+        stages = [stage for stage in plan.stages if not stage.makes_inputs]
+        for stage in stages:
+            for task in stage.tasks:
+                task.check_inputs()
+        run_stages(stages, places, plan.output_dir)
+        print_times(plan.output_dir)
+
+
+def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path):
+    """Runs stages one after the other, and adds the time of those that had something to do to timings.tsv."""
+    for stage in stages:
+        print(f"\n== {stage.name}", flush=True)
+        started = time.monotonic()
+        try:
+            unfinished = [task for task in stage.tasks if not task.finished()]
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            fail(stage, Failure("", USER_ERROR_EXIT))
+        if failure := run_jobs([job(task) for task in unfinished], places if len(stage.tasks) > 1 else [{}]):
+            fail(stage, failure)
+        if unfinished:
+            with open(output_dir / TIMINGS, "a", encoding="utf-8") as file:
+                file.write(f"{stage.name}\t{round(time.monotonic() - started)}\n")
+
+
+def job(task: Task) -> Job:
+    return Job(task.model or task.arguments[0], (sys.executable, *task.command))
+
+
+def fail(stage: Stage, failure: Failure):
+    """Says which stage and model failed, and exits with its code."""
+    where = f" at {failure.name}" if failure.name and len(stage.tasks) > 1 else ""
+    if failure.code in (130, 143):
+        said = f"stopped in stage '{stage.name}'{where}; the same command goes on from there: finished stages are skipped"
+    else:
+        said = (
+            f"error: stage '{stage.name}' failed{where}; when that is fixed, run the same command again:"
+            " finished stages are skipped"
+        )
+    print(said, file=sys.stderr, flush=True)
+    sys.exit(failure.code)
+
+
+def print_times(output_dir: Path):
+    """Seconds of each stage over all runs that had something to do."""
+    if not (output_dir / TIMINGS).exists():
+        return
+    stages = sorted(read_timings(output_dir / TIMINGS), key=lambda stage: stage[1])
+    print(f"\nwhere the time went, in seconds over all runs into {output_dir}:")
+    for name, seconds in [*stages, ("all", sum(seconds for _, seconds in stages))]:
+        print(f"{seconds:.0f}\t{name}")
+
+
+if __name__ == "__main__":
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    sys.path.insert(0, os.getcwd())  # the five scripts
+    guarded(lambda: launch(read_plan(sys.argv[1:])))

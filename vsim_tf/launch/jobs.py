@@ -1,0 +1,138 @@
+"""Commands side by side: each in its place, stopped in good order when one of them fails."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from vsim_tf.errors import UserError
+from vsim_tf.gpus import VISIBLE, Gpu
+
+Place = Mapping[str, str]
+"""Where a command runs: what is added to its environment."""
+
+
+class Job(NamedTuple):
+    """A command by its name."""
+
+    name: str
+    command: Sequence[str]
+
+
+class Failure(NamedTuple):
+    """The first command that did not end well, and its exit code as a shell gives it."""
+
+    name: str
+    code: int
+
+
+def make_places(jobs: int, jobs_per_gpu: int, gpus: Sequence[Gpu]) -> list[Place]:
+    """A place for each of the jobs that run at a time: a GPU of its own, or a share of the CPU's cores.
+
+    Raises:
+        UserError: there are fewer GPUs than jobs, and no leave to share them.
+    """
+    if jobs == 1:
+        return [{}]
+    if gpus and jobs > len(gpus) * jobs_per_gpu:
+        needed = -(-jobs // len(gpus))
+        raise UserError(
+            f"--jobs={jobs}: there {'is one GPU' if len(gpus) == 1 else f'are {len(gpus)} GPUs'}; give"
+            f" --jobs={len(gpus) * jobs_per_gpu}, or --jobs_per_gpu={needed} to let models share a GPU and its memory"
+        )
+    # by lines and seldom: progress bars side by side would overwrite each other
+    common = {
+        "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "5", "TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)),
+    }  # fmt: skip
+    if not gpus:
+        return [common] * jobs
+    if jobs_per_gpu > 1:
+        common["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"
+    return [common | {VISIBLE: gpus[number % len(gpus)].name} for number in range(jobs)]
+
+
+def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
+    """Runs commands, as many at a time as there are places, until all have ended or one has failed.
+
+    Then the others get SIGTERM, and have ended when this returns. SIGTERM to this process is passed on; Ctrl-C reaches
+    the commands by itself. No command is begun after either.
+
+    Returns:
+        The first failure, None if there is none.
+    """
+    waiting, free, ended = deque(jobs), deque(places), queue.SimpleQueue()
+    running: dict[str, subprocess.Popen] = {}
+    failure = None
+    with _passed_on(running) as received:
+        while running or (waiting and not failure and not received):
+            while waiting and free and not failure and not received:
+                job = waiting.popleft()
+                running[job.name] = _start(job, free.popleft(), ended, by_lines=len(places) > 1)
+                if signal.SIGTERM in received:  # between the start and its entry among what is running
+                    running[job.name].terminate()
+            if not running:
+                break
+            name, place, code = ended.get()
+            del running[name]
+            free.append(place)
+            if code and not failure:
+                failure = Failure(name, code)
+                _stop(running, failure, received)
+    if received and not failure:
+        return Failure("", 128 + received[0])
+    return failure
+
+
+def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> subprocess.Popen:
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if by_lines else {}
+    sys.stdout.flush()
+    process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, env=os.environ | place, **output)
+
+    def wait():
+        with process:  # closes its pipe and waits
+            for line in process.stdout or ():
+                if line.strip():
+                    sys.stdout.buffer.write(line)
+                    sys.stdout.buffer.flush()
+        code = process.returncode
+        ended.put((job.name, place, code if code >= 0 else 128 - code))
+
+    threading.Thread(target=wait, daemon=True).start()
+    return process
+
+
+def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: Sequence[int]):
+    """Asks all to end, unless the signal that ended the first has reached them too: a second one would not let them save."""
+    if not running or received or failure.code == 128 + signal.SIGINT:
+        return
+    print(f"{failure.name} failed: {', '.join(running)} {'are' if len(running) > 1 else 'is'} stopped", flush=True)
+    for process in list(running.values()):
+        process.terminate()
+
+
+@contextlib.contextmanager
+def _passed_on(running: Mapping[str, subprocess.Popen]) -> Iterator[list[int]]:
+    """Collects the signals that ask this process to end, and passes SIGTERM on to all that is running."""
+    received: list[int] = []
+
+    def receive(number, frame):
+        del frame
+        if number == signal.SIGTERM or not received:
+            received.append(number)
+        if number == signal.SIGTERM:
+            for process in list(running.values()):
+                process.terminate()
+
+    numbers = [number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, receive) for number in numbers}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,62 @@
+"""Finished runs, recognised before TensorFlow is loaded.
+
+Where this is in doubt the answer is no, and the stage itself decides: with several machines, which must decide alike, and where
+`--precision=auto` may stand for another precision than the run has.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsim_tf.config import PretrainOptions, StageConfig
+from vsim_tf.data.files import remove_stale_lock
+from vsim_tf.gpus import likely_precision
+from vsim_tf.training.console import announce_finished
+from vsim_tf.training.pair_runs import PairRun, run_settings
+from vsim_tf.training.pretrain_inputs import note_source, read_inputs
+from vsim_tf.training.run_folder import RunSettings, finished_run, read_config, read_summary
+
+
+def announce_pretrained(options: PretrainOptions) -> bool:
+    """Whether the pre-training is finished, after saying so.
+
+    Raises:
+        UserError: it is, with other settings; or an input is missing.
+    """
+    if options.overwrite or not _is_certain([options.folder], options.training):
+        return False
+    inputs = read_inputs(options)
+    if not _announce_all({f"pretrain {options.model}": options.folder}, [inputs.settings(_decided(options.training))]):
+        return False
+    note_source(options, inputs)
+    return True
+
+
+def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool) -> bool:
+    """Whether all of these fine-tuning runs are finished, after saying so; errors as in `announce_pretrained`."""
+    if overwrite or not _is_certain([run.folder for run in runs], training):
+        return False
+    labels = {f"{model} {run.folder.name}": run.folder for run in runs}
+    return _announce_all(labels, run_settings(pretrained, model, runs, _decided(training)))
+
+
+def _is_certain(folders: Sequence[Path], training: StageConfig) -> bool:
+    """Whether all folders hold summaries of runs of the precision that "auto" stands for, and no other machine takes part."""
+    if os.environ.get("TF_CONFIG") or any(read_summary(folder) is None for folder in folders):
+        return False
+    wanted = _decided(training).precision
+    return training.precision != "auto" or all(read_config(folder)["training"].get("precision") == wanted for folder in folders)
+
+
+def _decided(training: StageConfig) -> StageConfig:
+    return training.replace(precision=likely_precision(training.precision))
+
+
+def _announce_all(folders: dict[str, Path], settings: Sequence[RunSettings]) -> bool:
+    summaries = [finished_run(folder, wanted) for folder, wanted in zip(folders.values(), settings, strict=True)]
+    if None in summaries:
+        return False
+    for (label, folder), summary in zip(folders.items(), summaries, strict=True):
+        announce_finished(label, summary, folder)
+        remove_stale_lock(folder)
+    return True

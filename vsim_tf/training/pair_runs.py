@@ -1,0 +1,77 @@
+"""Fine-tuning runs: their folders, files and settings, without TensorFlow."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsim_tf.config import ModelConfig, StageConfig
+from vsim_tf.data.manifest import files_of_fold, read_manifest
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.errors import UserError
+from vsim_tf.training.checkpoint_files import LAST, newest_checkpoint
+from vsim_tf.training.run_folder import (
+    RunSettings,
+    checkpoint_fingerprint,
+    data_files,
+    read_model_config,
+    read_summary,
+    read_vocabularies,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class PairRun:
+    """One fine-tuning run: its folder and its files of pairs; rank labels are ranks among those of `ranked_files`."""
+
+    folder: Path
+    train_files: Sequence[str]
+    val_files: Sequence[str]
+    ranked_files: Sequence[str]
+
+
+def fold_runs(model_folder: Path, folds_dir: Path, folds: Sequence[int]) -> list[PairRun]:
+    """The runs of some folds: each trains on every file but the fold's, and validates on the fold's."""
+    manifest, runs = read_manifest(folds_dir), []
+    for fold in folds:
+        train_files, val_files = files_of_fold(folds_dir, manifest, fold)
+        runs.append(PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files, sorted({*train_files, *val_files})))
+    return runs
+
+
+def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
+    """The run of one fold."""
+    return fold_runs(model_folder, folds_dir, [fold])[0]
+
+
+def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
+    """A run on files given by patterns, e.g. in the layout of 2021."""
+    train_files = expand_pattern(train_pattern, may_be_empty=True)  # as always-train.tfrecord may be
+    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
+
+
+def finished_pretraining(pretrained: Path, model: str) -> tuple[ModelConfig, str]:
+    """The model of a complete pre-training run, and its last checkpoint.
+
+    Raises:
+        UserError: the run is missing, not complete, or of another model.
+    """
+    config = read_model_config(pretrained)
+    if config.name != model:
+        raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
+    if read_summary(pretrained) is None:
+        raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
+    return config, newest_checkpoint(pretrained, LAST)
+
+
+def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: StageConfig) -> list[RunSettings]:
+    """All that decides the result of each run that starts from a complete pre-training run."""
+    config, checkpoint = finished_pretraining(pretrained, model)
+    tokenizer, tags = read_vocabularies(pretrained, config)
+    first_weights = checkpoint_fingerprint(checkpoint)
+    return [
+        RunSettings(
+            "pair", config, training, tokenizer, tags,
+            {"train": data_files(run.train_files), "validation": data_files(run.val_files), "pretrained": first_weights},
+        )
+        for run in runs
+    ]  # fmt: skip
