@@ -16,7 +16,6 @@ from vsim_tf.training.checkpoints import TrainingState, model_weights, restore_w
 from vsim_tf.training.held_weights import HeldWeights
 from vsim_tf.training.optimizers import GroupAdam
 
-
 RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
 
 
