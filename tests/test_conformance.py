@@ -63,7 +63,8 @@ RESTORE = """
 import sys, numpy as np, toys
 from pathlib import Path
 from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import newest_checkpoint, restore_weights
+from vsim_tf.training.checkpoint_files import newest_checkpoint
+from vsim_tf.training.checkpoints import restore_weights
 from vsim_tf.training.objectives import call_model
 for name in sys.argv[2:]:
     model = build_model(toys.model_config(name))

@@ -318,7 +318,7 @@ from vsim_tf.training.pair_runs import PairRun
 
 assert announce_pretrained({options})
 assert announce_finetuned("uniter", {pretrained}, {runs}, {training}, False)
-assert announce_embedded("uniter", {folders}, {tests}, "last")
+assert announce_embedded("uniter", {folders}, {tests}, "last", "float32")
 assert announce_ensemble({settings})
 assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
@@ -351,7 +351,7 @@ def test_what_is_not_finished_is_not_announced(root, tmp_path, capsys):
     for folder in (options.folder, pair_runs[1].folder):
         (folder / "summary.json").unlink()
     assert not announce_pretrained(options)
-    assert not announce_embedded("uniter", [run.folder for run in pair_runs], tests, "last")
+    assert not announce_embedded("uniter", [run.folder for run in pair_runs], tests, "last", "float32")
     shutil.copy(output / "uniter/pretrain/summary.json", options.folder)
     assert not announce_finetuned("uniter", options.folder, pair_runs, FINETUNING, overwrite=False)
     assert capsys.readouterr().out == ""
@@ -458,7 +458,8 @@ def test_a_run_that_was_killed_before_its_summary_is_completed(root, tmp_path):
 def test_more_steps_extend_a_finished_run(root, tmp_path, capsys):
     """Its rates are constant, so that those of the completed updates stay; the moments of Adam must be there."""
     folder = tmp_path / "pretrain"
-    shutil.copytree(root / "output/uniter/pretrain", folder)
+    pretrain(pretrain_options(root, "uniter", folder=folder))
+    capsys.readouterr()
     before = (folder / "metrics.jsonl").read_text()
     longer = pretrain_options(root, "uniter", folder=folder, training=PRETRAINING.replace(total_steps=6))
     pretrain(longer)

@@ -9,7 +9,7 @@ import tensorflow as tf
 import toys
 from runs import pretraining
 
-from vsim_tf.training.checkpoints import newest_checkpoint
+from vsim_tf.training.checkpoint_files import newest_checkpoint
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vsim_tf.config import Schedule, StageConfig
 from vsim_tf.errors import UserError
+from vsim_tf.training.checkpoint_files import LAST, saved_checkpoints
 from vsim_tf.training.settings import Difference
 
 TOTAL_STEPS = "training.total_steps"
@@ -36,8 +37,6 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
     Raises:
         UserError: completed updates had other learning rates than the longer run has, or the moments of Adam are gone.
     """
-    from vsim_tf.training.checkpoints import LAST, saved_checkpoints  # TensorFlow: only where a run is extended
-
     checkpoints = saved_checkpoints(folder, LAST)
     completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
     for name in SCHEDULES:

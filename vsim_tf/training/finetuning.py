@@ -77,9 +77,14 @@ def finetune(
                 trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
                 embedder = Embedder(trainer.model, strategy)
                 announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
-                unfinished = [each.folder for each in runs if overwrite or read_summary(each.folder) is None]
+                unfinished = [each.folder for each in runs if overwrite or not _is_complete(each.folder, training.total_steps)]
                 require_space_for_runs(trainer.state, unfinished, keep_optimizer)
             _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)
+
+
+def _is_complete(folder: Path, total_steps: int) -> bool:
+    """Whether a folder holds a complete run of so many steps; one of fewer may be extended."""
+    return (read_summary(folder) or {}).get("step") == total_steps
 
 
 def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):
