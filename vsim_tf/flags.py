@@ -235,7 +235,7 @@ def _define_training():
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
-    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: of Uniter, where it only saves work.")
+    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: Uniter's.")
     flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; best with fixed lengths.")
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
