@@ -23,7 +23,7 @@ from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
-from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, write_summary
+from vsim_tf.training.run_folder import RunSettings, batch_format, data_files, prepare_run_folder, read_summary, write_summary
 from vsim_tf.training.strategy import make_strategy
 
 VIDEOS_LOOKED_AT = 2000
@@ -44,6 +44,8 @@ def pretrain(options: PretrainOptions):
     training = options.training.replace(precision=suitable_precision(options.training.precision))
     settings = RunSettings("pretrain", model_config, training, tokenizer, tags, data)
     label = f"pretrain {options.model}"
+    if options.overwrite or read_summary(options.folder) is None:  # before a folder is made that keeps what is wrong
+        _check_videos(options, batch_format(model_config, tokenizer, tags), {"training": train_files, "validation": val_files})
     if summary := prepare_run_folder(options.folder, settings, options.overwrite):
         announce_finished(label, summary, options.folder)
         return
@@ -56,7 +58,6 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     mask_words = "mlm" in settings.model.pretrain_losses
     data = TrainingData(train_files, "videos", form, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
-    _check_videos(options, form, {"training": data.records.index, "validation": RecordIndex(val_files)})
     embedder = Embedder(trainer.model)
     validation = evaluation_batches(val_files, "videos", form, training.val_batch_size)
 
@@ -72,12 +73,12 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     announce_finished(label, summary, options.folder, trainer.traces)
 
 
-def _check_videos(options: PretrainOptions, form: BatchFormat, indexes: dict[str, RecordIndex]):
+def _check_videos(options: PretrainOptions, form: BatchFormat, files: dict[str, list[str]]):
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
-    for name, index in indexes.items():
+    for name, of_set in files.items():
         tags_needed = name == "training"
-        found = check_sample(index, "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
+        found = check_sample(RecordIndex(of_set), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
         print(f"{name}: {found}", flush=True)
 
 
