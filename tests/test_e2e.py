@@ -458,7 +458,7 @@ def test_a_run_that_was_killed_before_its_summary_is_completed(root, tmp_path):
 def test_more_steps_extend_a_finished_run(root, tmp_path, capsys):
     """Its rates are constant, so that those of the completed updates stay; the moments of Adam must be there."""
     folder = tmp_path / "pretrain"
-    pretrain(pretrain_options(root, "uniter", folder=folder))
+    pretrain(pretrain_options(root, "uniter", folder=folder, keep_optimizer=True))
     capsys.readouterr()
     before = (folder / "metrics.jsonl").read_text()
     longer = pretrain_options(root, "uniter", folder=folder, training=PRETRAINING.replace(total_steps=6))

@@ -255,7 +255,7 @@ class StageConfig(_Config):
         precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
         clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
         labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
-        bucket_by_length: where batches are trimmed, videos of similar length share one; off where videos see others of their batch.
+        bucket_by_length: where batches are trimmed, videos of similar length share one.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.

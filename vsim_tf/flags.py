@@ -268,7 +268,7 @@ def _define_training():
     flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
     flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
     flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
-    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: of Uniter, where it only saves work.")
+    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: Uniter's.")
     flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; see --length_multiple.")
     flags.DEFINE_integer(
         "length_multiple", None, "Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile"

@@ -74,3 +74,12 @@ def test_the_seed_decides():
     assert bool(tf.reduce_all(first == same)) and bool(tf.reduce_all(first_labels == same_labels))
     for _, labels in others:
         assert not bool(tf.reduce_all(first_labels == labels))
+
+
+def test_masks_of_a_part_are_those_of_the_whole():
+    ids = np.random.default_rng(1).integers(5, VOCAB, (12, 20)).astype("int32")
+    seed = tf.constant([1, 2])
+    whole = mask_tokens(tf.constant(ids), seed, VOCAB, MASK, [PAD])
+    part = mask_tokens(tf.constant(ids[3:7, :11]), seed, VOCAB, MASK, [PAD], whole=(12, 20), first_row=3)
+    for expected, actual in zip(whole, part, strict=True):
+        np.testing.assert_array_equal(actual, expected[3:7, :11])

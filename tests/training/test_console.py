@@ -15,7 +15,7 @@ from vsim_tf.training.run_folder import RunSettings
     ("uniter", False, "in random order"),
     ("uniter_roformer", True, "in random order"),
     ("mix_nextvlad", False, "in random order"),
-    ("mix_nextvlad", True, r"examples of similar length.*; batch statistics and negatives see them \(--nobucket_by_length.*"),
+    ("mix_nextvlad", True, r"examples of similar length.*; batch statistics and negatives see that \(--nobucket_by_length\)"),
 ])  # fmt: skip
 def test_the_order_of_examples_is_said(name, bucket, expected, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")

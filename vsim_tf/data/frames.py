@@ -44,7 +44,8 @@ def sample_frames(videos: Sequence[np.ndarray], max_frames: int, positions: int)
         positions: positions of the batch, at most `max_frames`, which the longest video may not need but must not exceed.
 
     Returns:
-        `[batch, positions, width]` of the same type; positions after the last frame repeat it, all zero for a video without frames.
+        `[batch, positions, width]` of the same type; positions after the last frame repeat it, all zero for a video without
+        frames.
     """
     batch = aligned_empty((len(videos), positions, videos[0].shape[1]), videos[0].dtype)
     indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames)

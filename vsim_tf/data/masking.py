@@ -24,8 +24,8 @@ def mask_tokens(
         vocab_size: random ids are drawn from 0 up to it, special tokens included.
         mask_id: id of [MASK].
         special_ids: ids that are never selected ([CLS], [SEP], [PAD]).
-        whole: rows and columns of the batch that `input_ids` is a part of, for all of which random numbers are drawn, so that a token's
-            do not depend on the part; None: `input_ids` is all of it.
+        whole: rows and columns of the batch that `input_ids` is a part of, for all of which random numbers are drawn, so that a
+            token's do not depend on the part; None: `input_ids` is all of it.
         first_row: row of the whole batch that is the first of `input_ids`; columns begin with the first.
 
     Returns:

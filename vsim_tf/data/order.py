@@ -56,7 +56,7 @@ class TrainingOrder:
 
 
 class EvaluationOrder:
-    """Record numbers of each batch when all records are read once: in order, or sorted within each window if `lengths` is given."""
+    """Record numbers of each batch when all records are read once: in order, or sorted in each window if `lengths` is given."""
 
     def __init__(self, count: int, batch_size: int, lengths: Lengths | None):
         self.count, self.batch_size, self.lengths = count, batch_size, lengths

@@ -1,7 +1,7 @@
 """Records to batches that training and inference draw, read and decoded ahead of them.
 
-The order of training batches is a function of the seed and the epoch alone, so that a run can be continued at any step. Reading and
-decoding run in threads of Python: TensorFlow's deterministic kernels make tf.data call Python functions one after the other.
+The order of training batches is a function of the seed and the epoch alone, so that a run resumes at any step. Reading and
+decoding run in threads of Python: with deterministic kernels tf.data would call Python functions one after the other.
 """
 
 import contextlib
@@ -168,7 +168,7 @@ def evaluation_batches(
 
 
 class TrainingData:
-    """Endless shuffled batches, a function of the seed and the step. Each epoch is another permutation of all records of all files.
+    """Endless shuffled batches, a function of the seed and the step. Each epoch is another permutation of all records.
 
     Args:
         files: TFRecord files.
@@ -208,7 +208,7 @@ class TrainingData:
 
         Args:
             start_step: the first batch; those before it cost nothing.
-            rows: (first, last + 1) of each global batch, which alone are decoded; None: all. A part is trimmed to its own longest.
+            rows: (first, last + 1) of each global batch, which alone are decoded, and trimmed to their own longest; None: all.
         """
         first, end = rows or (0, self.batch_size)
         order = TrainingOrder(self.num_records, self.batch_size, self.seed, self.records.lengths if self.bucket else None)

@@ -1,6 +1,6 @@
 """Whether a data set holds anything to learn from: known tags, titles of known words, frames that differ.
 
-Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly, and would train in silence.
+Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly.
 """
 
 import os
@@ -66,7 +66,8 @@ def check_sample(
         what was counted.
 
     Raises:
-        UserError: the videos have tags but none that is known, all titles are empty or nothing but [UNK], all frames are zero or equal.
+        UserError: the videos have tags but none that is known, all titles are empty or nothing but [UNK], all frames are zero or
+            equal.
         RecordError: a record that cannot be used.
     """
     numbers = np.unique(np.linspace(0, len(index) - 1, min(size, len(index))).astype(np.int64))

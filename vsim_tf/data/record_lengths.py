@@ -13,8 +13,8 @@ _UNKNOWN = -1
 class RecordLengths:
     """Characters of the titles where these are trimmed, plus frames where these are.
 
-    Frames are counted from the size of the record, of which they are nearly all. The characters of a title are counted once and kept,
-    4 bytes of memory a record.
+    Frames are counted from the size of the record, of which they are nearly all. The characters of a title are counted once and
+    kept, 4 bytes of memory a record.
     """
 
     def __init__(self, index: RecordIndex, kind: str, form: BatchFormat):

@@ -47,7 +47,7 @@ def _order(settings: RunSettings) -> str:
     model = settings.model
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
-    seen = "" if model.videos_are_independent else "; batch statistics and negatives see them (--nobucket_by_length: random order)"
+    seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (--nobucket_by_length)"
     return f"examples of similar length, batches in random order{seen}"
 
 

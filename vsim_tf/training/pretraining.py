@@ -17,9 +17,9 @@ from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objectives import PretrainObjective
-from vsim_tf.training.pretrain_inputs import note_source, read_inputs
+from vsim_tf.training.pretrain_inputs import PretrainInputs, note_source, read_inputs
 from vsim_tf.training.pretrained import load_pretrained
-from vsim_tf.training.run_folder import RunSettings, batch_format, prepare_run_folder, run_lock, write_summary
+from vsim_tf.training.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
 from vsim_tf.training.workers import require_agreement
@@ -34,6 +34,8 @@ def pretrain(options: PretrainOptions):
     inputs = read_inputs(options)
     settings = inputs.settings(options.training.replace(precision=suitable_precision(options.training.precision)))
     label = f"pretrain {options.model}"
+    if options.overwrite or read_summary(options.folder) is None:  # before a folder is made that keeps what is wrong
+        _check_videos(options, inputs)
     with run_lock(options.folder):
         summary = prepare_run_folder(options.folder, settings, options.overwrite)
         require_agreement(strategy, settings.to_dict() | {"is complete": summary is not None}, options.folder)
@@ -52,7 +54,6 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(train_files, "videos", rounded, training.batch_size, training.seed, mask_words, training.bucket_by_length)
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
-    _check_videos(options, form, {"training": data.records.index, "validation": RecordIndex(val_files)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
     embedder = Embedder(trainer.model, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
@@ -76,12 +77,13 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     announce_finished(label, summary, options.folder, trainer)
 
 
-def _check_videos(options: PretrainOptions, form: BatchFormat, indexes: dict[str, RecordIndex]):
+def _check_videos(options: PretrainOptions, inputs: PretrainInputs):
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
+    form = batch_format(inputs.model, inputs.tokenizer, inputs.tags)
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
-    for name, index in indexes.items():
+    for name, files in {"training": inputs.train_files, "validation": inputs.val_files}.items():
         tags_needed = name == "training"
-        found = check_sample(index, "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
+        found = check_sample(RecordIndex(files), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
         print(f"{name}: {found}", flush=True)
 
 
