@@ -18,6 +18,7 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.models import build_model
 from vsim_tf.submission import read_embeddings, read_submission, write_submission
+from vsim_tf.training import device
 from vsim_tf.training import held_weights
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.optimizers import GroupAdam
@@ -118,7 +119,7 @@ def test_another_precision_is_noticed_and_auto_is_what_it_stands_for(runs, test_
     assert inode("auto") == full  # no GPU here
     half = inode("mixed_bfloat16")
     assert half != full
-    monkeypatch.setattr(inference, "suitable_precision", lambda wanted: "mixed_bfloat16")
+    monkeypatch.setattr(device, "suitable_precision", lambda wanted: "mixed_bfloat16")
     assert inode("auto") == half
 
 

@@ -100,8 +100,11 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
 
 def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
     checkpoints, strategy, embedder = _checkpoints(folders, kind), _strategy(), None
+    from vsim_tf.training.device import suitable_precision  # after the strategy: several machines are joined first
+
+    resolved = suitable_precision(precision)
     for test_file in test_files:
-        name, missing = Path(test_file).stem, _missing(checkpoints, test_file, precision)
+        name, missing = Path(test_file).stem, _missing(checkpoints, test_file, precision, resolved)
         _require_agreement(strategy, {"missing embeddings": {f.name: note for f, note in missing.items()}}, folders[0].parent)
         if not missing:
             _announce_there(model, test_file, folders)
@@ -124,8 +127,8 @@ def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[
     if workers() or any(read_summary(folder) is None for folder in folders):
         return False
     require_distinct_names(test_files)
-    checkpoints = _checkpoints(folders, kind)
-    if any(_missing(checkpoints, test_file, precision) for test_file in test_files):
+    checkpoints, resolved = _checkpoints(folders, kind), likely_precision(precision)
+    if any(_missing(checkpoints, test_file, precision, resolved) for test_file in test_files):
         return False
     for test_file in test_files:
         _announce_there(model, test_file, folders)
@@ -173,9 +176,9 @@ def _write(npz: Path, embeddings: Embeddings, note: dict):
     write_json(note_file(npz), note)
 
 
-def _missing(checkpoints: dict[Path, str], test_file: str, precision: str) -> dict[Path, dict]:
+def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resolved: str) -> dict[Path, dict]:
     """The run folders that lack the embeddings of a test file by these checkpoints, with the notes of what will make them."""
-    notes = {f: make_note(checkpoint, test_file, precision, likely_precision(precision)) for f, checkpoint in checkpoints.items()}
+    notes = {folder: make_note(checkpoint, test_file, precision, resolved) for folder, checkpoint in checkpoints.items()}
     return {folder: note for folder, note in notes.items() if not are_current(npz_file(folder, test_file), note)}
 
 

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoint_files import path_for_tensorflow, require_checkpoint, resuming_state
+from vsim_tf.training.checkpoints import MOMENTS_REMOVED, _is_whole
+from vsim_tf.training.extension import _has_moments
 
 
 @pytest.fixture
@@ -60,3 +62,13 @@ def test_tensorflow_reads_a_checkpoint_in_any_folder(tmp_path, monkeypatch, name
         assert "value/.ATTRIBUTES/VARIABLE_VALUE" in tf.train.load_checkpoint(path).get_variable_to_shape_map()
         tf.train.Checkpoint(value=variable).read(path).assert_consumed()
     assert variable.numpy() == 3.0
+
+
+def test_moments_are_found_in_any_folder(tmp_path):
+    """Whether a state is whole, and whether its run can be extended."""
+    folder = tmp_path / "[ir] *" / "last"
+    folder.mkdir(parents=True)
+    tf.train.Checkpoint(slots={"m": tf.Variable(1.0)}).write(str(folder / "ckpt-1"))
+    tf.train.Checkpoint(**{MOMENTS_REMOVED: tf.Variable(True)}).write(str(folder / "ckpt-2"))
+    assert (_has_moments(folder / "ckpt-1"), _has_moments(folder / "ckpt-2")) == (True, False)
+    assert (_is_whole(folder / "ckpt-1"), _is_whole(folder / "ckpt-2")) == (True, False)

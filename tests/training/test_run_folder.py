@@ -21,6 +21,7 @@ from vsim_tf.training.run_folder import (
     read_config,
     read_model_config,
     read_summary,
+    run_lock,
     write_summary,
 )
 
@@ -231,7 +232,7 @@ def test_a_run_without_the_moments_of_adam_cannot_be_extended(folder):
 
 def test_a_run_that_is_being_trained_is_not_extended(folder):
     before = (folder / CONFIG).read_bytes()
-    with exclusive(folder), pytest.raises(UserError, match="another process is writing into it"):
+    with exclusive(folder), pytest.raises(UserError, match="another process is writing into it"), run_lock(folder):
         prepare_run_folder(folder, longer(), overwrite=False)
     assert (folder / CONFIG).read_bytes() == before
 

@@ -15,6 +15,7 @@ from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
 from vsim_tf.report import read_timings
 from vsim_tf.run_report import TIMINGS
+from vsim_tf.setting_flags import in_flags
 
 
 def launch(plan: Plan):
@@ -42,7 +43,7 @@ def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path):
         try:
             unfinished = [task for task in stage.tasks if not task.finished()]
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print("error:", in_flags(error), file=sys.stderr)
             fail(stage, Failure("", USER_ERROR_EXIT))
         if failure := run_jobs([job(task) for task in unfinished], places if len(stage.tasks) > 1 else [{}]):
             fail(stage, failure)

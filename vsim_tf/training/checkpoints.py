@@ -112,7 +112,8 @@ def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
 
 def _is_whole(checkpoint: Path) -> bool:
     """Whether a state of `last` holds the optimizer's moments, which complete runs have given up."""
-    shapes = tf.train.load_checkpoint(os.fspath(checkpoint)).get_variable_to_shape_map()
+    with path_for_tensorflow(checkpoint) as path:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
     return not any(key.startswith(f"{MOMENTS_REMOVED}/") for key in shapes)
 
 

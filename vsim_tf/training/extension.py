@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vsim_tf.config import Schedule, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import LAST, saved_checkpoints
+from vsim_tf.training.checkpoint_files import LAST, path_for_tensorflow, saved_checkpoints
 from vsim_tf.training.settings import Difference
 
 TOTAL_STEPS = "training.total_steps"
@@ -68,7 +68,8 @@ def _has_moments(checkpoint: Path) -> bool:
     from vsim_tf.training.checkpoints import DAMAGES
 
     try:
-        names = tf.train.load_checkpoint(str(checkpoint)).get_variable_to_shape_map()
+        with path_for_tensorflow(checkpoint) as path:
+            names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
         return any(name.startswith("slots/") for name in names)
     except DAMAGES:
         return True  # restoring says what is damaged, and may find the one before

@@ -117,7 +117,8 @@ def finished_run(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
     summary = read_summary(folder)
     if summary is None or summary.get("step") != settings.training.total_steps:
         return None
-    _require_same(folder, settings)
+    if differing := differences(read_config(folder), json.loads(json.dumps(settings.to_dict()))):
+        raise other_settings(folder, settings.kind, differing)
     return summary
 
 
