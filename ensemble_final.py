@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vsim_tf import flags, registry
+from vsim_tf import app, flags, registry
 from vsim_tf.data.records import split_paths
 from vsim_tf.data.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.ensemble import models_present, normalized_weights
@@ -89,4 +89,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, __doc__)
+    app.run(main, __doc__)

@@ -7,7 +7,7 @@ python inference_pair.py --model=uniter --folds=0-10 --data_dir=data --output_di
 import glob
 from pathlib import Path
 
-from vsim_tf import flags
+from vsim_tf import app, flags
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.errors import UserError
 from vsim_tf.training.checkpoint_files import require_checkpoint
@@ -73,4 +73,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, __doc__)
+    app.run(main, __doc__)

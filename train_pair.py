@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vsim_tf import flags, registry
+from vsim_tf import app, flags, registry
 from vsim_tf.data.records import expand_pattern
 from vsim_tf.errors import UserError
 
@@ -67,7 +67,7 @@ def main():
     check_flags()
     if finished():
         return
-    with flags.quiet_imports():
+    with app.quiet_imports():
         from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.finetuning import finetune
         from vsim_tf.training.run_folder import read_model_config
@@ -79,4 +79,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, __doc__)
+    app.run(main, __doc__)

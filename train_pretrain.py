@@ -1,6 +1,6 @@
 """Pre-trains one model on tagged videos: python train_pretrain.py --model=uniter_asl --data_dir=data --output_dir=output"""
 
-from vsim_tf import flags
+from vsim_tf import app, flags
 
 define_flags = flags.define_pretrain
 
@@ -31,7 +31,7 @@ def main():
     check_inputs()
     if finished():
         return
-    with flags.quiet_imports():
+    with app.quiet_imports():
         from vsim_tf.training.device import use_deterministic_kernels
         from vsim_tf.training.pretraining import pretrain
 
@@ -41,4 +41,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, __doc__)
+    app.run(main, __doc__)

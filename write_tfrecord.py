@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vsim_tf import flags
+from vsim_tf import app, flags
 from vsim_tf.data.records import expand_pattern, folder_pattern
 
 define_flags = flags.define_write_tfrecord
@@ -51,4 +51,4 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, __doc__)
+    app.run(main, __doc__)

@@ -122,7 +122,9 @@ def test_the_conversion_of_a_pickle_is_the_one_that_the_error_shows():
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("document", "words"), commands(), ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else value)
+@pytest.mark.parametrize(
+    ("document", "words"), commands(), ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else value
+)
 def test_a_command_is_accepted(document, words):
     script, *arguments = words
     if script != "run.sh":
@@ -177,7 +179,9 @@ SCRIPTS_OF_2021 = {
     for line in DOCUMENTS["docs/fidelity.md"].partition("| 2021 | today |")[2].partition("\n\n")[0].splitlines()
     for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
 }
-PATHS = re.compile(r"`((?:vsim_tf|tests|docs|benchmarks|training|data|layers|models|reliability)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`")
+PATHS = re.compile(
+    r"`((?:vsim_tf|tests|docs|benchmarks|training|data|layers|models|reliability)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -188,14 +192,18 @@ def test_every_file_and_test_that_is_named_exists(name):
     for path, function in PATHS.findall(text):
         if path.startswith("data/") and not path.endswith(".py"):
             continue  # of the data folder
-        (found, *_) = [folder / path for folder in (ROOT, ROOT / "tests", ROOT / "benchmarks") if (folder / path).exists()] or [None]
+        (found, *_) = [folder / path for folder in (ROOT, ROOT / "tests", ROOT / "benchmarks") if (folder / path).exists()] or [
+            None
+        ]
         assert found or path in SCRIPTS_OF_2021, path
         assert not function or f"def {function}(" in found.read_text(encoding="utf-8"), function
 
 
 def selects(path: Path, expression: str) -> list[str]:
     """Words of a -k expression that are in no name of a test and no parameter of the file."""
-    names = path.read_text(encoding="utf-8") if path.is_file() else "".join(p.read_text(encoding="utf-8") for p in path.glob("*.py"))
+    names = (
+        path.read_text(encoding="utf-8") if path.is_file() else "".join(p.read_text(encoding="utf-8") for p in path.glob("*.py"))
+    )
     return [word for word in re.findall(r"[\w-]+", expression) if word not in ("or", "and", "not") and word not in names]
 
 

@@ -206,7 +206,7 @@ def test_a_baseline_that_fails_is_a_warning(root, tmp_path, caplog, spoil):
     assert (tmp_path / "a.zip").read_bytes() == (root / "output/result.zip").read_bytes()
     report, whole = ((tmp_path / "a.report.md").read_text(), (root / "output/report.md").read_text())
     assert "baseline" not in report.split("##")[1]
-    assert [line for line in whole.splitlines() if line.startswith("| ensemble |  ")][0] in report
+    assert next(line for line in whole.splitlines() if line.startswith("| ensemble |  ")) in report
 
 
 def test_a_labelled_set_without_embeddings_is_no_report_and_bad_labels_are_no_zip(root, tmp_path, capsys):

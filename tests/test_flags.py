@@ -76,7 +76,7 @@ CHANGES = {
     "--print_freq=13": ("log_every", 13),
     "--seed=17": ("seed", 17),
     "--precision=mixed_bfloat16": ("precision", "mixed_bfloat16"),
-    "--jit_compile": ("jit_compile", True),
+    "--length_multiple=8": ("length_multiple", 8),
     "--nobucket_by_length": ("bucket_by_length", False),
     "--kl_weight=0": ("kl_weight", 0.0),
     "--clip_norm=2.5": ("clip_norm", 2.5),
@@ -98,6 +98,13 @@ def test_every_training_flag_changes_its_value_alone(given_flags, argument):
     *outer, name = path.split(".")
     (expected[outer[0]] if outer else expected)[name] = value
     assert flags.training_config(stage).to_dict() == expected
+
+
+@pytest.mark.parametrize(("arguments", "multiple"), [((), 16), (("--length_multiple=0",), 0), (("--length_multiple=4",), 4)])
+def test_compiled_steps_have_few_lengths(given_flags, arguments, multiple):
+    stage = registry.model_spec("uniter").finetune
+    given_flags(flags.define_pair, "--jit_compile", *arguments)
+    assert flags.training_config(stage) == stage.replace(jit_compile=True, length_multiple=multiple)
 
 
 def test_total_steps_are_the_horizon_of_the_head_too(given_flags):
@@ -185,29 +192,3 @@ def test_require_existing(tmp_path):
     flags.require_existing(None, "", str(tmp_path))
     with pytest.raises(UserError, match=f"none does not exist .{tmp_path} is empty; docs/data.md has the files"):
         flags.require_existing(str(tmp_path), str(tmp_path / "none"))
-
-
-def test_notes_of_libraries_are_held_back_and_all_else_is_passed_on(capfd):
-    with flags.quiet_imports():
-        os.write(2, b"I0000 port.cc:153] oneDNN custom operations are on. You may see\nsomething else\n")
-    assert capfd.readouterr().err == "something else\n"
-
-
-def test_what_was_said_before_an_error_is_not_lost(capfd):
-    with pytest.raises(ZeroDivisionError), flags.quiet_imports():
-        os.write(2, b"important\n")
-        raise ZeroDivisionError
-    assert capfd.readouterr().err == "important\n"
-
-
-@pytest.mark.parametrize("error", [UserError("bad\nthing"), OSError(28, "No space left on device", "a.json")])
-def test_what_a_person_can_mend_is_one_line_and_exit_code_2(given_flags, monkeypatch, capsys, error):
-    def main():
-        raise error
-
-    given_flags(flags.define_pair)
-    monkeypatch.setattr(flags.app, "run", lambda guarded, flags_parser: guarded([]))
-    with pytest.raises(SystemExit) as end:
-        flags.run(main, "")
-    assert end.value.code == 2
-    assert capsys.readouterr().err in ("error: bad thing\n", "error: a.json: No space left on device\n")

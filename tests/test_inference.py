@@ -18,8 +18,7 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_folds, embed_to_zip
 from vsim_tf.models import build_model
 from vsim_tf.submission import read_embeddings, read_submission, write_submission
-from vsim_tf.training import device
-from vsim_tf.training import held_weights
+from vsim_tf.training import device, held_weights
 from vsim_tf.training.checkpoints import TrainingState
 from vsim_tf.training.optimizers import GroupAdam
 from vsim_tf.training.run_folder import RunSettings, prepare_run_folder, write_summary

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vsim_tf.app import quiet_imports
 from vsim_tf.data.labels import Pair
 from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import FRAME_FEATURE, TITLE
 from vsim_tf.data.text import decode_titles
 from vsim_tf.errors import UserError
-from vsim_tf.flags import quiet_imports
 from vsim_tf.metrics import cosine_similarity, pair_rows, spearman
 from vsim_tf.submission import PathLike
 

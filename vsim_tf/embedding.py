@@ -132,18 +132,20 @@ class Embedder:
         ]
         columns = zip(*parts, strict=True) if parts else ([], [], [])
         types = (np.int64, np.float32, np.float32)
-        numbers, predicted, target = gather_arrays(self.strategy, [_joined(list(c), t) for c, t in zip(columns, types, strict=True)])
+        joined = [_joined(list(column), dtype) for column, dtype in zip(columns, types, strict=True)]
+        numbers, predicted, target = gather_arrays(self.strategy, joined)
         order = np.argsort(numbers)
         predicted, target = predicted[order], target[order]
         return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
 
     def evaluate_videos(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]], pairs: Sequence[Pair]) -> dict[str, float]:
-        """Spearman of labelled pairs among the videos of `numbered_batches`; precision, recall, F1 of their tags (docs/facts.md 4.4)."""
+        """Spearman of labelled pairs of `numbered_batches`; precision, recall and F1 of their tags (docs/facts.md 4.4)."""
         parts, counts = [], []
         for numbers, batch, (embeddings, probabilities) in self._results(self.videos_and_tags, batches):
             parts.append((numbers, batch.ids.numpy(), embeddings.numpy()))
             counts.append(tag_counts(probabilities.numpy(), batch.tags.numpy()))
-        (counts,) = gather_arrays(self.strategy, [_joined([np.array([count]) for count in counts], np.int64, len(TagCounts._fields))])
+        rows = _joined([np.array([count]) for count in counts], np.int64, len(TagCounts._fields))
+        (counts,) = gather_arrays(self.strategy, [rows])
         return {"spearman": pair_spearman(self._in_order(parts), pairs)} | tag_metrics(TagCounts(*row) for row in counts.tolist())
 
 

@@ -3,121 +3,23 @@
 Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
 """
 
-import contextlib
-import gc
 import os
 import re
-import signal
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
-from absl import app, flags, logging
+from absl import flags
 
 from vsim_tf import registry
 from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
 from vsim_tf.data.files import whats_there
 from vsim_tf.data.records import folder_pattern
 from vsim_tf.enum_flags import EnumWithHidden
-from vsim_tf.errors import Stopped, UserError
-from vsim_tf.interrupts import Interrupts
-from vsim_tf.setting_flags import in_flags
+from vsim_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-USER_ERROR_EXIT = 2
 COMPILED_LENGTH_MULTIPLE = 16
 """Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
-LOADING_NOTES = (b"before absl::InitializeLog()", b"oneDNN custom operations are on", b"cudart_stub", b"failed call to cuInit")
-"""What TensorFlow says on stderr while it is loaded, and nobody needs."""
-
-
-def run(main: Callable[[], None], description: str, module: ModuleType | str = __name__):
-    """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
-
-    Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
-
-    Args:
-        main: called when all flags are legal.
-        description: stands above the flags in `--help`.
-        module: whose flags `--help` lists.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
-    logging.set_verbosity(logging.WARNING)
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
-        signal.signal(signal.SIGINT, Interrupts())
-    app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
-
-
-def guarded(main: Callable[[], None]):
-    """Calls `main`, and ends the process as `run` says if that does not end well."""
-    try:
-        main()
-    except UserError as error:
-        sys.exit(_fail(in_flags(error)))
-    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
-        sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
-    except Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(stopped.exit_code)
-    except KeyboardInterrupt:
-        print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-
-
-@contextlib.contextmanager
-def quiet_imports() -> Iterator[None]:
-    """Holds back what TensorFlow's libraries write to stderr while they are loaded; no setting of theirs stops it.
-
-    All other text is passed on when the block ends.
-    """
-    kept = os.dup(2)
-    gc.disable()  # looking for garbage among what is loaded, which stays for good, takes a third of loading
-    with tempfile.TemporaryFile() as buffer:
-        os.dup2(buffer.fileno(), 2)
-        try:
-            yield
-            if "tensorflow" in sys.modules:  # looks for GPUs now, and says here that there is none
-                sys.modules["tensorflow"].config.list_physical_devices("GPU")
-        finally:
-            gc.freeze()
-            gc.enable()
-            os.dup2(kept, 2)
-            os.close(kept)
-            buffer.seek(0)
-            lines = (line for line in buffer if not any(note in line for note in LOADING_NOTES))
-            os.write(2, b"".join(lines))
-
-
-def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
-    if {"--help", "-help", "-h"} & set(argv):
-        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
-        sys.exit(0)
-    try:
-        return parse(argv)
-    except UserError as error:
-        sys.exit(_fail(in_flags(error)))
-
-
-def parse(argv: Sequence[str]) -> list[str]:
-    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are none."""
-    try:
-        rest = FLAGS(argv)
-    except flags.Error as error:
-        raise UserError(f"{error}; python {argv[0]} --help lists the flags") from None
-    if len(rest) > 1:
-        raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
-    return rest
-
-
-def _fail(message: str) -> int:
-    print("error:", " ".join(message.splitlines()), file=sys.stderr)
-    return USER_ERROR_EXIT
-
-
-# --- definitions ------------------------------------------------------------------------------------------------------
 
 
 def define_write_tfrecord():
@@ -317,11 +219,15 @@ def training_config(stage: StageConfig) -> StageConfig:
         precision=FLAGS.precision,
         bucket_by_length=FLAGS.bucket_by_length,
         jit_compile=FLAGS.jit_compile,
-        length_multiple=COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple,
+        length_multiple=_length_multiple(),
         clip_norm=FLAGS.clip_norm,
         labels=FLAGS.labels if "labels" in FLAGS else None,
         kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
     )
+
+
+def _length_multiple() -> int | None:
+    return COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple
 
 
 def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int | None, horizon: int | None) -> Schedule:

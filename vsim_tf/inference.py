@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vsim_tf.app import quiet_imports
 from vsim_tf.data.disk_space import require_space
 from vsim_tf.data.files import remove_stale_lock
 from vsim_tf.data.records import count_records
 from vsim_tf.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.flags import quiet_imports
 from vsim_tf.gpus import likely_precision
 from vsim_tf.submission import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
 from vsim_tf.training.checkpoint_files import newest_checkpoint, require_checkpoint

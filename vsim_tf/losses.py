@@ -118,7 +118,7 @@ def squared_error(similarity, target):
 
 
 def similarity_divergence(similarity, target):
-    """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (docs/facts.md 5.2): no divergence of distributions, no gradient below 1e-7 (quirk 8).
+    """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (docs/facts.md 5.2): no divergence of distributions, no gradient < 1e-7 (quirk 8).
 
     Args:
         similarity: predicted cosines, `[batch]`.

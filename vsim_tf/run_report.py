@@ -8,6 +8,7 @@ from typing import Any
 
 import rich
 
+from vsim_tf.app import quiet_imports
 from vsim_tf.baselines import baseline_scores
 from vsim_tf.data.disk_space import require_space
 from vsim_tf.data.files import read_json_lines, read_json_object
@@ -17,7 +18,6 @@ from vsim_tf.data.records import expand_pattern, folder_pattern
 from vsim_tf.ensemble import EnsembleResult, ensemble_run, find_members
 from vsim_tf.ensemble_note import RESULT
 from vsim_tf.errors import UserError
-from vsim_tf.flags import quiet_imports
 from vsim_tf.report import Report, SetScores, advice, console_table, read_timings, score_text, write_report
 from vsim_tf.submission import write_submission, zip_bytes
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from vsim_tf import flags
+from vsim_tf import app, flags
 from vsim_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
@@ -60,7 +60,7 @@ def main():
 
 if __name__ == "__main__":
     define_flags()
-    flags.run(main, "")
+    app.run(main, "")
 '''
 
 

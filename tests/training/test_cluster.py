@@ -78,9 +78,10 @@ def test_malformed(tf_config, value, words):
         assert "docs/distributed.md" in str(caught.value)
 
 
+KEYS = ["cluster", "task", "worker", "type", "index"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["worker", "chief", "a:1", "x"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["cluster", "task", "worker", "type", "index"]), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
     max_leaves=8,
 )
 

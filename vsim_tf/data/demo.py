@@ -16,12 +16,12 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
+from vsim_tf.app import quiet_imports, run
 from vsim_tf.data import demo_world
 from vsim_tf.data.demo_world import World
 from vsim_tf.data.files import exclusive, remove_stale_lock, sync
 from vsim_tf.data.records import write_records
 from vsim_tf.errors import UserError
-from vsim_tf.flags import quiet_imports, run
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
     24692,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from vsim_tf.app import quiet_imports
 from vsim_tf.data.files import exclusive, fingerprint, sync
 from vsim_tf.data.folds import CONTEST_FOLDS, Folds, split_pairs
 from vsim_tf.data.labels import Pair, Repetitions, find_repetitions, read_labels
@@ -28,7 +29,6 @@ from vsim_tf.data.manifest import (
 from vsim_tf.data.read_ahead import read_ahead
 from vsim_tf.data.records import expand_pattern, write_records
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.flags import quiet_imports
 
 ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"

@@ -71,8 +71,8 @@ def split_at_commas(text: str, find: Callable[[str], list[str]]) -> Iterator[tup
                 break
         else:
             raise UserError(
-                f"{','.join(parts)!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated by"
-                f" commas ({whats_there(parts[0])}; docs/data.md has the files that are expected)"
+                f"{','.join(parts)!r} matches no file; give a file, a pattern such as 'folder/*.tfrecords', or several separated"
+                f" by commas ({whats_there(parts[0])}; docs/data.md has the files that are expected)"
             )
         yield part, found
         parts = parts[count:]

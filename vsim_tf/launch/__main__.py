@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from vsim_tf.app import USER_ERROR_EXIT, guarded
 from vsim_tf.data.files import exclusive
 from vsim_tf.errors import UserError
-from vsim_tf.flags import USER_ERROR_EXIT, guarded
 from vsim_tf.gpus import visible_gpus
 from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from vsim_tf import flags, registry
+from vsim_tf import app, flags, registry
 from vsim_tf.errors import UserError
 
 STAGE, MORE_FLAGS, EACH_MODEL, BEFORE_CHECKS = "--stage=", "--more_flags=", "--each_model", "--before_checks"
@@ -84,7 +84,7 @@ def flags_of(define: Callable[[], None], arguments: Sequence[str]) -> Iterator[N
     before = set(flags.FLAGS)
     define()
     try:
-        flags.parse(arguments)
+        app.parse(arguments)
         yield
     finally:
         flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)

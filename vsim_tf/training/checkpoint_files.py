@@ -67,7 +67,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 def _there(folder: Path) -> str:
     """Which checkpoints a folder holds, or those next to it, where the name of the folder is wrong too."""
     found = _checkpoints(folder) or [path for kind in (LAST, BEST) for path in _checkpoints(folder.parent / kind)]
-    found = found or [path for path in _checkpoints(folder / LAST)]
+    found = found or list(_checkpoints(folder / LAST))
     if not found:
         nothing = "holds no checkpoint" if folder.is_dir() else "does not exist"
         return f"{folder} {nothing}; docs/data.md, 'Run folders', says where checkpoints are"

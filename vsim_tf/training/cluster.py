@@ -34,7 +34,8 @@ def cluster() -> Cluster | None:
         return None
     _require(isinstance(jobs, dict) and isinstance(task, dict), "cluster and task must be objects")
     for name, addresses in jobs.items():
-        _require(name in (CHIEF, WORKER), f"task type {name!r}: evaluation is part of training; {CHIEF} and {WORKER} are accepted")
+        accepted = f"{CHIEF} and {WORKER} are accepted"
+        _require(name in (CHIEF, WORKER), f"task type {name!r}: evaluation is part of training; {accepted}")
         are_addresses = isinstance(addresses, list) and addresses and all(map(_is_address, addresses))
         _require(are_addresses, f"{name} is {addresses!r}: a list of 'host:port' is needed")
     chiefs, workers = jobs.get(CHIEF, []), jobs.get(WORKER, [])

@@ -68,10 +68,10 @@ class Trainer:
 
     def _require_compilable(self):
         replicas = self.strategy.num_replicas_in_sync
-        if replicas > 1 and not self.model.videos_are_independent:
+        if replicas > 1 and not self.model.config.videos_are_independent:
             raise UserError(
-                f"--jit_compile with {replicas} replicas: {self.model.config.name} needs numbers of all replicas in the middle of a"
-                " step (BatchNorm, contrastive loss), which XLA cannot compile; leave --jit_compile out, or use one device"
+                f"--jit_compile with {replicas} replicas: {self.model.config.name} needs numbers of all replicas in the middle of"
+                " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave --jit_compile out, or use one device"
             )
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
-from vsim_tf.data.pipeline import BatchFormat, TrainingData, numbered_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.data.plausibility import check_sample
 from vsim_tf.data.record_index import RecordIndex
 from vsim_tf.embedding import Embedder
