@@ -85,7 +85,7 @@ def options(data_dir: Path, *more: str) -> list[str]:
         (["--folds=0-"], ["--folds=0-"]),
         (["--pretrain_flags=--lr=high"], ["lr"]),
         (["--pretrain_flags=--bert_seq_length=600"], ["600 positions", "512"]),
-        (["--finetune_flags=--total_steps=10 --warmup_steps=10"], ["warm-up of 10 steps"]),
+        (["--finetune_flags=--total_steps=10 --warmup_steps=10"], ["--warmup_steps=10", "longer than its warm-up"]),
         (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
         (["--ensemble_flags=--method=mean"], ["method"]),
         (["--ensemble_flags=--test_name='test_b"], ["quote as for a shell"]),
