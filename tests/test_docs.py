@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from absl import flags as absl_flags
+from absl.flags import FlagValues
+from script_flags import defined
 
 from vsim_tf import flags
 from vsim_tf.data.labels import read_labels
@@ -60,14 +61,8 @@ def commands() -> list[tuple[str, list[str]]]:
 
 
 @functools.cache
-def flags_of(script: str) -> absl_flags.FlagValues:
-    values = absl_flags.FlagValues()
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in ("string", "integer", "float", "boolean", "enum", "list"):
-            original = getattr(absl_flags, f"DEFINE_{kind}")
-            patch.setattr(flags.flags, f"DEFINE_{kind}", functools.partial(original, flag_values=values))
-        DEFINED[script]()
-    return values
+def flags_of(script: str) -> FlagValues:
+    return defined(DEFINED[script])
 
 
 @functools.cache

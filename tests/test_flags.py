@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from absl import flags as absl_flags
 from hypothesis import given
 from hypothesis import strategies as st
+from script_flags import defined
 
 from vsim_tf import flags, registry
 from vsim_tf.errors import UserError
@@ -17,17 +17,7 @@ def given_flags(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def parse(define, *arguments):
-        values = absl_flags.FlagValues()
-        monkeypatch.setattr(flags, "FLAGS", values)
-        for kind in ("string", "integer", "float", "boolean", "enum", "list", "multi_string"):
-            name = f"DEFINE_{kind}"
-            original = getattr(absl_flags, name)
-            monkeypatch.setattr(
-                flags.flags, name, lambda *a, original=original, **k: original(*a, flag_values=values, **k), raising=True
-            )
-        define()
-        monkeypatch.undo()
-        monkeypatch.chdir(tmp_path)
+        values = defined(define)
         monkeypatch.setattr(flags, "FLAGS", values)
         values(["script", *arguments])
         return values

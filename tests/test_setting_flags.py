@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import toys
-from absl import flags as absl_flags
+from script_flags import defined
 from test_flags import given_flags  # noqa: F401
 
 from vsim_tf import flags
@@ -23,18 +23,7 @@ def paths_of_settings() -> set[str]:
 
 
 def all_flags() -> set[str]:
-    values = absl_flags.FlagValues()
-    patch = pytest.MonkeyPatch()
-    for kind in ("string", "integer", "float", "boolean", "enum", "list"):
-        original = getattr(absl_flags, f"DEFINE_{kind}")
-        patch.setattr(
-            flags.flags, f"DEFINE_{kind}",
-            lambda name, *a, original=original, **k: name in values or original(name, *a, flag_values=values, **k),
-        )  # fmt: skip
-    flags.define_pretrain()
-    flags.define_pair()
-    patch.undo()
-    return set(values)
+    return set(defined(flags.define_pretrain, flags.define_pair))
 
 
 def test_every_setting_of_the_table_and_every_flag_exists():

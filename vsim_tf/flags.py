@@ -118,8 +118,8 @@ def define_ensemble():
 
 
 def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str):
-    flags.DEFINE_enum(name, default, shown, help_text)
-    FLAGS[name].parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
+    parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
+    flags.DEFINE(parser, name, default, f"<{'|'.join(shown)}>: {help_text}")
 
 
 def _define_model(default: str | None = "uniter", help_text: str = "Registered model."):

@@ -1,4 +1,4 @@
-"""Trains the smallest models without dropout, as one process or as one of several workers: train_toys.py RECORDS OUTPUT STOP_AFTER
+"""Trains the smallest models without dropout, as one process or one of several: train_toys.py RECORDS OUTPUT STOP_AFTER
 
 RECORDS holds `videos` and `pairs`. Each model is trained for 6 steps, or stops without a word in the step after STOP_AFTER. What
 it scores in the end is written by every worker into scores-<index>.json.

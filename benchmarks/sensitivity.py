@@ -1,0 +1,108 @@
+"""How far apart two trainings come that differ in the last bit of their first weights: python -m benchmarks.sensitivity [MODEL ...]
+
+Each model is trained on demo data as `run.sh` pre-trains it, twice side by side on the same batches. The second starts with half of its
+weights one rounding larger. A row gives the distance of the two in all weights, relative to the way from the start, after so many
+updates, and the correlation of their cosines of labelled pairs.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.table import row
+from vsim_tf import registry
+from vsim_tf.config import ModelConfig, Schedule
+from vsim_tf.data.decoding import BatchFormat
+from vsim_tf.data.demo import write_demo_data
+from vsim_tf.data.labels import read_labels
+from vsim_tf.data.pipeline import TrainingData, numbered_batches
+from vsim_tf.data.records import expand_pattern
+from vsim_tf.data.tags import read_tag_list
+from vsim_tf.embedding import Embedder
+from vsim_tf.metrics import cosine_similarity, pair_rows, spearman
+from vsim_tf.training.device import use_deterministic_kernels
+from vsim_tf.training.loop import Trainer
+from vsim_tf.training.objectives import PretrainObjective
+from vsim_tf.training.pretrain_inputs import read_titles
+from vsim_tf.training.pretraining import make_trainer
+from vsim_tf.training.run_folder import batch_format
+from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab
+
+STEPS = (1, 2, 5, 10, 20, 40, 80, 160, 320)
+TOKENIZERS = {"bert": Tokenizer, "roformer": WordTokenizer}
+
+
+def demo_model(name: str, data: Path) -> tuple[ModelConfig, BatchFormat]:
+    """A model as the demo has it, and how records become its batches."""
+    spec, tags = registry.model_spec(name), read_tag_list(data / "tag_list.txt")
+    files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
+    tokenizer = TOKENIZERS[spec.encoder_kind](build_vocab(read_titles(files), spec.encoder_kind))
+    encoder = registry.encoder_config(spec, "tiny", tokenizer.vocab_size)
+    sizes = {"frame_embedding_size": 128, "max_text_length": 16, "max_frames": 8}
+    config = registry.model_config(spec, "tiny", encoder, len(tags), **sizes)
+    return config, batch_format(config, tokenizer, tags)
+
+
+def demo_trainer(config: ModelConfig, seed: int = 42) -> Trainer:
+    """The demo's pre-training."""
+    stage = registry.model_spec(config.name).pretrain.replace(
+        batch_size=64, total_steps=STEPS[-1], seed=seed, precision="float32",
+        head_schedule=Schedule(4e-3, 10, STEPS[-1]), encoder_schedule=Schedule(1e-3, 80, STEPS[-1]),
+    )  # fmt: skip
+    return make_trainer(config, stage, PretrainObjective(), tf.distribute.get_strategy(), pretraining=True)
+
+
+def disturb(trainer: Trainer):
+    """Half of the weights become one rounding larger."""
+    rng = np.random.default_rng(0)
+    for weight in trainer.state.weights.values():
+        value = weight.numpy()
+        weight.assign(np.where(rng.random(value.shape) < 0.5, np.nextafter(value, np.inf, dtype=value.dtype), value))
+
+
+def flat(trainer: Trainer) -> np.ndarray:
+    return np.concatenate([weight.numpy().ravel() for weight in trainer.state.weights.values()])
+
+
+def compare(name: str, data: Path):
+    config, form = demo_model(name, data)
+    trainers = [demo_trainer(config) for _ in range(2)]
+    disturb(trainers[1])
+    start = flat(trainers[0])
+    files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
+    batches = TrainingData(files, "videos", form, 64, 42, "mlm" in config.pretrain_losses, trainers[0].stage.bucket_by_length)
+    embedders = [Embedder(trainer.model) for trainer in trainers]
+    test = numbered_batches([str(data / "test_a" / "test_a.tfrecords")], "videos", form, 256)
+    pairs = read_labels(data / "test_a" / "label.tsv")
+    for step, batch in enumerate(batches.batches().take(STEPS[-1]), 1):
+        for trainer in trainers:
+            trainer.train_step(batch)
+        if step in STEPS:
+            first, second = map(flat, trainers)
+            distance = np.linalg.norm(first - second) / np.linalg.norm(first - start)
+            cosines, scores = [], []
+            for embedder in embedders:
+                embeddings = embedder.embed(test)
+                a, b, similarity = pair_rows(embeddings.ids, pairs)
+                cosines.append(cosine_similarity(embeddings.values[a], embeddings.values[b]))
+                scores.append(spearman(cosines[-1], similarity))
+            row(
+                f"{name}, {step} updates", f"distance {distance:.1e}",
+                f"Spearman {scores[0]:.4f} and {scores[1]:.4f}, cosines correlate", spearman(*cosines),
+            )  # fmt: skip
+
+
+def main():
+    use_deterministic_kernels(True)
+    names = sys.argv[1:] or ["uniter", "mix_nextvlad"]
+    with tempfile.TemporaryDirectory() as folder:
+        write_demo_data(f"{folder}/data")
+        for name in names:
+            compare(name, Path(folder) / "data")
+
+
+if __name__ == "__main__":
+    main()
