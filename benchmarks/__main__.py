@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.table import HEADER, seconds
 
 FOLDER = Path(__file__).parent
-ON_THEIR_OWN = ("ingredients", "step_profile")
-"""Benchmarks that need arguments, or print no rows of the table."""
+ON_THEIR_OWN = ("ingredients", "sensitivity", "step_profile")
+"""Benchmarks that need arguments, or are about something else than speed."""
 PARTS = ("contest", "profiler", "table")
 """What benchmarks are made of."""
 

@@ -19,7 +19,6 @@ from vsim_tf.data.demo import write_demo_data
 from vsim_tf.data.files import exclusive
 from vsim_tf.data.fold_writer import write_folds
 from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.records import read_records
 from vsim_tf.data.videos import video_record
 from vsim_tf.ensemble import ensemble_run, find_members, fold_mean
@@ -121,7 +120,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def ids_of(root, name) -> list[str]:
     form = read_batch_format(root / "output/uniter/pretrain", read_model_config(root / "output/uniter/pretrain"))
-    batches = evaluation_batches([str(root / "data" / name / f"{name}.tfrecords")], "videos", form, 50)
+    batches = toys.evaluation_batches([str(root / "data" / name / f"{name}.tfrecords")], "videos", form, 50)
     return [video_id.decode() for batch in batches for video_id in batch.ids.numpy()]
 
 

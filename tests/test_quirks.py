@@ -6,7 +6,7 @@ import toys
 from keras import ops
 
 from vsim_tf import registry
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches
+from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.models import build_model
 from vsim_tf.training.checkpoints import random_states
@@ -17,7 +17,7 @@ def test_words_are_masked_in_training_and_never_in_validation(tmp_path):  # 16
     file = toys.write_records(tmp_path / "videos", toys.random_videos(40))
     training = TrainingData([file], "videos", toys.batch_format(), 40, seed=1, mask_words=True)
     masked = next(iter(training.batches()))
-    (plain,) = evaluation_batches([file], "videos", toys.batch_format(), 40)
+    (plain,) = toys.evaluation_batches([file], "videos", toys.batch_format(), 40)
     assert (masked.mlm_labels.numpy() != IGNORED_TOKEN).any()
     assert (plain.mlm_labels.numpy() == IGNORED_TOKEN).all()
     assert not (plain.input_ids.numpy() == toys.TOKENIZERS["bert"].mask_id).any()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from vsim_tf import registry
 from vsim_tf.config import ModelConfig, Schedule, StageConfig
 from vsim_tf.data import records
-from vsim_tf.data.pipeline import BatchFormat
+from vsim_tf.data.pipeline import BatchFormat, numbered_batches
 from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.data.text import SPECIAL_TOKENS, Tokenizer, WordTokenizer
 from vsim_tf.data.videos import pair_record, video_record
@@ -40,6 +40,11 @@ def model(name: str, pretraining: bool = False) -> VideoModel:
 
 def batch_format(kind: str = "bert") -> BatchFormat:
     return BatchFormat(TOKENIZERS[kind], TAGS, TEXT, FRAMES, DIM)
+
+
+def evaluation_batches(files, kind: str, form: BatchFormat, size: int):
+    """All records once, without their numbers."""
+    return numbered_batches(files, kind, form, size).map(lambda _, batch: batch)
 
 
 def stage(total_steps: int = 6, **changes) -> StageConfig:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from vsim_tf.data import order, pipeline, record_lengths
 from vsim_tf.data.decoding import decode, multi_hot
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, numbered_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.data.records import read_records
 from vsim_tf.data.schema import IGNORED_TOKEN
 from vsim_tf.data.videos import video_record
@@ -22,7 +23,7 @@ from vsim_tf.memory import enough_memory
 
 def one_batch(tmp_path, records, form=None, kind="videos"):
     file = toys.write_records(tmp_path / "records", records)
-    return next(iter(evaluation_batches([file], kind, form or toys.batch_format(), len(records))))
+    return next(iter(toys.evaluation_batches([file], kind, form or toys.batch_format(), len(records))))
 
 
 def video(video_id="7", title="天地", num_frames=2, tags=(3,)):
@@ -139,7 +140,7 @@ def test_both_sides_of_a_pair(tmp_path):
 
 def test_evaluation_keeps_the_order_of_files_and_the_last_small_batch(tmp_path):
     files = [toys.write_records(tmp_path / name, [video(name + i) for i in "123"]) for name in "ba"]
-    batches = list(evaluation_batches(files, "videos", toys.batch_format(), 4))
+    batches = list(toys.evaluation_batches(files, "videos", toys.batch_format(), 4))
     assert [b.ids.numpy().tolist() for b in batches] == [[b"b1", b"b2", b"b3", b"a1"], [b"a2", b"a3"]]
 
 
@@ -171,7 +172,7 @@ def test_a_bad_record_is_named(tmp_path, case):
     record, message = BAD_VIDEOS[case]
     good = toys.write_records(tmp_path / "good", [video("1"), video("2"), video("3")])
     bad = toys.write_records(tmp_path / "bad", [video("4"), video("5"), record, video("6")])
-    batches = evaluation_batches([good, bad], "videos", toys.batch_format(), 4)
+    batches = toys.evaluation_batches([good, bad], "videos", toys.batch_format(), 4)
     with pytest.raises(RecordError) as caught, readable_errors():
         list(batches)
     text = str(caught.value)
@@ -184,7 +185,7 @@ def test_a_bad_side_of_a_pair_is_named(tmp_path):
     pair = altered(lambda f: f.pop("title_2"), toys.random_pairs(1)[0])
     file = toys.write_records(tmp_path / "pairs", [*toys.random_pairs(2), pair])
     with pytest.raises(RecordError, match=f"{file}, record 2.*'title_2'"), readable_errors():
-        list(evaluation_batches([file], "pairs", toys.batch_format(), 2))
+        list(toys.evaluation_batches([file], "pairs", toys.batch_format(), 2))
 
 
 def test_a_bad_record_in_training_names_its_place_in_the_file(tmp_path):
@@ -204,13 +205,13 @@ def test_a_damaged_file_is_a_user_error(tmp_path, damage):
         content[40] ^= 1
     file.write_bytes(content if damage == "data" else content[:-5])
     with pytest.raises(UserError, match=r"damaged|truncated"), readable_errors():
-        list(evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
+        list(toys.evaluation_batches([str(file)], "videos", toys.batch_format(), 4))
 
 
 def test_other_errors_pass_at_once(tmp_path):
     """No record is read to find out what was wrong with the model: the file is not even there any more."""
     file = toys.write_records(tmp_path / "records", toys.random_videos(3))
-    batch = next(iter(evaluation_batches([file], "videos", toys.batch_format(), 3)))
+    batch = next(iter(toys.evaluation_batches([file], "videos", toys.batch_format(), 3)))
     os.remove(file)
     with pytest.raises(tf.errors.InvalidArgumentError, match="of the model"), readable_errors():
         tf.debugging.Assert(tf.shape(batch.frames)[0] == 0, ["an error of the model"])
@@ -218,7 +219,7 @@ def test_other_errors_pass_at_once(tmp_path):
 
 def test_a_file_that_is_gone_is_named(tmp_path):
     file = toys.write_records(tmp_path / "records", toys.random_videos(3))
-    batches = evaluation_batches([file], "videos", toys.batch_format(), 3)
+    batches = toys.evaluation_batches([file], "videos", toys.batch_format(), 3)
     os.remove(file)
     with pytest.raises(UserError, match=f"{file}: cannot be read: No such file"), readable_errors():
         list(batches)
@@ -230,14 +231,25 @@ def test_no_memory_to_read_is_an_error_of_memory(files, monkeypatch):
 
     monkeypatch.setattr(pipeline, "decode", no_memory)
     with pytest.raises(UserError, match="not enough memory for a test: lower --flag"), enough_memory("for a test", "--flag"):
-        list(evaluation_batches(files, "videos", PADDED, 3))
+        list(toys.evaluation_batches(files, "videos", PADDED, 3))
 
 
 def test_no_iterator_waits_for_a_tuning_thread_when_it_is_deleted(tmp_path):
     file, form = toys.write_records(tmp_path / "records", toys.random_videos(4)), toys.batch_format()
-    readers = [read([file], "videos", form, 2) for read in (numbered_batches, evaluation_batches)]
+    readers = [read([file], "videos", form, 2) for read in (numbered_batches, toys.evaluation_batches)]
     for batches in [*readers, TrainingData([file], "videos", form, 2, seed=1).batches()]:
         assert batches.options().autotune.enabled is False
+
+
+def test_no_thread_of_tf_data_reads_ahead(tmp_path, monkeypatch):
+    """Python's collector may delete an iterator while it holds a lock that such a thread waits for."""
+    asked = []
+    monkeypatch.setattr(pipeline.Ahead, "__call__", lambda self, n: asked.append(n) or pytest.fail("nothing is read"))
+    file, form = toys.write_records(tmp_path / "records", toys.random_videos(8)), toys.batch_format()
+    iterators = [iter(TrainingData([file], "videos", form, 2, seed=1, mask_words=True).batches())]
+    iterators.append(iter(numbered_batches([file], "videos", form, 2)))
+    time.sleep(0.3)
+    assert not asked
 
 
 # --- training order ---------------------------------------------------------------------------------------------------
@@ -349,7 +361,7 @@ def test_shards_hold_the_batches_of_one_process(files, form, count, monkeypatch)
     for index in range(count):
         shard = list(numbered_batches(files, "videos", form, 4, shard=(index, count)))
         assert same(shard, whole[index::count])
-        assert same(list(evaluation_batches(files, "videos", form, 4, (index, count))), [batch for _, batch in shard])
+        assert same(list(toys.evaluation_batches(files, "videos", form, 4, (index, count))), [batch for _, batch in shard])
 
 
 def test_batches_of_other_shards_are_not_decoded(files, monkeypatch):
@@ -441,7 +453,7 @@ def test_files_without_a_record(tmp_path):
     with pytest.raises(UserError, match=f"{empty[0]}, {empty[1]}: no records"):
         training_data(empty)
     with pytest.raises(UserError, match=f"{empty[0]}: no records"):
-        evaluation_batches(empty[:1], "videos", toys.batch_format(), 4)
+        toys.evaluation_batches(empty[:1], "videos", toys.batch_format(), 4)
 
 
 def test_a_truncated_training_file_is_refused_before_training(tmp_path):

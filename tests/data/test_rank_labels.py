@@ -6,7 +6,6 @@ import toys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsim_tf.data.pipeline import evaluation_batches
 from vsim_tf.data.rank_labels import RankLabels, read_similarities
 from vsim_tf.data.schema import PairBatch
 from vsim_tf.errors import UserError
@@ -52,7 +51,7 @@ def test_equal_similarities_have_no_ranks():
 def test_similarities_of_records_are_those_of_their_batches(tmp_path):
     """An empty file among them, as always-train.tfrecord may be."""
     files = [toys.write_records(tmp_path / str(count), toys.random_pairs(count, count)) for count in (70, 0, 5)]
-    batches = list(evaluation_batches([files[0], files[2]], "pairs", toys.batch_format(), 8))
+    batches = list(toys.evaluation_batches([files[0], files[2]], "pairs", toys.batch_format(), 8))
     similarities = read_similarities(tuple(files))
     np.testing.assert_array_equal(similarities, np.concatenate([batch.similarity for batch in batches]))
     ranked = RankLabels(similarities)(batches[0])

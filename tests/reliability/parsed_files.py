@@ -17,7 +17,7 @@ from vsim_tf.config import EncoderConfig
 from vsim_tf.data.decoding import check_record
 from vsim_tf.data.labels import read_labels
 from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
-from vsim_tf.data.pipeline import TrainingData, evaluation_batches, readable_errors
+from vsim_tf.data.pipeline import TrainingData, readable_errors
 from vsim_tf.data.records import count_records, read_records
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import load_tokenizer
@@ -139,7 +139,7 @@ def read_videos(folder: Path):
 def embed_and_train(file: str, kind: str):
     """What goes into a model; records that `check_record` accepts must go through without an error."""
     with readable_errors():
-        list(evaluation_batches([file], kind, PLAIN, 3))
+        list(toys.evaluation_batches([file], kind, PLAIN, 3))
         list(TrainingData([file], kind, TRIMMED, 1, seed=1).batches().take(3))
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 import toys
 from runs import pretraining
 
+from vsim_tf.data.files import read_json_lines
 from vsim_tf.training.checkpoint_files import newest_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ def test_two_workers_that_were_stopped_equal_one_process(server, tmp_path):
         assert ours.keys() == theirs.keys()
         for key, value in theirs.items():
             np.testing.assert_allclose(ours[key], value, atol=STEP_SIZES / 10, err_msg=key)
-        logs = [[json.loads(line) for line in (tmp_path / run / name / "metrics.jsonl").open()] for run in ("two", "one")]
+        logs = [read_json_lines(tmp_path / run / name / "metrics.jsonl") for run in ("two", "one")]
         for line, other in zip(*logs, strict=True):
             assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
 
@@ -93,11 +94,13 @@ def test_the_example_of_the_document(data_dir, tmp_path):
     (example,) = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
     for port in free_ports(2):
         example = re.sub(r"localhost:234\d\d", f"localhost:{port}", example, count=1)
-    for name, value in {"data/demo": data_dir, "output/workers": tmp_path, "python ": f"{sys.executable} ", "=128": "=16"}.items():
+    changes = {"data/demo": data_dir, "output/workers": tmp_path, "python ": f"{sys.executable} ", "=128": "=16"}
+    for name, value in changes.items():
         assert name in example
         example = example.replace(name, str(value))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run(["sh", "-c", example], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    options = {"cwd": ROOT, "env": environment, "capture_output": True, "text": True, "timeout": 300}
+    ended = subprocess.run(["sh", "-c", example], check=False, **options)
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "uniter/pretrain/summary.json").read_text())["step"] == 20
     assert ended.stdout.count("complete at step 20") == 2

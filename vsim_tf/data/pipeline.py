@@ -125,15 +125,16 @@ class RecordBatches:
         return tf.nest.flatten((numbers, self.batch(numbers)))
 
 
-def prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """The batches, one of them ahead of its reader where kernels are not deterministic.
+def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The batches, read by their reader's thread: those of `Ahead` have decoded them before.
 
-    tf.data's tuning is off: every number that it could tune is given in this file, and deleting an iterator often waits for its
-    thread, which looks around after 10 ms, then after twice as long each time, up to a minute.
+    A thread of tf.data that calls Python could wait for ever: Python's collector may delete an iterator while it holds a lock,
+    deleting waits for the iterator's thread, and that thread for the lock. The tuning of tf.data has such a thread, too.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
-    return batches.prefetch(1).with_options(options)
+    options.experimental_optimization.inject_prefetch = False
+    return batches.with_options(options)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -156,15 +157,8 @@ def numbered_batches(
     order = EvaluationOrder(len(records.index), batch_size, lengths)
     first, every = shard
     places = range(first, len(order), every)
-    return prefetched(records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places)))
-
-
-@tf.autograph.experimental.do_not_convert
-def evaluation_batches(
-    files: Sequence[str], kind: str, batch_format: BatchFormat, batch_size: int, shard: tuple[int, int] = (0, 1)
-) -> tf.data.Dataset:
-    """The batches of `numbered_batches` without the numbers."""
-    return numbered_batches(files, kind, batch_format, batch_size, shard).map(lambda _, batch: batch)
+    numbered = records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places))
+    return without_threads(numbered)
 
 
 class TrainingData:
@@ -216,7 +210,7 @@ class TrainingData:
         batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(lambda _, batch: batch)
         if self.mask_words:
             batches = batches.enumerate(start_step).map(functools.partial(self._mask, first_row=first))
-        return prefetched(batches)
+        return without_threads(batches)
 
     def _mask(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:
         tokenizer, seed = self.format.tokenizer, tf.stack([self.seed, step])

@@ -50,7 +50,7 @@ class GlobalBatch(NamedTuple):
         context = tf.distribute.get_replica_context()
         counts = tf.stack([size, masked])[None]
         counts = counts if context.num_replicas_in_sync == 1 else context.all_gather(counts, axis=0)
-        size, masked = tf.unstack(tf.cast(tf.reduce_sum(counts, axis=0), tf.float32))
+        size, masked = tf.unstack(tf.cast(tf.reduce_sum(counts, axis=0), tf.float32), 2)
         index = context.replica_id_in_sync_group
         return cls(context.num_replicas_in_sync, size, tf.reduce_sum(counts[:index, 0]), masked)
 

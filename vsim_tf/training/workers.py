@@ -71,7 +71,7 @@ def _gathering(strategy: tf.distribute.Strategy):
     replicas_each = strategy.num_replicas_in_sync // len(workers())
 
     def of_replica(row):
-        return tf.distribute.get_replica_context().all_gather(row, axis=0)
+        return tf.distribute.get_replica_context().all_gather(tf.identity(row), axis=0)  # which has a device
 
     @tf.function(autograph=False, reduce_retracing=True)
     def gather(row):
