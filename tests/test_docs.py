@@ -26,8 +26,8 @@ DOCUMENTS = {
     for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "benchmarks/README.md")
 }
 DEFINED = {
-    "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain, "train_pair.py": flags.define_pair,
-    "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
+    "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
+    "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",

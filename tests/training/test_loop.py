@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import math
@@ -18,6 +19,7 @@ import toys
 from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.interrupts import Interrupts
+from vsim_tf.training import loop
 from vsim_tf.training.checkpoint_files import newest_checkpoint
 from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
 from vsim_tf.training.objectives import PairObjective, PretrainObjective
@@ -359,6 +361,29 @@ def test_a_new_run_starts_an_empty_log(tmp_path):
     (tmp_path / METRICS_FILE).write_text('{"step": 0}\n')
     RunLog(tmp_path, -1, -1)
     assert (tmp_path / METRICS_FILE).read_text() == ""
+
+
+class Loss:
+    """A loss on a device, which counts how often it is waited for."""
+
+    reads = 0
+
+    def __float__(self):
+        Loss.reads += 1
+        return 0.5
+
+
+@ONE_CASE
+@pytest.mark.parametrize(("interval", "reads"), [(1e9, 4), (0, 4 + STEPS)])
+def test_the_loss_is_read_where_it_is_shown(case, tmp_path, monkeypatch, interval, reads):
+    """At the four log lines, and whenever the bar is drawn; evaluations follow log lines here."""
+    step = case.trainer.train_step
+    monkeypatch.setattr(case.trainer, "train_step", lambda batch: step(batch) | {"loss": Loss()})
+    monkeypatch.setattr(case.trainer, "stage", case.trainer.stage.replace(eval_every=STEPS))
+    monkeypatch.setattr(loop, "tqdm", functools.partial(loop.tqdm, mininterval=interval, miniters=1))
+    Loss.reads = 0
+    run(case.trainer, case.data, tmp_path / "run")
+    assert Loss.reads == reads + 1  # the last evaluation looks once more
 
 
 # --- signals and other processes --------------------------------------------------------------------------------------

@@ -30,12 +30,13 @@ from vsim_tf.training.run_folder import (
 )
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
-from vsim_tf.training.workers import require_agreement
+from vsim_tf.training.workers import other_workers, require_agreement
 
 PAIRS_LOOKED_AT = 256
 """Of the first run's training pairs, before training."""
 
 
+@other_workers()
 def finetune(
     model: str,
     pretrained: Path,

@@ -146,21 +146,24 @@ class Trainer:
         start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self.batches(batches, start)
         metrics, logs = log.validation(int(self.state.evaluated.numpy())), {}
-        with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
-            for step in range(start, total + 1):
-                due = step == total or step % self.stage.eval_every == 0
-                if due and (step > self.state.evaluated.numpy() or not metrics):
-                    metrics = self._evaluate_and_save(folder, evaluate, log, step, logs, signals)
-                if signals.asked():
-                    self._save_and_stop(folder, step, logs, signals)
-                if step == total:
-                    break
-                with enough_memory(f"for a step of {label}", f"--batch_size={self.stage.batch_size}", LENGTH_FLAGS):
-                    logs = self.train_step(next(data))
-                if (step + 1) % self.stage.log_every == 0:
-                    log.write(step + 1, self._finite(logs, step + 1))
-                if bar.update():  # is being drawn: reading the loss waits for the device
-                    bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}")
+        try:
+            with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
+                for step in range(start, total + 1):
+                    due = step == total or step % self.stage.eval_every == 0
+                    if due and (step > self.state.evaluated.numpy() or not metrics):
+                        metrics = self._evaluate_and_save(folder, evaluate, log, step, logs, signals)
+                    if signals.asked():
+                        self._save_and_stop(folder, step, logs, signals)
+                    if step == total:
+                        break
+                    with enough_memory(f"for a step of {label}", f"--batch_size={self.stage.batch_size}", LENGTH_FLAGS):
+                        logs = self.train_step(next(data))
+                    if (step + 1) % self.stage.log_every == 0:
+                        log.write(step + 1, self._finite(logs, step + 1))
+                    if bar.update():  # is being drawn: reading the loss waits for the device
+                        bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}")
+        finally:
+            del data  # here and now: Python's collector may do so in a thread that its own threads wait for
         best = {"best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())}
         return without_nan(metrics | {"step": total} | best)
 

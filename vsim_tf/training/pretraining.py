@@ -22,12 +22,13 @@ from vsim_tf.training.pretrained import load_pretrained
 from vsim_tf.training.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.training.run_space import require_space_for_runs
 from vsim_tf.training.strategy import make_strategy
-from vsim_tf.training.workers import require_agreement
+from vsim_tf.training.workers import other_workers, require_agreement
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
 
 
+@other_workers()
 def pretrain(options: PretrainOptions):
     """Pre-trains one model, or says that it is done already."""
     strategy = make_strategy()

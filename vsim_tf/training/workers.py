@@ -1,9 +1,10 @@
 """What the processes of a run on several machines tell each other besides gradients: results, and whether they agree."""
 
+import contextlib
 import functools
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from vsim_tf.training.cluster import workers
 
 WORD = np.dtype(np.int32)
 """Collective operations know no bytes: they travel as 32-bit integers."""
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
+"""What collective operations raise where another worker is not there any more."""
 
 
 def require_agreement(strategy: tf.distribute.Strategy, values: dict[str, Any], folder: Any):
@@ -36,6 +39,19 @@ def require_agreement(strategy: tf.distribute.Strategy, values: dict[str, Any], 
                     f"workers differ in {folder}: {name} is {value} on worker 0 and {other[name]} on worker {index};"
                     " all workers need one shared output folder (--output_dir) and the same flags and data"
                 )
+
+
+@contextlib.contextmanager
+def other_workers() -> Iterator[None]:
+    """Inside it, the end of another worker is a `UserError`; also a decorator."""
+    try:
+        yield
+    except LOST as error:
+        if not workers():
+            raise
+        raise UserError(
+            "another worker has ended, and its own output says why; start all workers again with the same command: they resume"
+        ) from error
 
 
 def gather_arrays(strategy: tf.distribute.Strategy, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
