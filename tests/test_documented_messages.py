@@ -14,6 +14,7 @@ import toys
 from vsim_tf import flags
 from vsim_tf.data import fold_writer
 from vsim_tf.data.decoding import check_record
+from vsim_tf.data.disk_space import require_space
 from vsim_tf.data.files import exclusive
 from vsim_tf.data.labels import Pair, read_labels
 from vsim_tf.data.manifest import fold_files
@@ -23,10 +24,13 @@ from vsim_tf.data.records import count_records, expand_pattern, read_records
 from vsim_tf.data.tags import read_tag_list
 from vsim_tf.data.text import load_tokenizer
 from vsim_tf.data.videos import video_record
+from vsim_tf.embedding_notes import require_distinct_names
+from vsim_tf.ensemble import find_members
 from vsim_tf.errors import UserError
 from vsim_tf.metrics import pair_spearman
 from vsim_tf.setting_flags import in_flags
 from vsim_tf.submission import Embeddings, check_embeddings
+from vsim_tf.training.checkpoint_files import require_checkpoint
 from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
 
 DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text(encoding="utf-8")
@@ -121,6 +125,23 @@ def no_space(patch):
     folds()
 
 
+def no_space_for_a_stage():
+    require_space("output", 10**18, "checkpoints of 11 runs")
+
+
+def other_test_sets():
+    for fold in range(11):
+        (Path("output/uniter") / f"fold-{fold:02d}" / "embeddings").mkdir(parents=True)
+        (Path("output/uniter") / f"fold-{fold:02d}" / "embeddings/test_a.npz").touch()
+    find_members("output", ["uniter"], [3, 4], "test_b")
+
+
+def another_checkpoint():
+    Path("run/last").mkdir(parents=True)
+    Path("run/last/ckpt-4000.index").touch()
+    require_checkpoint("run/last/ckpt-3000")
+
+
 def two_writers():
     folds()
     with exclusive("folds"):
@@ -195,12 +216,16 @@ MISTAKES: dict[str, list[Callable]] = {
     "fewer records than a batch": [few_records],
     "nothing to rank": [lambda: RankLabels(np.array([0.5, 0.5]))],
     "not enough space": [no_space],
+    "not enough space for a stage": [no_space_for_a_stage],
     "two writers of one folder": [two_writers],
     "a fold file is missing or has another size": [
         broken_folds(Path.unlink), broken_folds(lambda path: path.write_bytes(path.read_bytes() * 2)),
     ],
     "the output folder holds something else": [other_folds, other_run],
     "embeddings of another test file than is there": [lambda: embeddings(1, 2, expected=["a", "c"])],
+    "embeddings of a test set are missing": [other_test_sets],
+    "a checkpoint is missing": [another_checkpoint],
+    "two test files of one name": [lambda: require_distinct_names(["a/test_b.tfrecords", "b/test_b.tfrecords"])],
     "an id twice in a test file": [lambda: embeddings(1, 2, ids=("a", "a"))],
     "a number that is not finite in an embedding": [lambda: embeddings(1, np.nan)],
     "a vocabulary without a special token": [lambda: vocabulary("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a")],
