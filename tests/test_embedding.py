@@ -155,7 +155,7 @@ def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
     assert embedder.videos.experimental_get_tracing_count() == count
 
 
-@pytest.mark.parametrize("name", ["uniter", "mix_nextvlad"])
+@pytest.mark.parametrize("name", ["uniter", pytest.param("mix_nextvlad", marks=pytest.mark.slow)])
 def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
     """Eleven records in batches of two: the last replica has nothing to do in the end."""
     one = Embedder(toys.model(name))

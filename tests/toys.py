@@ -42,9 +42,9 @@ def batch_format(kind: str = "bert") -> BatchFormat:
     return BatchFormat(TOKENIZERS[kind], TAGS, TEXT, FRAMES, DIM)
 
 
-def evaluation_batches(files, kind: str, form: BatchFormat, size: int):
-    """All records once, without their numbers."""
-    return numbered_batches(files, kind, form, size).map(lambda _, batch: batch)
+def evaluation_batches(files, kind: str, form: BatchFormat, size: int, shard: tuple[int, int] = (0, 1)):
+    """All records once, or a shard of their batches, without their numbers."""
+    return numbered_batches(files, kind, form, size, shard).map(lambda _, batch: batch)
 
 
 def stage(total_steps: int = 6, **changes) -> StageConfig:

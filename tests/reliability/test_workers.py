@@ -74,12 +74,12 @@ def test_two_workers_that_were_stopped_equal_one_process(server, tmp_path):
 
 def test_workers_without_a_shared_folder_stop(server, data_dir, tmp_path):
     """One has been trained further than the other: without a check each would go on with a model of its own."""
-    for name, steps in (("a", 4), ("b", 2)):
+    for name, steps in (("a", 6), ("b", 4)):
         ended = server.run(*pretraining(data_dir, tmp_path / name, steps=steps, eval_freq=2))
         assert ended.code == 0, ended.output
     for name in "ab":
         (tmp_path / name / "testing/pretrain/summary.json").unlink()
-    ended = run_workers(server, *(pretraining(data_dir, tmp_path / name, steps=4, eval_freq=2) for name in "ab"))
+    ended = run_workers(server, *(pretraining(data_dir, tmp_path / name, steps=6, eval_freq=2) for name in "ab"))
     assert [end.code for end in ended] == [2, 2], [end.output for end in ended]
     for end in ended:
         (error,) = [line for line in end.output.splitlines() if line.startswith("error:")]

@@ -76,8 +76,8 @@ def test_lengths_are_rounded_up_so_that_few_shapes_are_compiled(replicas, two_re
     shapes = {}
     for form in (trimmed, rounded):
         trainer, data = trainer_and_data("uniter_asl", "videos", tmp_path, True, strategy=strategy, form=form)
-        trainer.compiled_step = lambda batch: {}  # shapes are noted before a step
         batches = trainer.batches(data.batches, 0)
+        trainer.compiled_step = lambda batch: {}  # shapes are noted before a step
         for _ in range(20):
             trainer.train_step(next(batches))
         shapes[form.length_multiple] = trainer.compilations
