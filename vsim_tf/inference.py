@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vsim_tf.app import quiet_imports
 from vsim_tf.data.disk_space import require_space
@@ -101,11 +101,13 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
 def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
     checkpoints, strategy, embedder = _checkpoints(folders, kind), _strategy(), None
     from vsim_tf.training.device import suitable_precision  # after the strategy: several machines are joined first
+    from vsim_tf.training.workers import require_agreement
 
     resolved = suitable_precision(precision)
     for test_file in test_files:
         name, missing = Path(test_file).stem, _missing(checkpoints, test_file, precision, resolved)
-        _require_agreement(strategy, {"missing embeddings": {f.name: note for f, note in missing.items()}}, folders[0].parent)
+        of_file = {"missing embeddings": {folder.name: note for folder, note in missing.items()}}
+        require_agreement(strategy, lambda of_file=of_file: of_file, folders[0].parent)
         if not missing:
             _announce_there(model, test_file, folders)
             continue
@@ -142,12 +144,6 @@ def _strategy():
         from vsim_tf.training.strategy import make_strategy
 
     return make_strategy()
-
-
-def _require_agreement(strategy, values: dict[str, Any], folder: Path):
-    from vsim_tf.training.workers import require_agreement
-
-    require_agreement(strategy, values, folder)
 
 
 def _held_weights(embedder: "Embedder", model: str, checkpoints: list[str]) -> "HeldWeights":

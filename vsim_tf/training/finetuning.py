@@ -68,7 +68,8 @@ def finetune(
         label = f"{model} {run.folder.name}"
         with run_lock(run.folder):
             summary = prepare_run_folder(run.folder, settings, overwrite)
-            require_agreement(strategy, settings.to_dict() | {"is complete": summary is not None}, run.folder)
+            of_run = settings.to_dict() | {"is complete": summary is not None}
+            require_agreement(strategy, lambda of_run=of_run: of_run, run.folder)
             if summary:
                 announce_finished(label, summary, run.folder)
                 continue

@@ -137,7 +137,7 @@ class Trainer:
                 start_from()
             log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
             evaluation = log.validation(int(self.state.evaluated.numpy()))
-            require_agreement(self.strategy, self.state.summary() | {"evaluation": evaluation}, folder)
+            require_agreement(self.strategy, lambda: self.state.summary() | {"evaluation": evaluation}, folder)
             summary = self._loop(folder, batches, evaluate, log, label, signals)
             self.state.complete(folder, keep_optimizer)
             return summary

@@ -39,7 +39,7 @@ def pretrain(options: PretrainOptions):
         _check_videos(options, inputs)
     with run_lock(options.folder):
         summary = prepare_run_folder(options.folder, settings, options.overwrite)
-        require_agreement(strategy, settings.to_dict() | {"is complete": summary is not None}, options.folder)
+        require_agreement(strategy, lambda: settings.to_dict() | {"is complete": summary is not None}, options.folder)
         if is_chief():
             note_source(options, inputs)
         if summary:

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,22 +19,26 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 """What collective operations raise where another worker is not there any more."""
 
 
-def require_agreement(strategy: tf.distribute.Strategy, values: dict[str, Any], folder: Any):
+def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dict[str, Any]], folder: Any):
     """Stops all workers where they differ: without one shared folder each would train a model of its own.
 
     Args:
         strategy: of the run.
-        values: what must be the same on all workers, as JSON values.
+        values: gives what must be the same on all workers, as JSON values; not called on one machine.
         folder: the run folder, named in the message.
 
     Raises:
         UserError: on every worker, with the first value that differs.
     """
-    texts = {name: json.dumps(value) for name, value in values.items()}  # in which NaN equals NaN
+    if not workers():
+        return
+    texts = {name: json.dumps(value) for name, value in values().items()}  # in which NaN equals NaN
     found = [json.loads(data) for data in gather_bytes(strategy, json.dumps(texts).encode())]
     for name, value in found[0].items():
         for index, other in enumerate(found):
             if other[name] != value:
+                with contextlib.suppress(*LOST):
+                    gather_bytes(strategy, b"read")  # nobody ends before all have read what differs
                 raise UserError(
                     f"workers differ in {folder}: {name} is {value} on worker 0 and {other[name]} on worker {index};"
                     " all workers need one shared output folder (--output_dir) and the same flags and data"
