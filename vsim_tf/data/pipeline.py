@@ -22,7 +22,6 @@ from vsim_tf.data.record_lengths import RecordLengths
 from vsim_tf.data.schema import PairBatch, VideoBatch
 from vsim_tf.errors import UserError
 
-DECODING_THREADS = 2
 BATCHES_AHEAD = 4
 """Batches that are being decoded, or wait for their use."""
 
@@ -111,7 +110,7 @@ class RecordBatches:
             end: number of batches of the order; None: it has no end.
         """
         numbers = Ahead(order, 1, WINDOW_BATCHES, end)
-        batches = Ahead(lambda place: self._batch(numbers(place)), DECODING_THREADS, BATCHES_AHEAD, end)
+        batches = Ahead(lambda place: self._batch(numbers(place)), 1, BATCHES_AHEAD, end)  # two threads wait for Python's lock
         spec = (tf.TensorSpec([None], tf.int64), self.spec())
         flat = tf.nest.flatten(spec)
 
