@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vsim_tf import app, flags, registry
-from vsim_tf.data.records import split_paths
-from vsim_tf.data.test_sets import check_test_sets, labelled_set, submitted_set
-from vsim_tf.ensemble import models_present, normalized_weights
-from vsim_tf.ensemble_note import RESULT, announce_ensemble, note_sources
+from vsim_tf.cli import app, flags
+from vsim_tf.ensemble.combine import models_present, normalized_weights
+from vsim_tf.ensemble.note import RESULT, announce_ensemble, note_sources
 from vsim_tf.errors import UserError
+from vsim_tf.presets import registry
+from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
+from vsim_tf.records.tfrecords import split_paths
 
 define_flags = flags.define_ensemble
 
@@ -80,7 +81,7 @@ def main():
     check_flags()
     if finished():
         return
-    from vsim_tf.run_report import ensemble_and_report
+    from vsim_tf.ensemble.run_report import ensemble_and_report
 
     values = settings()
     command = flags.FLAGS.report_command or shlex.join(["python", *sys.argv])

@@ -7,10 +7,10 @@ python inference_pair.py --model=uniter --folds=0-10 --data_dir=data --output_di
 import glob
 from pathlib import Path
 
-from vsim_tf import app, flags
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.cli import app, flags
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import require_checkpoint
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.checkpoint_files import require_checkpoint
 
 define_flags = flags.define_inference
 
@@ -43,7 +43,7 @@ def finished() -> bool:
     options = flags.FLAGS
     if options.ckpt_file:
         return False
-    from vsim_tf.inference import announce_embedded
+    from vsim_tf.inference.embed_files import announce_embedded
 
     return announce_embedded(options.model, folders(), test_files(), options.checkpoint, options.precision)
 
@@ -56,7 +56,7 @@ def main():
         return
     if options.ckpt_file:
         require_checkpoint(options.ckpt_file)
-    from vsim_tf.inference import embed_folds, embed_to_zip
+    from vsim_tf.inference.embed_files import embed_folds, embed_to_zip
 
     if options.ckpt_file:
         embed_to_zip(

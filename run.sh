@@ -31,7 +31,7 @@ quoted() { # quoted WORD...: each in quotes, as a shell reads them
     for word in "$@"; do printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")"; done
 }
 
-[ -f vsim_tf/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
+[ -f vsim_tf/presets/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
 data_dir='' output_dir='' size='' models='' folds=0-10 jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab=''
 pretrain_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
@@ -74,7 +74,7 @@ models=$(echo ${models:-mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer unit
 
 # the stages: what each runs, once or for each model; vsim_tf.launch checks all of them before it begins with the first
 set --
-[ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.data.demo --output_dir="$data_dir" \
+[ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \
     --frame_embedding_size="$frame_embedding_size"
 set -- "$@" --stage=folds write_tfrecord.py --data_dir="$data_dir" --output_dir="$output_dir/folds" \
     --frame_embedding_size="$frame_embedding_size"

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from vsim_tf import app, flags, registry
-from vsim_tf.data.records import expand_pattern
+from vsim_tf.cli import app, flags
 from vsim_tf.errors import UserError
+from vsim_tf.io.files import require_existing
+from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.presets import registry
+from vsim_tf.records.tfrecords import expand_pattern
 
 define_flags = flags.define_pair
 
@@ -55,10 +58,10 @@ def check_inputs():
 
 
 def finished() -> bool:
+    from vsim_tf.runs.run_folder import read_model_config
     from vsim_tf.training.finished import announce_finetuned
-    from vsim_tf.training.run_folder import read_model_config
 
-    flags.require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
+    require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
     recipe = read_model_config(pretrained()).recipe
     return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite)
 
@@ -67,10 +70,10 @@ def main():
     check_flags()
     if finished():
         return
-    with app.quiet_imports():
-        from vsim_tf.training.device import use_deterministic_kernels
+    with quiet_imports():
+        from vsim_tf.distributed.device import use_deterministic_kernels
+        from vsim_tf.runs.run_folder import read_model_config
         from vsim_tf.training.finetuning import finetune
-        from vsim_tf.training.run_folder import read_model_config
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
     recipe = read_model_config(pretrained()).recipe

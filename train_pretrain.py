@@ -1,6 +1,7 @@
 """Pre-trains one model on tagged videos: python train_pretrain.py --model=uniter_asl --data_dir=data --output_dir=output"""
 
-from vsim_tf import app, flags
+from vsim_tf.cli import app, flags
+from vsim_tf.io.quiet_imports import quiet_imports
 
 define_flags = flags.define_pretrain
 
@@ -31,8 +32,8 @@ def main():
     check_inputs()
     if finished():
         return
-    with app.quiet_imports():
-        from vsim_tf.training.device import use_deterministic_kernels
+    with quiet_imports():
+        from vsim_tf.distributed.device import use_deterministic_kernels
         from vsim_tf.training.pretraining import pretrain
 
     use_deterministic_kernels(flags.FLAGS.deterministic)

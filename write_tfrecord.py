@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from vsim_tf import app, flags
-from vsim_tf.data.records import expand_pattern, folder_pattern
+from vsim_tf.cli import app, flags
+from vsim_tf.io.files import require_existing
+from vsim_tf.records.tfrecords import expand_pattern, folder_pattern
 
 define_flags = flags.define_write_tfrecord
 
@@ -22,11 +23,11 @@ def check_flags(devices: int = 1):
 def check_inputs():
     records, labels = inputs()
     expand_pattern(records)
-    flags.require_existing(labels)
+    require_existing(labels)
 
 
 def finished() -> bool:
-    from vsim_tf.data.manifest import MANIFEST
+    from vsim_tf.records.manifest import MANIFEST
 
     if flags.FLAGS.overwrite or not (Path(flags.FLAGS.output_dir) / MANIFEST).exists():
         return False
@@ -36,7 +37,7 @@ def finished() -> bool:
 
 def main():
     options = flags.FLAGS
-    from vsim_tf.data.fold_writer import write_folds
+    from vsim_tf.records.fold_writer import write_folds
 
     write_folds(
         *inputs(),

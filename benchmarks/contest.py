@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import median, seconds
-from vsim_tf import registry
 from vsim_tf.config import ModelConfig
-from vsim_tf.data.order import WINDOW_BATCHES
-from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
+from vsim_tf.input.order import WINDOW_BATCHES
+from vsim_tf.presets import registry
+from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 
 VOCABULARY, TAGS = 21128, 10_000
 INNER_AXIS = {"MatMul": "transpose_a", "BatchMatMulV2": "adj_x"}
@@ -115,7 +115,7 @@ def video_batch(config: ModelConfig, tokens: np.ndarray, frames: np.ndarray, tri
 
 def contest_records(folder: Path, pointwise: int, pairwise: int, frame_embedding_size: int = 1536, seed: int = 0) -> Path:
     """A demo data set in the contest's format with so many videos for pre-training, and so many in as many pairs."""
-    from vsim_tf.data.demo import write_demo_data
+    from vsim_tf.demo.data import write_demo_data
 
     write_demo_data(
         str(folder), num_pointwise=pointwise, num_pairwise_videos=pairwise, num_pairs=pairwise, num_test_videos=64,

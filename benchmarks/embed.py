@@ -12,19 +12,19 @@ import numpy as np
 
 from benchmarks.contest import base_config, contest_batches, contest_records, encoder_gflop, gemm_rate
 from benchmarks.table import in_turn, median, row, seconds
-from vsim_tf import registry
-from vsim_tf.data.pipeline import numbered_batches
-from vsim_tf.data.records import expand_pattern
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import Tokenizer, build_vocab
-from vsim_tf.embedding import Embedder
-from vsim_tf.models import build_model
-from vsim_tf.training.checkpoint_files import saved_checkpoints
-from vsim_tf.training.checkpoints import TrainingState
-from vsim_tf.training.held_weights import VIDEOS_AT_A_TIME
-from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import numbered_batches
+from vsim_tf.models.build import build_model
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.presets import registry
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.checkpoint_files import saved_checkpoints
+from vsim_tf.runs.checkpoints import TrainingState
+from vsim_tf.runs.held_weights import VIDEOS_AT_A_TIME
+from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.text.tokenizers import Tokenizer, build_vocab
 from vsim_tf.training.pretrain_inputs import read_titles
-from vsim_tf.training.run_folder import batch_format
 
 BATCH, ROUNDS = 64, 2  # the batch is that of inference_pair.py by default
 WANTED_SHARE = {"float32": 0.85, "mixed_bfloat16": 0.70}

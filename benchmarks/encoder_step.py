@@ -14,7 +14,7 @@ from benchmarks.contest import base_config, encoder_gflop, gemm_rate
 from benchmarks.table import in_turn, median, row, seconds
 from vsim_tf.config import Schedule
 from vsim_tf.layers.transformer import TransformerEncoder
-from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.optim.adam import GroupAdam
 
 BATCH, POSITIONS, ROUNDS = 32, 64, 5
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import row, seconds
-from vsim_tf.ensemble import ensemble_run
-from vsim_tf.registry import ENSEMBLE_MODELS
-from vsim_tf.submission import Embeddings, write_embeddings
+from vsim_tf.ensemble.combine import ensemble_run
+from vsim_tf.presets.registry import ENSEMBLE_MODELS
+from vsim_tf.records.embeddings import Embeddings, write_embeddings
 
 VIDEOS, DIM, FOLDS = 43_027, 256, 11
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.contest import contest_records
 from benchmarks.table import in_turn, median, row, seconds
-from vsim_tf.data.fold_writer import write_folds
+from vsim_tf.records.fold_writer import write_folds
 
 VIDEOS, ROUNDS = 10_000, 3
 

@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from vsim_tf.data.labels import read_labels
-from vsim_tf.ensemble import ensemble_run, find_members
+from vsim_tf.ensemble.combine import ensemble_run, find_members
 from vsim_tf.errors import UserError
-from vsim_tf.registry import model_spec
+from vsim_tf.presets.registry import model_spec
+from vsim_tf.records.labels import read_labels
 
 SEEDS, MODELS, FOLDS = (1, 2, 3), ("uniter", "mix_nextvlad", "mix_nextvlad_roformer"), (0, 1, 2)
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from benchmarks.contest import contest_records
 from benchmarks.table import row, seconds
-from vsim_tf import registry
-from vsim_tf.data.fold_writer import write_folds
-from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.data.records import expand_pattern, read_records, write_records
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import Tokenizer, build_vocab
-from vsim_tf.training.device import use_deterministic_kernels
+from vsim_tf.distributed.device import use_deterministic_kernels
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.presets import registry
+from vsim_tf.records.fold_writer import write_folds
+from vsim_tf.records.manifest import fold_files
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import expand_pattern, read_records, write_records
+from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.text.tokenizers import Tokenizer, build_vocab
 from vsim_tf.training.pretrain_inputs import read_titles
-from vsim_tf.training.run_folder import batch_format
 
 VIDEOS, BATCH, FILES = 2400, 32, 20
 WARM_EPOCHS, EPOCHS = 3, 6

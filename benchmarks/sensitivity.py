@@ -15,24 +15,24 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import row
-from vsim_tf import registry
 from vsim_tf.config import ModelConfig, Schedule
-from vsim_tf.data.decoding import BatchFormat
-from vsim_tf.data.demo import write_demo_data
-from vsim_tf.data.labels import read_labels
-from vsim_tf.data.pipeline import TrainingData, numbered_batches
-from vsim_tf.data.records import expand_pattern
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab
-from vsim_tf.embedding import Embedder
-from vsim_tf.metrics import cosine_similarity, pair_rows, spearman
+from vsim_tf.demo.data import write_demo_data
+from vsim_tf.distributed.device import use_deterministic_kernels
+from vsim_tf.evaluation.metrics import cosine_similarity, pair_rows, spearman
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.decoding import BatchFormat
+from vsim_tf.input.pipeline import TrainingData, numbered_batches
 from vsim_tf.models.mix_nextvlad import MixNextVLAD
-from vsim_tf.training.device import use_deterministic_kernels
+from vsim_tf.presets import registry
+from vsim_tf.records.labels import read_labels
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.tasks.objectives import PretrainObjective
+from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab
 from vsim_tf.training.loop import Trainer
-from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrain_inputs import read_titles
 from vsim_tf.training.pretraining import make_trainer
-from vsim_tf.training.run_folder import batch_format
 
 STEPS = (2, 5, 10, 20, 40, 80, 160, 320)  # the first update has the rate 0
 SMOOTH = "-smooth"

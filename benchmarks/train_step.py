@@ -12,10 +12,10 @@ import tensorflow as tf
 from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches, step_gflop
 from benchmarks.profiler import Operation, profile, shares
 from benchmarks.table import in_turn, median, row, seconds
-from vsim_tf.registry import RECIPES, model_spec
-from vsim_tf.training.objectives import PairObjective, PretrainObjective
+from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.presets.registry import RECIPES, model_spec
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
-from vsim_tf.training.strategy import make_strategy
 
 BATCH = 32
 ROUNDS = {("uniter", "pretrain"): 2, ("uniter", "pair"): 1, ("mix_nextvlad", "pretrain"): 3, ("mix_nextvlad", "pair"): 2}

@@ -6,7 +6,7 @@ from absl import flags
 
 
 def defined(*definitions: Callable[[], None]) -> flags.FlagValues:
-    """What functions such as `vsim_tf.flags.define_pair` define; a flag that several define is that of the first."""
+    """What functions such as `vsim_tf.cli.flags.define_pair` define; a flag that several define is that of the first."""
     values = flags.FlagValues()
     for define in definitions:
         before = set(flags.FLAGS)

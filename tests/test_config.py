@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vsim_tf.config import EncoderConfig, ModelConfig, Schedule, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.registry import MODELS
+from vsim_tf.presets.registry import MODELS
 
 ENCODER = {"kind": "bert", "vocab_size": 10}
 

@@ -12,19 +12,19 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.config import Schedule
-from vsim_tf.data.decoding import decode
-from vsim_tf.data.pipeline import numbered_batches
-from vsim_tf.data.schema import IGNORED_TOKEN
-from vsim_tf.embedding import Embedder
+from vsim_tf.distributed.strategy import distribute
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.decoding import decode
+from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.losses import cosine
-from vsim_tf.models import build_model
-from vsim_tf.registry import ENSEMBLE_MODELS, MODELS, RECIPES
-from vsim_tf.training.checkpoints import TrainingState, model_weights
+from vsim_tf.models.build import build_model
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.presets.registry import ENSEMBLE_MODELS, MODELS, RECIPES
+from vsim_tf.records.schema import IGNORED_TOKEN
+from vsim_tf.runs.checkpoints import TrainingState, model_weights
+from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective, call_model
 from vsim_tf.training.loop import Trainer
-from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
-from vsim_tf.training.optimizers import GroupAdam
-from vsim_tf.training.run_folder import batch_format
-from vsim_tf.training.strategy import distribute
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 STAGES = ("pretrain", "pair")
@@ -62,10 +62,10 @@ def losses_of(trainer, batches) -> list[dict[str, float]]:
 RESTORE = """
 import sys, numpy as np, toys
 from pathlib import Path
-from vsim_tf.models import build_model
-from vsim_tf.training.checkpoint_files import newest_checkpoint
-from vsim_tf.training.checkpoints import restore_weights
-from vsim_tf.training.objectives import call_model
+from vsim_tf.models.build import build_model
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
+from vsim_tf.runs.checkpoints import restore_weights
+from vsim_tf.tasks.objectives import call_model
 for name in sys.argv[2:]:
     model = build_model(toys.model_config(name))
     restore_weights(model, newest_checkpoint(Path(sys.argv[1], name), "last"))

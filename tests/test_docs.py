@@ -14,11 +14,11 @@ import pytest
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf import flags
-from vsim_tf.data.labels import read_labels
-from vsim_tf.data.videos import read_ids
-from vsim_tf.submission import Embeddings, write_embeddings
-from vsim_tf.training import weight_files
+from vsim_tf.cli import flags
+from vsim_tf.models import weight_files
+from vsim_tf.records.embeddings import Embeddings, write_embeddings
+from vsim_tf.records.labels import read_labels
+from vsim_tf.records.videos import read_ids
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {

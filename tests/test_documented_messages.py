@@ -11,27 +11,26 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf import flags
-from vsim_tf.data import fold_writer
-from vsim_tf.data.decoding import check_record
-from vsim_tf.data.disk_space import require_space
-from vsim_tf.data.files import exclusive
-from vsim_tf.data.labels import Pair, read_labels
-from vsim_tf.data.manifest import fold_files
-from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.data.rank_labels import RankLabels
-from vsim_tf.data.records import count_records, expand_pattern, read_records
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import load_tokenizer
-from vsim_tf.data.videos import video_record
-from vsim_tf.embedding_notes import require_distinct_names
-from vsim_tf.ensemble import find_members
+from vsim_tf.cli.setting_flags import in_flags
+from vsim_tf.ensemble.combine import find_members
 from vsim_tf.errors import UserError
-from vsim_tf.metrics import pair_spearman
-from vsim_tf.setting_flags import in_flags
-from vsim_tf.submission import Embeddings, check_embeddings
-from vsim_tf.training.checkpoint_files import require_checkpoint
-from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
+from vsim_tf.evaluation.metrics import pair_spearman
+from vsim_tf.inference.embedding_notes import require_distinct_names
+from vsim_tf.input.decoding import check_record
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.io.disk_space import require_space
+from vsim_tf.io.files import exclusive, require_existing
+from vsim_tf.records import fold_writer
+from vsim_tf.records.embeddings import Embeddings, check_embeddings
+from vsim_tf.records.labels import Pair, read_labels
+from vsim_tf.records.manifest import fold_files
+from vsim_tf.records.rank_labels import RankLabels
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import count_records, expand_pattern, read_records
+from vsim_tf.records.videos import video_record
+from vsim_tf.runs.checkpoint_files import require_checkpoint
+from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder
+from vsim_tf.text.tokenizers import load_tokenizer
 
 DOCUMENT = (Path(__file__).parents[1] / "docs/data.md").read_text(encoding="utf-8")
 PLACEHOLDER = re.compile(r"\.\.\.|\b(?:PATH|FILE|FOLDER|PATTERN|ID)\b|(?<!\w)\d(?:[\d,.]*\d)?")
@@ -190,7 +189,7 @@ def embeddings(*rows: float, ids=("a", "b"), expected=None):
 
 NAN = np.array([[0.0] * toys.DIM, [np.nan] * toys.DIM])
 MISTAKES: dict[str, list[Callable]] = {
-    "a path does not exist": [lambda: flags.require_existing("none"), lambda: read_labels("none")],
+    "a path does not exist": [lambda: require_existing("none"), lambda: read_labels("none")],
     "a pattern matches nothing, or names a folder": [lambda: expand_pattern("*.tfrecords"), lambda: expand_pattern(".")],
     "wrong number of columns": [labels("a\tb\n")],
     "a score that is no number": [labels("a\tb\thigh\n")],

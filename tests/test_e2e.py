@@ -13,29 +13,29 @@ import numpy as np
 import pytest
 import toys
 
-from vsim_tf import run_report
 from vsim_tf.config import PretrainOptions
-from vsim_tf.data.demo import write_demo_data
-from vsim_tf.data.files import exclusive
-from vsim_tf.data.fold_writer import write_folds
-from vsim_tf.data.labels import read_labels
-from vsim_tf.data.records import read_records
-from vsim_tf.data.videos import video_record
-from vsim_tf.ensemble import ensemble_run, find_members, fold_mean
-from vsim_tf.ensemble_note import announce_ensemble, note_path, note_sources
+from vsim_tf.demo.data import write_demo_data
+from vsim_tf.ensemble import run_report
+from vsim_tf.ensemble.combine import ensemble_run, find_members, fold_mean
+from vsim_tf.ensemble.note import announce_ensemble, note_path, note_sources
+from vsim_tf.ensemble.report import ModelScores, SetScores
+from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, report_path, validation_curve
 from vsim_tf.errors import UserError
-from vsim_tf.inference import announce_embedded, embed_folds, embed_to_zip
-from vsim_tf.metrics import pair_spearman
-from vsim_tf.report import ModelScores, SetScores
-from vsim_tf.run_report import ensemble_and_report, frame_width, report_path, validation_curve
-from vsim_tf.submission import read_embeddings, read_submission
+from vsim_tf.evaluation.metrics import pair_spearman
+from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_zip
+from vsim_tf.io.files import exclusive
+from vsim_tf.records.embeddings import read_embeddings, read_submission
+from vsim_tf.records.fold_writer import write_folds
+from vsim_tf.records.labels import read_labels
+from vsim_tf.records.tfrecords import read_records
+from vsim_tf.records.videos import video_record
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
+from vsim_tf.runs.run_folder import read_batch_format, read_config, read_model_config
 from vsim_tf.training import finished, pretrain_inputs
-from vsim_tf.training.checkpoint_files import newest_checkpoint
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
 from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretraining import pretrain
-from vsim_tf.training.run_folder import read_batch_format, read_config, read_model_config
 
 ROOT = Path(__file__).parents[1]
 DIM, FOLDS = 16, (0, 2)
@@ -310,8 +310,8 @@ import sys
 from pathlib import PosixPath
 
 from vsim_tf.config import PretrainOptions, Schedule, StageConfig
-from vsim_tf.ensemble_note import announce_ensemble
-from vsim_tf.inference import announce_embedded
+from vsim_tf.ensemble.note import announce_ensemble
+from vsim_tf.inference.embed_files import announce_embedded
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
 from vsim_tf.training.pair_runs import PairRun
 

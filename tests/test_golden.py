@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from vsim_tf.errors import UserError
+from vsim_tf.golden.__main__ import main
+from vsim_tf.golden.check import CASES, check_file
+from vsim_tf.golden.file import EXACT, absolute, compare, relative, scaled, scaled_by_row, to_largest
+from vsim_tf.golden.weights import fill
 from vsim_tf.layers.transformer import NamedWeight
-from vsim_tf.registry import ENSEMBLE_MODELS
-from vsim_tf.testing.golden.__main__ import main
-from vsim_tf.testing.golden.check import CASES, check_file
-from vsim_tf.testing.golden.file import EXACT, absolute, compare, relative, scaled, scaled_by_row, to_largest
-from vsim_tf.testing.golden.weights import fill
+from vsim_tf.presets.registry import ENSEMBLE_MODELS
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("golden_*.json"))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsim_tf import registry
-from vsim_tf.data.pipeline import numbered_batches
-from vsim_tf.inference import load_embedder
-from vsim_tf.training.checkpoint_files import BEST, newest_checkpoint
-from vsim_tf.training.checkpoints import restore_weights
+from vsim_tf.inference.embed_files import load_embedder
+from vsim_tf.input.pipeline import numbered_batches
+from vsim_tf.presets import registry
+from vsim_tf.runs.checkpoint_files import BEST, newest_checkpoint
+from vsim_tf.runs.checkpoints import restore_weights
 
 GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
 VIDEOS = str(GOLDEN / "videos.tfrecords")

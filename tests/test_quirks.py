@@ -5,12 +5,12 @@ import pytest
 import toys
 from keras import ops
 
-from vsim_tf import registry
-from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.data.schema import IGNORED_TOKEN
-from vsim_tf.models import build_model
-from vsim_tf.training.checkpoints import random_states
-from vsim_tf.training.objectives import call_model
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.models.build import build_model
+from vsim_tf.presets import registry
+from vsim_tf.records.schema import IGNORED_TOKEN
+from vsim_tf.runs.checkpoints import random_states
+from vsim_tf.tasks.objectives import call_model
 
 
 def test_words_are_masked_in_training_and_never_in_validation(tmp_path):  # 16

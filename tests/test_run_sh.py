@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import toys
 
-from vsim_tf.data.files import exclusive
+from vsim_tf.io.files import exclusive
 
 ROOT = Path(__file__).parents[1]
 NO_TENSORFLOW = """

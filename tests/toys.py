@@ -5,14 +5,15 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf import registry
 from vsim_tf.config import ModelConfig, Schedule, StageConfig
-from vsim_tf.data import records
-from vsim_tf.data.pipeline import BatchFormat, numbered_batches
-from vsim_tf.data.schema import IGNORED_TOKEN, PairBatch, VideoBatch
-from vsim_tf.data.text import SPECIAL_TOKENS, Tokenizer, WordTokenizer
-from vsim_tf.data.videos import pair_record, video_record
-from vsim_tf.models import VideoModel, build_model
+from vsim_tf.input.pipeline import BatchFormat, numbered_batches
+from vsim_tf.models.build import build_model
+from vsim_tf.models.video_model import VideoModel
+from vsim_tf.presets import registry
+from vsim_tf.records import tfrecords as records
+from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
+from vsim_tf.records.videos import pair_record, video_record
+from vsim_tf.text.tokenizers import SPECIAL_TOKENS, Tokenizer, WordTokenizer
 
 DIM, TEXT, FRAMES = 6, 8, 4
 TAGS = np.array([3, 10, 11, 700, 5000])

@@ -131,7 +131,7 @@ class ModelConfig(_Config):
         pooling: MixNextVLAD: how text states become one vector, "pooler" (tanh Dense on [CLS]) or "max" (over positions).
             Uniter: how positions become the embedding, "mean", "cls" or "max".
         tag_loss: "bce" or "asl".
-        pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.training.objectives`.
+        pretrain_losses: weight of each pre-training loss by name, see `vsim_tf.tasks.objectives`.
         recipe: the registered recipe that it is trained by; later stages read theirs here.
         ignore_padding: padding takes part nowhere, neither in pooling nor in NeXtVLAD and its gate; in 2021 it does.
         embedding_size: numbers per video, at most 256.
@@ -252,9 +252,9 @@ class StageConfig(_Config):
         total_steps: number of updates.
         encoder_schedule, head_schedule: learning rates of the text encoder and of everything else.
         kl_weight: weight of the KL term of the pair loss.
-        precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.training.device`).
+        precision: "float32", "mixed_bfloat16", or "auto" for what suits the device (`vsim_tf.distributed.device`).
         clip_norm: largest global norm of the gradient of the mean loss, longer ones are scaled down to it; 0 for any (2021).
-        labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.data.rank_labels`).
+        labels: what the similarities of training pairs become, "scores" (as they are) or "rank" (`vsim_tf.records.rank_labels`).
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.

@@ -14,7 +14,7 @@ class UserError(Exception):
     Args:
         message: one line.
         fields: settings that the message names, by their path in config.json; there they stand as the whole path, or as the last
-            part of it before "=". Scripts name the flags instead (`vsim_tf.setting_flags`).
+            part of it before "=". Scripts name the flags instead (`vsim_tf.cli.setting_flags`).
     """
 
     def __init__(self, message: str, fields: Sequence[str] = ()):

@@ -1,7 +1,7 @@
 """Loss terms as pure functions of tensors, in `keras.ops` only.
 
 "Facts" are those of the 2021 solution. Every function returns one number per sample (or position); the objectives in
-`vsim_tf.training.objectives` say how they are summed and weighted.
+`vsim_tf.tasks.objectives` say how they are summed and weighted.
 """
 
 from keras import ops

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from vsim_tf.distributed.gpus import Gpu
 from vsim_tf.errors import UserError
-from vsim_tf.gpus import Gpu
 from vsim_tf.launch.jobs import Failure, Job, make_places, run_jobs
 
 SAVES_AT_SIGTERM = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsim_tf.data.files import exclusive
+from vsim_tf.io.files import exclusive
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = '''
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from absl import flags as absl_flags
 
-from vsim_tf import app, flags
+from vsim_tf.cli import app, flags
+from vsim_tf.io.files import require_existing
 from vsim_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
@@ -41,7 +42,7 @@ def check_flags(devices):
 
 def check_inputs():
     if FLAGS.reads:
-        flags.require_existing(FLAGS.reads)
+        require_existing(FLAGS.reads)
 
 
 def finished():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vsim_tf import flags
+from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
 from vsim_tf.launch.plan import flags_of, read_plan
 
@@ -15,13 +15,13 @@ def plan(*words: str, **options: str):
 
 def test_stages_and_their_commands():
     found = plan(
-        "--stage=data", "--before_checks", "-m", "vsim_tf.data.demo", "--seed=1",
+        "--stage=data", "--before_checks", "-m", "vsim_tf.demo", "--seed=1",
         "--stage=training", "--each_model", "train_pretrain.py", "--size=tiny", "--more_flags=--lr=1 --seed=2",
     )  # fmt: skip
     data, training = found.stages
     assert (data.name, data.makes_inputs, training.makes_inputs) == ("data", True, False)
-    assert [task.command for task in data.tasks] == [("-m", "vsim_tf.data.demo", "--seed=1")]
-    assert data.tasks[0].arguments == ("vsim_tf.data.demo", "--seed=1")
+    assert [task.command for task in data.tasks] == [("-m", "vsim_tf.demo", "--seed=1")]
+    assert data.tasks[0].arguments == ("vsim_tf.demo", "--seed=1")
     expected = ("train_pretrain.py", "--size=tiny", "--lr=1", "--seed=2")
     assert [(task.model, task.command) for task in training.tasks] == [
         (model, (*expected, f"--model={model}")) for model in ("uniter", "mix_nextvlad")

@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.models import build_model
+from vsim_tf.models.build import build_model
 from vsim_tf.models.mix_nextvlad import mixture
 from vsim_tf.models.uniter import POOLINGS
-from vsim_tf.registry import ENSEMBLE_MODELS
-from vsim_tf.training.objectives import PretrainObjective, call_model
+from vsim_tf.presets.registry import ENSEMBLE_MODELS
+from vsim_tf.tasks.objectives import PretrainObjective, call_model
 
 EVERY_MODEL = pytest.mark.parametrize("name", [make.__name__ for make in ENSEMBLE_MODELS])
 MIXTURES = pytest.mark.parametrize("name", ["mix_nextvlad", "mix_nextvlad_roformer"])

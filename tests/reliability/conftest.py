@@ -4,7 +4,7 @@ import pytest
 from processes import Server
 from runs import DIM
 
-from vsim_tf.data.demo import write_demo_data
+from vsim_tf.demo.data import write_demo_data
 
 
 @pytest.fixture(scope="session")

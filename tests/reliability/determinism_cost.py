@@ -22,16 +22,16 @@ def measure(folder: str, name: str, deterministic: bool):
     """Prints processor and wall seconds per step and a hash of everything that was trained."""
     import tensorflow as tf
 
-    from vsim_tf import registry
     from vsim_tf.config import Schedule, StageConfig
-    from vsim_tf.data.pipeline import TrainingData
-    from vsim_tf.data.tags import read_tag_list
-    from vsim_tf.data.text import Tokenizer, build_vocab
-    from vsim_tf.training.device import use_deterministic_kernels
-    from vsim_tf.training.objectives import PretrainObjective
+    from vsim_tf.distributed.device import use_deterministic_kernels
+    from vsim_tf.input.pipeline import TrainingData
+    from vsim_tf.presets import registry
+    from vsim_tf.records.tags import read_tag_list
+    from vsim_tf.runs.run_folder import batch_format
+    from vsim_tf.tasks.objectives import PretrainObjective
+    from vsim_tf.text.tokenizers import Tokenizer, build_vocab
     from vsim_tf.training.pretrain_inputs import read_titles
     from vsim_tf.training.pretraining import make_trainer
-    from vsim_tf.training.run_folder import batch_format
 
     use_deterministic_kernels(deterministic)
     files, tags = sorted(glob.glob(f"{folder}/pointwise/*.tfrecords")), read_tag_list(f"{folder}/tag_list.txt")
@@ -59,7 +59,7 @@ def measure(folder: str, name: str, deterministic: bool):
 
 
 def main(alternations: int, folder: str):
-    from vsim_tf.data.demo import write_demo_data
+    from vsim_tf.demo.data import write_demo_data
 
     write_demo_data(folder, frame_embedding_size=DIM, num_pointwise=1500)
     processor, wall, digests = (collections.defaultdict(list) for _ in range(3))

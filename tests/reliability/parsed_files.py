@@ -14,22 +14,19 @@ import toys
 from safetensors.numpy import load_file, save_file
 
 from vsim_tf.config import EncoderConfig
-from vsim_tf.data.decoding import check_record
-from vsim_tf.data.labels import read_labels
-from vsim_tf.data.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
-from vsim_tf.data.pipeline import TrainingData, readable_errors
-from vsim_tf.data.records import count_records, read_records
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import load_tokenizer
-from vsim_tf.data.videos import VideoIndex, read_ids
+from vsim_tf.ensemble.report import read_timings
+from vsim_tf.ensemble.run_report import validation_curve
+from vsim_tf.input.decoding import check_record
+from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.transformer import TransformerEncoder
-from vsim_tf.report import read_timings
-from vsim_tf.run_report import validation_curve
-from vsim_tf.submission import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
-from vsim_tf.training.console import announce_finished
-from vsim_tf.training.loop import RunLog
-from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
-from vsim_tf.training.run_folder import (
+from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
+from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
+from vsim_tf.records.labels import read_labels
+from vsim_tf.records.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import count_records, read_records
+from vsim_tf.records.videos import VideoIndex, read_ids
+from vsim_tf.runs.run_folder import (
     RunSettings,
     prepare_run_folder,
     read_batch_format,
@@ -37,6 +34,9 @@ from vsim_tf.training.run_folder import (
     read_summary,
     write_summary,
 )
+from vsim_tf.text.tokenizers import load_tokenizer
+from vsim_tf.training.console import announce_finished
+from vsim_tf.training.run_log import RunLog
 
 ENCODER_SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_positions": 9

@@ -79,11 +79,11 @@ class Script:
 
 
 def _serve():
-    import vsim_tf.inference
+    import vsim_tf.inference.embed_files
     import vsim_tf.training.finetuning
     import vsim_tf.training.pretraining
 
-    assert vsim_tf.inference and vsim_tf.training
+    assert vsim_tf.inference.embed_files and vsim_tf.training
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

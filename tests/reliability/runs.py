@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.training.checkpoint_files import newest_checkpoint
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
 
 DIM = 16
 SCHEDULE = ("--lr=1e-3", "--bert_lr=1e-3", "--warmup_steps=2", "--bert_warmup_steps=2")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import toys
 
-from vsim_tf.data.fold_writer import write_folds
-from vsim_tf.data.manifest import fold_files, read_manifest
-from vsim_tf.data.videos import video_record
 from vsim_tf.errors import UserError
+from vsim_tf.records.fold_writer import write_folds
+from vsim_tf.records.manifest import fold_files, read_manifest
+from vsim_tf.records.videos import video_record
 
 KILLS, FOLDS, DIM = 20, 4, 1536
 
@@ -45,7 +45,7 @@ def sums(folder: Path) -> dict[str, str]:
 def start(function, **arguments) -> multiprocessing.Process:
     """A process of its own that is ready at once: what it needs has been imported in the process that it is forked from."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vsim_tf.data.fold_writer", "vsim_tf.data.videos"])
+    context.set_forkserver_preload(["vsim_tf.records.fold_writer", "vsim_tf.records.videos"])
     process = context.Process(target=function, kwargs=arguments)
     process.start()
     return process
@@ -116,7 +116,7 @@ def test_killed_between_two_renames(source, moment):
 def _die_after_renames(source: Path, count: int) -> None:
     import os
 
-    from vsim_tf.data import fold_writer
+    from vsim_tf.records import fold_writer
 
     def replace(old, new):
         nonlocal count

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vsim_tf.data import fold_writer
-from vsim_tf.data.fold_writer import write_folds
-from vsim_tf.data.records import write_records
-from vsim_tf.data.videos import video_record
+from vsim_tf.records import fold_writer
+from vsim_tf.records.fold_writer import write_folds
+from vsim_tf.records.tfrecords import write_records
+from vsim_tf.records.videos import video_record
 from vsim_tf.errors import UserError
-from vsim_tf.submission import Embeddings, write_embeddings, write_submission
+from vsim_tf.records.embeddings import Embeddings, write_embeddings, write_submission
 
 source, disk = map(Path, sys.argv[1:])
 rng = np.random.default_rng(0)

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parsed_files import JSON_FILES, PARSERS, Parser, read_batches, read_pairs, read_videos
 
-from vsim_tf import flags
-from vsim_tf.data.records import read_records
-from vsim_tf.ensemble import check_weights
+from vsim_tf.cli import flags
+from vsim_tf.ensemble.combine import check_weights
 from vsim_tf.errors import UserError
+from vsim_tf.records.tfrecords import read_records
 
 ROOT = Path(__file__).parents[2]
 QUICK, SLOW = 25, 500

@@ -8,7 +8,7 @@ import time
 import pytest
 from runs import assert_same_run, files, pretraining, training
 
-from vsim_tf.training.checkpoints import UNFINISHED
+from vsim_tf.runs.checkpoints import UNFINISHED
 
 KILLS = 20
 STEPS, EVAL_FREQ = 40, 2

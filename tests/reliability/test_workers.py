@@ -14,8 +14,8 @@ import tensorflow as tf
 import toys
 from runs import pretraining
 
-from vsim_tf.data.files import read_json_lines
-from vsim_tf.training.checkpoint_files import newest_checkpoint
+from vsim_tf.io.files import read_json_lines
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
 
 ROOT = Path(__file__).parents[2]
 STEP_SIZES = 6e-3

@@ -14,13 +14,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import toys
 
-from vsim_tf.data.labels import Pair
-from vsim_tf.data.pipeline import TrainingData, numbered_batches
-from vsim_tf.embedding import Embedder
-from vsim_tf.training.cluster import worker_shard
-from vsim_tf.training.objectives import PairObjective, PretrainObjective
+from vsim_tf.distributed.cluster import worker_shard
+from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.evaluation.evaluators import PairEvaluator, VideoEvaluator
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import TrainingData, numbered_batches
+from vsim_tf.records.labels import Pair
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
-from vsim_tf.training.strategy import make_strategy
 
 STAGE = toys.stage(6, batch_size=5, eval_every=2, log_every=1)
 RUNS = {"uniter": (PretrainObjective(), "videos"), "mix_nextvlad": (PairObjective(0.5), "pairs")}
@@ -40,7 +41,7 @@ def train(name: str, records: Path, output: Path, stop_after: int, strategy) -> 
     validation = numbered_batches(files, kind, form, 4, worker_shard())
 
     def evaluate():
-        return embedder.evaluate_pairs(validation) if kind == "pairs" else embedder.evaluate_videos(validation, LABELLED)
+        return PairEvaluator(embedder, validation)() if kind == "pairs" else VideoEvaluator(embedder, validation, LABELLED)()
 
     step = trainer.train_step
 

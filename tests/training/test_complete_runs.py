@@ -13,15 +13,15 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import UserError
-from vsim_tf.models import build_model
-from vsim_tf.training import checkpoints
-from vsim_tf.training.checkpoint_files import newest_checkpoint, saved_checkpoints
-from vsim_tf.training.checkpoints import model_weights, restore_weights
-from vsim_tf.training.objectives import PairObjective
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.models.build import build_model
+from vsim_tf.runs import checkpoints
+from vsim_tf.runs.checkpoint_files import newest_checkpoint, saved_checkpoints
+from vsim_tf.runs.checkpoints import model_weights, restore_weights
+from vsim_tf.runs.run_space import bytes_for_runs, bytes_there, require_space_for_runs
+from vsim_tf.tasks.objectives import PairObjective
 from vsim_tf.training.pretraining import make_trainer
-from vsim_tf.training.run_space import bytes_for_runs, bytes_there, require_space_for_runs
 
 STEPS = 4
 STAGE = toys.stage(STEPS, eval_every=2)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 import toys
 
+from vsim_tf.runs.run_folder import RunSettings
 from vsim_tf.training.console import announce
-from vsim_tf.training.run_folder import RunSettings
 
 
 @pytest.mark.parametrize(("name", "bucket", "expected"), [

@@ -11,11 +11,11 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.errors import UserError
-from vsim_tf.models import build_model
-from vsim_tf.training import checkpoints
-from vsim_tf.training.checkpoint_files import BEST, LAST, newest_checkpoint, saved_checkpoints
-from vsim_tf.training.checkpoints import TrainingState, restore_weights
-from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.models.build import build_model
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.runs import checkpoints
+from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint, saved_checkpoints
+from vsim_tf.runs.checkpoints import TrainingState, restore_weights
 
 
 def make_state(name="uniter") -> TrainingState:
@@ -169,7 +169,7 @@ def test_a_save_that_fails_leaves_the_state_before(folder, state, call, failing,
     before = names(folder)
     fill(state, 9)
     with monkeypatch.context() as patch:
-        patch.setattr(f"vsim_tf.training.checkpoints.{call}", failing)
+        patch.setattr(f"vsim_tf.runs.checkpoints.{call}", failing)
         with pytest.raises(UserError, match=r"last/ckpt-9 cannot be written: No space left on device\. .*from last/ckpt-[69]$"):
             state.save_last(folder)
     if failing is fail_for_folders:  # it is complete, but may not survive a crash of the machine

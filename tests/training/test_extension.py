@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from test_loop import STAGE, new_trainer, run, state
 
 from vsim_tf.config import Schedule
-from vsim_tf.data.pipeline import TrainingData
-from vsim_tf.training.extension import rate, same_rates
-from vsim_tf.training.optimizers import learning_rate
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.optim.adam import learning_rate
+from vsim_tf.runs.extension import rate, same_rates
 
 SCHEDULES = st.builds(
     lambda peak, warmup, more: Schedule(peak, warmup, warmup + more),

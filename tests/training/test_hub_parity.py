@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from vsim_tf.config import EncoderConfig
-from vsim_tf.data.text import load_tokenizer
 from vsim_tf.errors import UserError
 from vsim_tf.layers.transformer import TransformerEncoder
-from vsim_tf.training.pretrained import load_pretrained, read_encoder_config
+from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
+from vsim_tf.text.tokenizers import load_tokenizer
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

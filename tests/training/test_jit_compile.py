@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import UserError
-from vsim_tf.training.objectives import PairObjective, PretrainObjective
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 
 CASES = {"videos": (PretrainObjective(), toys.random_videos), "pairs": (PairObjective(0.5), toys.random_pairs)}

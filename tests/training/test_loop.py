@@ -16,14 +16,15 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import Stopped, UserError
-from vsim_tf.interrupts import Interrupts
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.io.interrupts import Interrupts
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
 from vsim_tf.training import loop
-from vsim_tf.training.checkpoint_files import newest_checkpoint
-from vsim_tf.training.loop import METRICS_FILE, RunLog, Trainer
-from vsim_tf.training.objectives import PairObjective, PretrainObjective
+from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretraining import make_trainer
+from vsim_tf.training.run_log import METRICS_FILE, RunLog
 
 STEPS = 8
 STAGE = toys.stage(STEPS, eval_every=3, log_every=2)  # evaluates at 0, 3, 6, 8 and logs at 2, 4, 6, 8

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.data.pipeline import TrainingData
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import newest_checkpoint, saved_checkpoints
-from vsim_tf.training.objectives import PairObjective, PretrainObjective, call_model
+from vsim_tf.input.pipeline import TrainingData
+from vsim_tf.runs.checkpoint_files import newest_checkpoint, saved_checkpoints
+from vsim_tf.tasks.objectives import PairObjective, PretrainObjective, call_model
 from vsim_tf.training.pretraining import make_trainer
 
 BAD_STEP, NOTICED = 3, 4  # bad in the update after 3; the log is written every other step

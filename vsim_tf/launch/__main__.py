@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from vsim_tf.app import USER_ERROR_EXIT, guarded
-from vsim_tf.data.files import exclusive
+from vsim_tf.cli.app import USER_ERROR_EXIT, guarded
+from vsim_tf.cli.setting_flags import in_flags
+from vsim_tf.distributed.gpus import visible_gpus
+from vsim_tf.ensemble.report import read_timings
+from vsim_tf.ensemble.run_report import TIMINGS
 from vsim_tf.errors import UserError
-from vsim_tf.gpus import visible_gpus
+from vsim_tf.io.files import exclusive
 from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
-from vsim_tf.report import read_timings
-from vsim_tf.run_report import TIMINGS
-from vsim_tf.setting_flags import in_flags
 
 
 def launch(plan: Plan):

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from vsim_tf.distributed.gpus import VISIBLE, Gpu
 from vsim_tf.errors import UserError
-from vsim_tf.gpus import VISIBLE, Gpu
 
 Place = Mapping[str, str]
 """Where a command runs: what is added to its environment."""

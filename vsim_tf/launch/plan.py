@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from vsim_tf import app, flags, registry
+from vsim_tf.cli import app, flags
 from vsim_tf.errors import UserError
+from vsim_tf.presets import registry
 
 STAGE, MORE_FLAGS, EACH_MODEL, BEFORE_CHECKS = "--stage=", "--more_flags=", "--each_model", "--before_checks"
 
@@ -30,7 +31,8 @@ class Task:
         return self.command[1:] if self.command[0] == "-m" else self.command
 
     def script(self) -> ModuleType:
-        return importlib.import_module(self.arguments[0].removesuffix(".py"))
+        name = self.arguments[0]
+        return importlib.import_module(f"{name}.__main__" if self.command[0] == "-m" else name.removesuffix(".py"))
 
     def check_flags(self, devices: int):
         """`UserError` for flags that are illegal or contradict each other, or a batch too small for the devices."""

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
-from vsim_tf.data.plausibility import check_sample
-from vsim_tf.data.rank_labels import RankLabels, read_similarities
-from vsim_tf.data.record_index import RecordIndex
-from vsim_tf.embedding import Embedder
-from vsim_tf.training.checkpoints import restore_weights
-from vsim_tf.training.cluster import worker_shard
-from vsim_tf.training.console import announce, announce_finished
-from vsim_tf.training.device import suitable_precision
-from vsim_tf.training.loop import Batches, Trainer
-from vsim_tf.training.objectives import PairObjective
-from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
-from vsim_tf.training.pretraining import make_trainer
-from vsim_tf.training.run_folder import (
+from vsim_tf.distributed.cluster import worker_shard
+from vsim_tf.distributed.device import suitable_precision
+from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.distributed.workers import other_workers, require_agreement
+from vsim_tf.evaluation.evaluators import PairEvaluator
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.input.plausibility import check_sample
+from vsim_tf.records.rank_labels import RankLabels, read_similarities
+from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.runs.checkpoints import restore_weights
+from vsim_tf.runs.run_folder import (
     TAGS,
     TOKENIZER,
     RunSettings,
@@ -28,9 +26,12 @@ from vsim_tf.training.run_folder import (
     run_lock,
     write_summary,
 )
-from vsim_tf.training.run_space import require_space_for_runs
-from vsim_tf.training.strategy import make_strategy
-from vsim_tf.training.workers import other_workers, require_agreement
+from vsim_tf.runs.run_space import require_space_for_runs
+from vsim_tf.tasks.objectives import PairObjective
+from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.loop import Batches, Trainer
+from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
+from vsim_tf.training.pretraining import make_trainer
 
 PAIRS_LOOKED_AT = 256
 """Of the first run's training pairs, before training."""
@@ -98,7 +99,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
         summary = trainer.run(
             run.folder,
             training_batches(data, run, training),
-            lambda: embedder.evaluate_pairs(validation),
+            PairEvaluator(embedder, validation),
             lambda: restore_weights(trainer.model, checkpoint),
             label,
             keep_optimizer,

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsim_tf.config import PretrainOptions, StageConfig
-from vsim_tf.data.files import remove_stale_lock
-from vsim_tf.gpus import likely_precision
+from vsim_tf.distributed.gpus import likely_precision
+from vsim_tf.io.files import remove_stale_lock
+from vsim_tf.runs.run_folder import RunSettings, finished_run, read_config, read_summary
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.pair_runs import PairRun, run_settings
 from vsim_tf.training.pretrain_inputs import note_source, read_inputs
-from vsim_tf.training.run_folder import RunSettings, finished_run, read_config, read_summary
 
 
 def announce_pretrained(options: PretrainOptions) -> bool:

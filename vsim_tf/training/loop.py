@@ -1,9 +1,6 @@
 """One training loop for every objective and every tf.distribute strategy."""
 
-import contextlib
-import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,22 +8,19 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from vsim_tf.config import StageConfig
-from vsim_tf.data.files import output_file, read_json_lines, without_nan
-from vsim_tf.errors import Stopped, UserError, system_reason
-from vsim_tf.memory import enough_memory
-from vsim_tf.models import VideoModel
-from vsim_tf.training.checkpoint_files import resuming_state
-from vsim_tf.training.checkpoints import TrainingState
-from vsim_tf.training.cluster import is_chief
-from vsim_tf.training.optimizers import GroupAdam
+from vsim_tf.distributed.strategy import Rows, distribute
+from vsim_tf.distributed.workers import require_agreement
+from vsim_tf.errors import Stopped, UserError
+from vsim_tf.io.files import without_nan
+from vsim_tf.io.memory import enough_memory
+from vsim_tf.models.video_model import VideoModel
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.runs.checkpoints import TrainingState
+from vsim_tf.training.run_log import VALIDATION, RunLog
 from vsim_tf.training.stopping import StopAsked, StopSignals
-from vsim_tf.training.strategy import Rows, distribute
-from vsim_tf.training.workers import require_agreement
 
 Batches = Callable[[int, Rows | None], tf.data.Dataset]
 """Batches from a step on: certain rows of each global batch, or all."""
-METRICS_FILE = "metrics.jsonl"
-VALIDATION = "validation/"
 LENGTH_FLAGS = "or in pre-training --max_frames and --bert_seq_length"
 
 
@@ -175,7 +169,7 @@ class Trainer:
         self.compiled_step.get_concrete_function(data.element_spec)  # one trace for all lengths, not one for the first
         return iter(data)
 
-    def _evaluate_and_save(self, folder: Path, evaluate, log: "RunLog", step: int, logs, signals: StopSignals):
+    def _evaluate_and_save(self, folder: Path, evaluate, log: RunLog, step: int, logs, signals: StopSignals):
         self._finite(logs, step)
         flag = f"--val_batch_size={self.stage.val_batch_size}"
         try:
@@ -215,66 +209,3 @@ def _not_finite(what: str, value, step: int) -> UserError:
         f"{what} is {value} at step {step}; {kept}."
         " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
     )
-
-
-def _is_validation(values: dict[str, float]) -> bool:
-    return any(name.startswith(VALIDATION) for name in values)
-
-
-def _line(values: dict[str, float | None]) -> str:
-    return json.dumps(without_nan(values), allow_nan=False) + "\n"
-
-
-def _step(line: dict[str, float | None], path: Path) -> int:
-    if type(line.get("step")) is not int:
-        raise UserError(f"{path}: the line {line} has no step; give --overwrite to train anew")
-    return line["step"]
-
-
-class RunLog:
-    """`metrics.jsonl` (one JSON object a line: step and values, null for NaN, no times) and TensorBoard events of one run.
-
-    Lines after `step`, and evaluations after `evaluated`, are left-overs of a run that was killed and are dropped; -1 drops all.
-    """
-
-    def __init__(self, folder: Path, step: int, evaluated: int):
-        self.path = folder / METRICS_FILE
-        lines = read_json_lines(self.path) if self.path.exists() else []
-        self.kept = [line for line in lines if _step(line, self.path) <= (evaluated if _is_validation(line) else step)]
-        self.started, self.first_step = time.perf_counter(), step
-        if is_chief():
-            with output_file(self.path) as file:
-                file.write("".join(map(_line, self.kept)).encode())
-            with _writing(folder / "events"):
-                self.events = tf.summary.create_file_writer(str(folder / "events"))
-
-    def validation(self, step: int) -> dict[str, float]:
-        """Metrics of the evaluation at a step before this process; none where there was none."""
-        values = {name: value for line in self.kept if line["step"] == step for name, value in line.items()}
-        values = {name: math.nan if value is None else value for name, value in values.items()}
-        return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
-
-    def write(self, step: int, values: dict[str, float]):
-        """Appends one line and one point of every curve; `UserError` when that fails."""
-        if not is_chief():
-            return
-        with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
-            file.write(_line({"step": step} | values))
-        with _writing(self.path.with_name("events")):
-            with self.events.as_default(step):
-                for name, value in values.items():
-                    tf.summary.scalar(name, value)
-                speed = (step - self.first_step) / (time.perf_counter() - self.started)
-                tf.summary.scalar("steps_per_second", speed)
-            self.events.flush()
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        raise UserError(
-            f"{path}: cannot be written: {system_reason(error)}. Make room and run the same command again:"
-            f" {resuming_state(path.parent)}"
-        ) from error

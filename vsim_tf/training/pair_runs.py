@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsim_tf.config import ModelConfig, StageConfig
-from vsim_tf.data.manifest import files_of_fold, read_manifest
-from vsim_tf.data.records import expand_pattern
 from vsim_tf.errors import UserError
-from vsim_tf.training.checkpoint_files import LAST, newest_checkpoint
-from vsim_tf.training.run_folder import (
+from vsim_tf.records.manifest import files_of_fold, read_manifest
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.checkpoint_files import LAST, newest_checkpoint
+from vsim_tf.runs.run_folder import (
     RunSettings,
     checkpoint_fingerprint,
     data_files,

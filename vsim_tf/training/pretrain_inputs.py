@@ -5,17 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vsim_tf import registry
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
-from vsim_tf.data.files import stamp
-from vsim_tf.data.labels import Pair, read_labels
-from vsim_tf.data.records import expand_pattern, read_records
-from vsim_tf.data.schema import TITLE
-from vsim_tf.data.tags import read_tag_list
-from vsim_tf.data.text import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 from vsim_tf.errors import UserError
-from vsim_tf.flags import require_existing
-from vsim_tf.training.run_folder import TOKENIZER, RunSettings, data_files, read_json, write_json
+from vsim_tf.io.files import require_existing, stamp
+from vsim_tf.presets import registry
+from vsim_tf.records.labels import Pair, read_labels
+from vsim_tf.records.schema import TITLE
+from vsim_tf.records.tags import read_tag_list
+from vsim_tf.records.tfrecords import expand_pattern, read_records
+from vsim_tf.runs.run_folder import TOKENIZER, RunSettings, data_files, read_json, write_json
+from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 
 SOURCE = "source.json"
 """In the tokenizer's folder: the record files whose titles the vocabulary was built from."""
@@ -65,7 +64,7 @@ def check_inputs(options: PretrainOptions):
     vocab_size = load_tokenizer(vocabulary, kind).vocab_size if vocabulary else 1  # or as many as the titles have
     model_config(options, vocab_size, len(read_tag_list(options.tag_file)))
     if options.hub_dir:
-        from vsim_tf.training.weight_files import weights_file
+        from vsim_tf.models.weight_files import weights_file
 
         weights_file(Path(options.hub_dir))
 
@@ -73,7 +72,7 @@ def check_inputs(options: PretrainOptions):
 def _hub_config(options: PretrainOptions, kind: str) -> dict[str, Any] | None:
     if not options.hub_dir:
         return None
-    from vsim_tf.training.pretrained import read_encoder_config  # loads h5py
+    from vsim_tf.models.hub_weights import read_encoder_config  # loads h5py
 
     return read_encoder_config(options.hub_dir, kind)
 
@@ -116,7 +115,7 @@ def _built_before(options: PretrainOptions, kind: str, train_files: list[str]) -
 
 def read_titles(files: list[str]) -> list[str]:
     """Titles of all records, in order; records are checked when they become batches."""
-    from vsim_tf.data.videos import parse_example  # loads TensorFlow
+    from vsim_tf.records.videos import parse_example  # loads TensorFlow
 
     titles = []
     for file in files:

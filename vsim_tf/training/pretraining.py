@@ -7,22 +7,24 @@ import keras
 import tensorflow as tf
 
 from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
-from vsim_tf.data.pipeline import TrainingData, numbered_batches, readable_errors
-from vsim_tf.data.plausibility import check_sample
-from vsim_tf.data.record_index import RecordIndex
-from vsim_tf.embedding import Embedder
-from vsim_tf.models import VideoModel, build_model
-from vsim_tf.training.cluster import is_chief, worker_shard
+from vsim_tf.distributed.cluster import is_chief, worker_shard
+from vsim_tf.distributed.device import suitable_precision
+from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.distributed.workers import other_workers, require_agreement
+from vsim_tf.evaluation.evaluators import VideoEvaluator
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.input.plausibility import check_sample
+from vsim_tf.models.build import build_model
+from vsim_tf.models.hub_weights import load_pretrained
+from vsim_tf.models.video_model import VideoModel
+from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
+from vsim_tf.runs.run_space import require_space_for_runs
+from vsim_tf.tasks.objectives import PretrainObjective
 from vsim_tf.training.console import announce, announce_finished
-from vsim_tf.training.device import suitable_precision
 from vsim_tf.training.loop import Trainer
-from vsim_tf.training.objectives import PretrainObjective
 from vsim_tf.training.pretrain_inputs import PretrainInputs, note_source, read_inputs
-from vsim_tf.training.pretrained import load_pretrained
-from vsim_tf.training.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
-from vsim_tf.training.run_space import require_space_for_runs
-from vsim_tf.training.strategy import make_strategy
-from vsim_tf.training.workers import other_workers, require_agreement
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
@@ -69,7 +71,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
         summary = trainer.run(
             options.folder,
             data.batches,
-            lambda: embedder.evaluate_videos(validation, pairs),
+            VideoEvaluator(embedder, validation, pairs),
             start,
             label,
             options.keep_optimizer,

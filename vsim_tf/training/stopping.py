@@ -8,8 +8,8 @@ from types import FrameType
 
 import tensorflow as tf
 
-from vsim_tf.interrupts import received_before
-from vsim_tf.training.cluster import workers
+from vsim_tf.distributed.cluster import workers
+from vsim_tf.io.interrupts import received_before
 
 
 class StopAsked(Exception):

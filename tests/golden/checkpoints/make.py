@@ -12,13 +12,13 @@ import numpy as np
 import tensorflow as tf
 import toys
 
-from vsim_tf import registry
-from vsim_tf.data.pipeline import numbered_batches
-from vsim_tf.embedding import Embedder
-from vsim_tf.models import build_model
-from vsim_tf.training.checkpoint_files import BEST
-from vsim_tf.training.checkpoints import model_weights, write_checkpoint
-from vsim_tf.training.run_folder import RunSettings, prepare_run_folder
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import numbered_batches
+from vsim_tf.models.build import build_model
+from vsim_tf.presets import registry
+from vsim_tf.runs.checkpoint_files import BEST
+from vsim_tf.runs.checkpoints import model_weights, write_checkpoint
+from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder
 
 FOLDER = Path(__file__).parent
 VIDEOS = FOLDER / "videos.tfrecords"

@@ -1,0 +1,119 @@
+import dataclasses
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from vsim_tf.ensemble.report import (
+    ModelScores,
+    Report,
+    SetScores,
+    advice,
+    console_table,
+    format_seconds,
+    markdown_report,
+    read_timings,
+    scores_plot,
+    scores_table,
+    verdict,
+    write_report,
+)
+from vsim_tf.errors import UserError
+
+MODELS = [ModelScores("uniter", 0.4, [0.70, 0.72], 0.75), ModelScores("mix|x", 0.6, [0.60, 0.65], math.nan)]
+SCORES = SetScores("test_a", MODELS, 0.79, {"mean frame cosine": 0.6081, "character TF-IDF cosine": 0.795}, 760, 1500)
+UNLABELLED = SetScores("test_b", [ModelScores("uniter", 1.0, [], math.nan)], math.nan, num_videos=752)
+REPORT = Report("sh run.sh\n  --size=tiny", [SCORES, UNLABELLED], {"pre-training videos": 6082, "frames": "3 to 20"},
+                [("write folds", 3.21), ("pre-train", 3599.0)])
+
+
+def test_table_has_models_ensemble_and_baselines():
+    assert scores_table(SCORES).splitlines() == [
+        "| model | single fold (mean of 2) | 2-fold mean | weight | ensemble |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| uniter | 0.7100 | 0.7500 | 0.4 |  |",
+        "| mix\\|x | 0.6250 | – | 0.6 |  |",
+        "| ensemble |  |  | 1 | 0.7900 |",
+        "| baseline: mean frame cosine |  |  |  | 0.6081 |",
+        "| baseline: character TF-IDF cosine |  |  |  | 0.7950 |",
+    ]
+
+
+def test_console_table_shows_the_same_numbers():
+    console = Console(file=io.StringIO(), width=80)
+    models = [*MODELS, ModelScores("a_model_with_a_long_name", 0.0, [0.5], 0.5)]
+    console.print(console_table(dataclasses.replace(SCORES, models=models)))
+    text = console.file.getvalue()
+    for shown in ("Spearman on test_a (1,500 pairs)", "mix|x", "a_model_with_a_long_name", "0.7900", "0.6081", "of 2)"):
+        assert shown in text
+
+
+def test_verdict_compares_with_the_best():
+    assert verdict(SCORES) == ("The ensemble is 0.0400 above the best model (uniter) and "
+                               "0.0050 below the best baseline (character TF-IDF cosine).")
+    assert verdict(UNLABELLED) == "There is nothing to compare the ensemble with."
+
+
+def test_an_ensemble_below_its_best_model_is_said_with_what_to_do():
+    assert advice(SCORES) == advice(UNLABELLED) == ""
+    weak = dataclasses.replace(SCORES, ensemble_score=0.74)
+    said = advice(weak)
+    assert said.startswith("The ensemble scores 0.7400 on test_a, below 0.7500 of uniter alone: leave weak models out with --mod")
+    assert "\n" not in said
+    assert advice(dataclasses.replace(SCORES, ensemble_score=math.nan)) == ""
+    assert advice(dataclasses.replace(SCORES, models=[])) == ""
+
+
+def test_markdown_has_every_part():
+    text = markdown_report(REPORT, "report.png")
+    for part in ("\n    sh run.sh\n      --size=tiny\n", "![", "(report.png)",
+                 "## test_a: 760 videos, 1,500 labelled pairs", scores_table(SCORES), verdict(SCORES),
+                 "## test_b: 752 videos, 0 labelled pairs\n\nNo labels, so no scores.",
+                 "| pre-training videos | 6,082 |", "| frames | 3 to 20 |", "| write folds | 3.2 s |",
+                 "| pre-train | 59 min 59 s |", "| total | 1 h 00 min |"):
+        assert part in text
+    bare = markdown_report(Report("x", []))
+    assert "##" not in bare and "![" not in bare
+
+
+def test_write_report_makes_page_and_plot(tmp_path):
+    write_report(tmp_path / "new" / "report.md", REPORT)
+    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["report.md", "report.png"]
+    assert (tmp_path / "new" / "report.md").read_text(encoding="utf-8") == markdown_report(REPORT, "report.png")
+    assert (tmp_path / "new" / "report.png").read_bytes().startswith(b"\x89PNG")
+    write_report(tmp_path / "bare" / "report.md", Report("x", [UNLABELLED]))
+    assert [file.name for file in (tmp_path / "bare").iterdir()] == ["report.md"]
+    with pytest.raises(UserError, match="cannot be written"):
+        write_report(tmp_path / "new" / "report.md" / "report.md", REPORT)
+
+
+def test_plot_shows_every_score():
+    (axes,) = scores_plot([SCORES]).axes
+    folds, means = (collection.get_offsets() for collection in axes.collections)
+    assert sorted(folds[:, 0].tolist()) == [0.60, 0.65, 0.70, 0.72]
+    assert means[0].tolist() == [0.75, 0]
+    assert [line.get_xdata()[0] for line in axes.lines] == [0.79, 0.6081, 0.795]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["uniter", "mix|x"]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "ensemble 0.7900" in labels and "mean frame cosine 0.6081" in labels
+
+
+@pytest.mark.parametrize("seconds, text", [
+    (0, "0.0 s"), (4.24, "4.2 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s"),
+    (3599.6, "1 h 00 min"), (7265, "2 h 01 min"),
+])
+def test_seconds_for_people(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_timings_of_a_continued_stage_add_up(tmp_path):
+    (tmp_path / "timings.tsv").write_text("write folds\t3\npre-train\t10.5\npre-train\t2\n")
+    assert read_timings(tmp_path / "timings.tsv") == [("write folds", 3.0), ("pre-train", 12.5)]
+
+
+@pytest.mark.parametrize("line", ["folds", "folds 3", "folds\tnan", "folds\t-1", "folds\tinf", "\t3", "folds\t3 s"])
+def test_a_bad_timing_is_named(tmp_path, line):
+    (tmp_path / "timings.tsv").write_text(f"ok\t1\n{line}\n")
+    with pytest.raises(UserError, match="timings.tsv, line 2: .* accepted is a stage, a tab, and seconds"):
+        read_timings(tmp_path / "timings.tsv")

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsim_tf.errors import UserError
+from vsim_tf.records.tags import read_tag_list
+
+CONTEST = Path(__file__).parents[2].parent / "shared/contest/tag_list.txt"
+
+
+@pytest.fixture(scope="module")
+def tag_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("tags") / "tag_list.txt"
+
+
+def test_numeric_order_without_repetition(tag_file):
+    tag_file.write_text("100\n20\tname\n3\n20\n")
+    tags = read_tag_list(tag_file)
+    assert tags.tolist() == [3, 20, 100] and tags.dtype == np.int64
+
+
+@given(st.lists(st.integers(-2**63, 2**63 - 1), min_size=1))
+def test_every_integer_of_64_bits(tag_file, tags):
+    tag_file.write_text("".join(f"{tag}\n" for tag in tags))
+    assert read_tag_list(tag_file).tolist() == sorted(set(tags))
+
+
+@pytest.mark.parametrize("line", ["", "tag", "1.5", "9223372036854775808", "1_0", "\t5", " 5", "5\r"])
+def test_bad_line_is_named_with_its_number(tag_file, line):
+    tag_file.write_bytes(f"1\n2\n{line}\n".encode())
+    with pytest.raises(UserError, match=f"{tag_file}, line 3"):
+        read_tag_list(tag_file)
+
+
+def test_contest_file():
+    if not CONTEST.exists():
+        pytest.skip("the contest data is not here")
+    assert len(read_tag_list(CONTEST)) == 573

@@ -1,0 +1,77 @@
+"""How a script runs: flags are parsed, `main` is called, and what a person can fix ends with one line instead of a traceback."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from absl import app, flags, logging
+
+from vsim_tf.cli.setting_flags import in_flags
+from vsim_tf.errors import Stopped, UserError
+from vsim_tf.io.interrupts import Interrupts
+
+FLAGS = flags.FLAGS
+USER_ERROR_EXIT = 2
+
+
+
+def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags"):
+    """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
+
+    Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
+
+    Args:
+        main: called when all flags are legal.
+        description: stands above the flags in `--help`.
+        module: whose flags `--help` lists.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
+    logging.set_verbosity(logging.WARNING)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, Interrupts())
+    app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
+
+
+def guarded(main: Callable[[], None]):
+    """Calls `main`, and ends the process as `run` says if that does not end well."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_fail(in_flags(error)))
+    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
+        sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:
+        print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
+    if {"--help", "-help", "-h"} & set(argv):
+        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
+        sys.exit(0)
+    try:
+        return parse(argv)
+    except UserError as error:
+        sys.exit(_fail(in_flags(error)))
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are none."""
+    try:
+        rest = FLAGS(argv)
+    except flags.Error as error:
+        raise UserError(f"{error}; python {argv[0]} --help lists the flags") from None
+    if len(rest) > 1:
+        raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
+    return rest
+
+
+def _fail(message: str) -> int:
+    print("error:", " ".join(message.splitlines()), file=sys.stderr)
+    return USER_ERROR_EXIT

@@ -1,0 +1,288 @@
+"""Every flag of the five scripts, and what turns them into configurations, checked before TensorFlow is imported.
+
+Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from vsim_tf.cli.enum_flags import EnumWithHidden
+from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
+from vsim_tf.errors import UserError
+from vsim_tf.presets import registry
+from vsim_tf.records.tfrecords import folder_pattern
+
+FLAGS = flags.FLAGS
+COMPILED_LENGTH_MULTIPLE = 16
+"""Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
+
+
+def define_write_tfrecord():
+    """Flags of write_tfrecord.py."""
+    _define_data_dir()
+    flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("output_dir", "output/folds", "Folder that receives the folds and manifest.json.")
+    flags.DEFINE_enum(
+        "layout", "once", ["once", "expanded"],
+        "once: each pair in the one file of its fold. expanded: the 2021 tree, <range>val/{train,val}.tfrecord,"
+        " about ten times as large.",
+    )  # fmt: skip
+    flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
+    flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
+
+
+def define_pretrain():
+    """Flags of train_pretrain.py."""
+    _define_model()
+    _define_data_dir()
+    _define_output_dir()
+    flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
+    flags.DEFINE_string("val_record_pattern", None, "Videos of the scored pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
+    _define_registered(
+        "size", "base", registry.PUBLIC_SIZES, list(registry.SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU."
+    )
+    for kind in ("bert", "roformer"):
+        flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
+        flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
+    _define_model_overrides()
+    _define_training()
+
+
+def define_pair():
+    """Flags of train_pair.py."""
+    _define_model()
+    _define_output_dir()
+    _define_folds()
+    flags.DEFINE_string("folds_dir", None, "What write_tfrecord.py wrote; default: <output_dir>/folds.")
+    flags.DEFINE_string("pretrained_dir", None, "Run folder of the pre-training; default: <output_dir>/<model>/pretrain.")
+    flags.DEFINE_string("train_record_pattern", None, "Pairs to train on, instead of --folds.")
+    flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
+    flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
+    flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
+    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores or their rank; default: the recipe's.")
+    _define_training()
+
+
+def define_inference():
+    """Flags of inference_pair.py."""
+    _define_data_dir()
+    _define_output_dir()
+    _define_folds()
+    _define_model(None, "Registered model; with --ckpt_file: what it must be.")
+    flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
+    flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
+    flags.DEFINE_string("output_zip", "result.zip", "Submission zip of --ckpt_file.")
+    flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint of each fold; 2021 took the last.")
+    flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
+    _define_precision()
+
+
+def define_ensemble():
+    """Flags of ensemble_final.py."""
+    _define_data_dir()
+    _define_output_dir()
+    _define_folds()
+    flags.DEFINE_list("models", None, "Models to sum; default: those of the six that have runs in --output_dir.")
+    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
+    flags.DEFINE_multi_string(
+        "members", None, "Submission zips or npz files to sum instead of --models and --folds; separated by commas, or repeated."
+    )
+    flags.DEFINE_enum(
+        "method", "sum", ["sum", "svd"],
+        "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
+    )  # fmt: skip
+    flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
+    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string(
+        "labelled_test_name", None,
+        "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "output_zip", None,
+        "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
+    )  # fmt: skip
+    flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
+    flags.DEFINE_integer(
+        "frame_embedding_size", None, "Numbers per frame, for the baseline in the report; default: the runs'.", lower_bound=1
+    )
+
+
+def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str):
+    parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
+    flags.DEFINE(parser, name, default, f"<{'|'.join(shown)}>: {help_text}")
+
+
+def _define_model(default: str | None = "uniter", help_text: str = "Registered model."):
+    _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
+
+
+def _define_data_dir():
+    flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
+
+
+def _define_output_dir():
+    flags.DEFINE_string("output_dir", "output", "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
+
+
+def _define_folds():
+    flags.DEFINE_string("folds", "0-10", "Folds, e.g. 0-10 or 0,3,5-7.")
+
+
+def _define_precision():
+    flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
+
+
+def _define_model_overrides():
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_integer("max_frames", None, "Frames per video.", lower_bound=1)
+    flags.DEFINE_integer("bert_seq_length", None, "Tokens per title, [CLS] and [SEP] included.", lower_bound=2)
+    flags.DEFINE_integer("hidden_size", None, "Numbers per embedding, at most 256.", lower_bound=1, upper_bound=256)
+    flags.DEFINE_float("dropout", None, "Dropout outside the encoder (MixNextVLAD).", lower_bound=0)
+    flags.DEFINE_integer("vlad_cluster_size", None, "Clusters of NeXtVLAD.", lower_bound=1)
+    flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
+    flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
+    flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
+    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or what improves it, in every stage.")
+    flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
+
+
+def _define_training():
+    flags.DEFINE_integer("batch_size", None, "Videos or pairs per step, over all replicas.", lower_bound=1)
+    flags.DEFINE_integer("val_batch_size", None, "The same in evaluation.", lower_bound=1)
+    flags.DEFINE_integer("total_steps", None, "Steps; a larger number extends a run where its schedules allow it.", lower_bound=1)
+    flags.DEFINE_integer("lr_total_steps", None, "Horizon of --lr; default: --total_steps.", lower_bound=1)
+    flags.DEFINE_integer("warmup_steps", None, "Warm-up of --lr.", lower_bound=0)
+    flags.DEFINE_float("lr", None, "Peak learning rate outside the encoder.", lower_bound=0)
+    flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
+    flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
+    flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
+    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", lower_bound=0)
+    flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
+    flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
+    flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
+    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: Uniter's.")
+    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; see --length_multiple.")
+    flags.DEFINE_integer(
+        "length_multiple", None, "Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile"
+        f" {COMPILED_LENGTH_MULTIPLE}.", lower_bound=0,
+    )  # fmt: skip
+    flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
+    flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
+    flags.DEFINE_boolean(
+        "keep_optimizer", False, "Keep the optimizer's moments of complete runs, two thirds of a state: they can be extended."
+    )
+    _define_precision()
+
+
+# --- configurations ---------------------------------------------------------------------------------------------------
+
+
+def parse_folds(text: str) -> list[int]:
+    """ "0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
+    folds = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part, re.ASCII)
+        if not match:
+            raise UserError(f"--folds={text}: {part!r} is neither a fold nor a range, up to 999; e.g. 0-10 or 0,3,5-7")
+        folds.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+    if len(set(folds)) != len(folds) or not folds:
+        raise UserError(f"--folds={text}: a fold is named twice, or a range is empty")
+    return folds
+
+
+def training_config(stage: StageConfig) -> StageConfig:
+    """A registered model's stage with what the flags change."""
+    horizon = FLAGS.lr_total_steps or FLAGS.total_steps
+    head = _schedule("head_schedule", stage.head_schedule, FLAGS.lr, FLAGS.warmup_steps, horizon)
+    encoder = _schedule(
+        "encoder_schedule", stage.encoder_schedule, FLAGS.bert_lr, FLAGS.bert_warmup_steps, FLAGS.bert_total_steps
+    )
+    return stage.replace(
+        head_schedule=head,
+        encoder_schedule=encoder,
+        batch_size=FLAGS.batch_size,
+        val_batch_size=FLAGS.val_batch_size,
+        total_steps=FLAGS.total_steps,
+        eval_every=FLAGS.eval_freq,
+        log_every=FLAGS.print_freq,
+        seed=FLAGS.seed,
+        precision=FLAGS.precision,
+        bucket_by_length=FLAGS.bucket_by_length,
+        jit_compile=FLAGS.jit_compile,
+        length_multiple=_length_multiple(),
+        clip_norm=FLAGS.clip_norm,
+        labels=FLAGS.labels if "labels" in FLAGS else None,
+        kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
+    )
+
+
+def _length_multiple() -> int | None:
+    return COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple
+
+
+def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int | None, horizon: int | None) -> Schedule:
+    try:
+        return registered.replace(peak=peak, warmup=warmup, horizon=horizon)
+    except UserError as error:
+        ends = name == "head_schedule" and "horizon" in error.fields and not FLAGS.lr_total_steps
+        note = " (--lr_total_steps is the number of steps unless it is given)" if ends else ""
+        raise UserError(f"{error}{note}", [f"training.{name}.{field}" for field in error.fields]) from None
+
+
+def pretrain_options() -> PretrainOptions:
+    """What train_pretrain.py was asked for; `UserError` for flags that contradict each other, no file is looked up."""
+    spec, data = registry.model_spec(FLAGS.model), Path(FLAGS.data_dir)
+    kind = spec.encoder_kind
+    hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
+    if hub_dir and vocab:
+        raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
+    if hub_dir and FLAGS.size != "base":
+        raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
+    return PretrainOptions(
+        model=FLAGS.model,
+        size=FLAGS.size,
+        train_records=FLAGS.train_record_pattern or folder_pattern(data / "pointwise"),
+        val_records=FLAGS.val_record_pattern or folder_pattern(data / "pairwise"),
+        label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
+        tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
+        hub_dir=hub_dir or "",
+        vocab=vocab or "",
+        training=training_config(spec.pretrain.replace(**registry.recipe(FLAGS.recipe).pretrain)),
+        model_overrides=_model_overrides(spec),
+        folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
+        overwrite=FLAGS.overwrite,
+        keep_optimizer=FLAGS.keep_optimizer,
+    )
+
+
+def _model_overrides(spec: registry.ModelSpec) -> dict:
+    if FLAGS.uniter_pooling and spec.architecture != "uniter":
+        raise UserError(f"--uniter_pooling={FLAGS.uniter_pooling}: {spec.name} is no Uniter")
+    values = {
+        "recipe": FLAGS.recipe,
+        "pooling": FLAGS.uniter_pooling or spec.pooling,
+        "frame_embedding_size": FLAGS.frame_embedding_size,
+        "max_frames": FLAGS.max_frames,
+        "max_text_length": FLAGS.bert_seq_length,
+        "embedding_size": FLAGS.hidden_size,
+        "dropout": FLAGS.dropout,
+        "vlad_clusters": FLAGS.vlad_cluster_size,
+        "vlad_hidden_size": FLAGS.vlad_hidden_size,
+        "vlad_groups": FLAGS.vlad_groups,
+        "se_ratio": FLAGS.se_ratio,
+    }
+    return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
+
+
+def require_batch(stage: StageConfig, devices: int):
+    """`UserError` for a batch that gives a device nothing to do."""
+    if stage.batch_size < devices:
+        raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")

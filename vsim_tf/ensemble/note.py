@@ -1,0 +1,62 @@
+"""The note next to a submission zip that says what it was made of: while that is the same, the last stage has nothing to do."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vsim_tf import __version__
+from vsim_tf.errors import UserError
+from vsim_tf.io.files import read_json_object, stamp
+from vsim_tf.runs.run_folder import write_json
+
+RESULT = "result.zip"
+"""Name of the submission zip in the folder of all runs."""
+
+
+def note_path(output_zip: str) -> Path:
+    """The note of a zip: `result.source.json` of `result.zip`."""
+    return Path(output_zip).with_suffix(".source.json")
+
+
+def announce_ensemble(settings: dict[str, Any]) -> bool:
+    """Whether the zip, and the report with it, were made of the same settings and files and are unchanged, after saying so.
+
+    Args:
+        settings: arguments of `ensemble_and_report` without the command, which changes no number.
+    """
+    try:
+        note = read_json_object(note_path(settings["output_zip"]))
+    except UserError:  # missing or damaged
+        return False
+    outputs = note.pop("outputs", None)
+    if note != _inputs(settings) or not isinstance(outputs, dict) or outputs != _stamps(map(Path, outputs)):
+        return False
+    print(f"{', '.join(outputs)}: made of the same embeddings, settings and labels, nothing to do")
+    return True
+
+
+def note_sources(settings: dict[str, Any], outputs: Sequence[Path]):
+    """Notes what the outputs, the zip among them, were made of."""
+    write_json(note_path(settings["output_zip"]), _inputs(settings) | {"outputs": _stamps(outputs)})
+
+
+def _inputs(settings: dict[str, Any]) -> dict[str, Any]:
+    values = settings | {"weights": list(settings["weights"].items())}  # whose order is that of the sum
+    return json.loads(json.dumps({"version": __version__, "settings": values, "made_of": _stamps(_files(settings))}, default=str))
+
+
+def _stamps(files: Iterable[Path]) -> dict[str, Any]:
+    return {str(path): stamp(path) if path.is_file() else None for path in files}
+
+
+def _files(settings: dict[str, Any]) -> list[Path]:
+    """Embeddings, and records and labels of the test sets."""
+    if settings["folds"] is None:
+        return list(map(Path, settings["weights"]))
+    output_dir, names = settings["output_dir"], (settings["test_name"], settings["labelled_test_name"])
+    folders = [output_dir / model / f"fold-{fold:02d}" for model in settings["weights"] for fold in settings["folds"]]
+    embeddings = [folder / "embeddings" / f"{name}.npz" for name in names for folder in folders]
+    sets = [settings["data_dir"] / name for name in names]
+    records = [file for folder in sets for file in folder.glob("*.tfrecords")]
+    return [*embeddings, *(folder / "label.tsv" for folder in sets), *records]

@@ -1,0 +1,118 @@
+"""Scores in numpy: of embeddings by Spearman against people's similarity, of tags by micro precision, recall and F1."""
+
+import logging
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.records.embeddings import Embeddings
+from vsim_tf.records.labels import Pair
+
+logger = logging.getLogger(__name__)
+
+NORM_FLOOR = 1e-12
+"""Smallest squared norm that is divided by: a zero vector stays zero (2021 solution, quirk 43)."""
+
+
+def l2_normalize(x: np.ndarray) -> np.ndarray:
+    """Returns x / sqrt(max(sum x^2, 1e-12)) row by row in float64, `[..., dim]`; a zero vector stays zero."""
+    x = np.asarray(x, dtype=np.float64)
+    return x / np.sqrt(np.maximum(np.square(x).sum(axis=-1, keepdims=True), NORM_FLOOR))
+
+
+def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns the cosine of each row of `a` with the same row of `b`, in float64.
+
+    Args:
+        a, b: `[n, dim]`, any float type.
+
+    Returns:
+        `[n]`, within [-1, 1] to rounding; 0 where one of the two is a zero vector.
+    """
+    return np.sum(l2_normalize(a) * l2_normalize(b), axis=-1)
+
+
+def spearman(prediction: np.ndarray, target: np.ndarray) -> float:
+    """Returns the rank correlation of two `[n]` arrays, ties by mean rank (scipy's `spearmanr`, the contest's score).
+
+    It is nan, with a warning, where it is not defined: fewer than two pairs, a constant side, or a nan among the values. A caller
+    that looks for the best score treats nan as never best.
+    """
+    from scipy.stats import spearmanr
+
+    prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    if prediction.shape != target.shape or prediction.ndim != 1:
+        raise ValueError(f"shapes {prediction.shape} and {target.shape}; expected two equal [n]")
+    if reason := _undefined(prediction) or _undefined(target):
+        logger.warning("Spearman of %d pairs is not defined: %s", len(target), reason)
+        return math.nan
+    return float(spearmanr(prediction, target).statistic)
+
+
+def _undefined(side: np.ndarray) -> str:
+    if len(side) < 2:
+        return "at least two are needed"
+    if np.isnan(side).any():
+        return "a value is nan"
+    return f"all values of one side are {side[0]:g}" if (side == side[0]).all() else ""
+
+
+def pair_rows(ids: Sequence[str], pairs: Sequence[Pair]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns for each pair the position of both videos in `ids`, `[pairs]` int64 each, and the similarity, `[pairs]`.
+
+    Raises:
+        UserError: an id of a pair is not in `ids`; with the count and the first five.
+    """
+    rows = {video: row for row, video in enumerate(ids)}
+    missing = list(dict.fromkeys(video for pair in pairs for video in pair[:2] if video not in rows))
+    if missing:
+        raise UserError(f"ids of labelled pairs that have no embedding or record: {count_and_first(missing)}")
+    first = np.array([rows[pair.id_1] for pair in pairs], dtype=np.int64)
+    second = np.array([rows[pair.id_2] for pair in pairs], dtype=np.int64)
+    return first, second, np.array([pair.similarity for pair in pairs], dtype=np.float64)
+
+
+def pair_spearman(embeddings: Embeddings, pairs: Sequence[Pair]) -> float:
+    """Returns the Spearman of the cosines of the pairs' embeddings with the pairs' similarities; nan as in `spearman`.
+
+    Raises:
+        UserError: an id of a pair has no embedding; with the count and the first five.
+    """
+    first, second, similarity = pair_rows(embeddings.ids, pairs)
+    return spearman(cosine_similarity(embeddings.values[first], embeddings.values[second]), similarity)
+
+
+class TagCounts(NamedTuple):
+    """Counts over all videos and tags of a batch: predicted and true, predicted, true."""
+
+    hits: int
+    predicted: int
+    actual: int
+
+
+def tag_counts(probabilities: np.ndarray, tags: np.ndarray, threshold: float = 0.5) -> TagCounts:
+    """Counts the tags of a batch whose probability exceeds the threshold.
+
+    Args:
+        probabilities: `[batch, tags]`.
+        tags: multi-hot, `[batch, tags]`.
+        threshold: a tag is predicted above it.
+    """
+    predicted, actual = np.asarray(probabilities) > threshold, np.asarray(tags) > 0
+    return TagCounts(int((predicted & actual).sum()), int(predicted.sum()), int(actual.sum()))
+
+
+def tag_metrics(batches: Iterable[TagCounts]) -> dict[str, float]:
+    """Returns micro `precision`, `recall` and `f1` over the counts of all batches; 0 where their divisor is 0.
+
+    precision = hits / predicted, recall = hits / actual, f1 = 2 hits / (predicted + actual).
+    """
+    hits, predicted, actual = (sum(counts) for counts in zip(TagCounts(0, 0, 0), *batches, strict=True))
+    return {
+        "precision": hits / max(predicted, 1),
+        "recall": hits / max(actual, 1),
+        "f1": 2 * hits / max(predicted + actual, 1),
+    }

@@ -1,0 +1,224 @@
+"""Serialised records to the arrays of a batch: whole batches are tokenised at once; frames stay float16."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from vsim_tf.errors import RecordError
+from vsim_tf.input.frames import aligned_empty, sample_frames
+from vsim_tf.records.schema import (
+    BYTES_PER_FRAME_VALUE,
+    FLOAT16_EXPONENT,
+    FRAME_FEATURE,
+    ID,
+    IGNORED_TOKEN,
+    PAIR_SUFFIXES,
+    SIMILARITY,
+    TAG_ID,
+    TITLE,
+    PairBatch,
+    VideoBatch,
+)
+from vsim_tf.records.videos import check_video
+from vsim_tf.text.tokenizers import Tokenizer, decode_titles
+
+SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
+"""Of the keys of each video of a record."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BatchFormat:
+    """How records become batches; two are equal if they are the same object.
+
+    Attributes:
+        tokenizer: turns titles into token ids.
+        tags: known tag ids in ascending order; others are dropped.
+        max_text_length: tokens per title, [CLS] and [SEP] included.
+        max_frames: frames per video.
+        frame_embedding_size: numbers per frame.
+        trim_text, trim_frames: cut a batch to its longest title, to its longest video.
+        length_multiple: where a batch is cut, its length is rounded up to a multiple of this, at most to the full length; 0: not.
+    """
+
+    tokenizer: Tokenizer
+    tags: np.ndarray
+    max_text_length: int
+    max_frames: int
+    frame_embedding_size: int
+    trim_text: bool = False
+    trim_frames: bool = False
+    length_multiple: int = 0
+
+    @property
+    def trims(self) -> bool:
+        """Whether sorting by length saves anything."""
+        return self.trim_text or self.trim_frames
+
+    def text_positions(self, longest: int) -> int:
+        """Text positions of a batch whose longest title has so many tokens."""
+        return self._rounded(longest, self.max_text_length) if self.trim_text else self.max_text_length
+
+    def frame_positions(self, longest: int) -> int:
+        """Frame positions of a batch whose longest video has so many sampled frames."""
+        return self._rounded(max(longest, 1), self.max_frames) if self.trim_frames else self.max_frames
+
+    def _rounded(self, length: int, limit: int) -> int:
+        return min(-(-length // self.length_multiple) * self.length_multiple, limit) if self.length_multiple else length
+
+
+def check_record(data: bytes, kind: str, frame_embedding_size: int, where: str) -> None:
+    """Raises `RecordError` if a serialised record cannot become part of a batch.
+
+    Args:
+        data: the record.
+        kind: "videos" or "pairs".
+        frame_embedding_size: numbers per frame.
+        where: file and number of the record, for the message.
+    """
+    for suffix in SUFFIXES[kind]:
+        check_video(data, frame_embedding_size, where, suffix)
+    similarity = tf.train.Example.FromString(data).features.feature[SIMILARITY].float_list.value
+    if kind == "pairs" and len(similarity) != 1:
+        raise RecordError(f"{where}: key '{SIMILARITY}' holds {len(similarity)} floats, 1 is needed")
+
+
+def decode(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> VideoBatch | PairBatch:
+    """The batch of some serialised records, as NumPy arrays.
+
+    Args:
+        records: serialised records.
+        where: file and number of a record, called with its row, for messages.
+        kind: "videos" or "pairs".
+        form: how records become batches.
+
+    Raises:
+        RecordError: a record cannot become part of a batch.
+    """
+    with _bad_record_named(records, where, kind, form):
+        features = [_features(record) for record in records]
+        sides = [_decode_videos(features, suffix, form) for suffix in SUFFIXES[kind]]
+        return PairBatch(*sides, _similarity(features)) if kind == "pairs" else sides[0]
+
+
+def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[str]]:
+    """Titles of the videos of each record; arguments and errors are those of `decode`."""
+    with _bad_record_named(records, where, kind, form):
+        features = [_features(record) for record in records]
+        return [decode_titles(_only_value(feature[TITLE + suffix]) for suffix in SUFFIXES[kind]) for feature in features]
+
+
+class RawVideo(NamedTuple):
+    """A video as its record has it: title, bits of its frames `[frames, width]` uint16, tag ids."""
+
+    title: str
+    frames: np.ndarray
+    tags: Sequence[int]
+
+
+def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
+    """The videos of the records; arguments and errors are those of `decode`."""
+    with _bad_record_named(records, where, kind, form):
+        return [_raw_video(features, suffix, form) for features in map(_features, records) for suffix in SUFFIXES[kind]]
+
+
+@contextlib.contextmanager
+def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> Iterator[None]:
+    """Finds out which record is unusable, and why, when one of a batch is."""
+    try:
+        yield
+    except _Unusable:
+        for row, record in enumerate(records):
+            check_record(record, kind, form.frame_embedding_size, where(row))
+        raise
+
+
+class _Unusable(Exception):
+    """A record of a batch is unusable."""
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise _Unusable
+
+
+def _features(record: bytes):
+    try:
+        return tf.train.Example.FromString(record).features.feature
+    except DecodeError:
+        raise _Unusable from None
+
+
+def _similarity(features: Sequence) -> np.ndarray:
+    values = [feature[SIMILARITY].float_list.value for feature in features]
+    _require(all(len(value) == 1 for value in values))
+    return np.array([value[0] for value in values], np.float32)
+
+
+def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoBatch:
+    ids = [_only_value(feature[ID + suffix]) for feature in features]
+    titles = decode_titles(_only_value(feature[TITLE + suffix]) for feature in features)
+    frames = [_frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size) for feature in features]
+    tags = [_tags(feature, TAG_ID + suffix) for feature in features]
+    try:
+        for video_id in ids:
+            video_id.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _Unusable from None
+    tokens, mask = form.tokenizer.encode_batch(titles, form.max_text_length)
+    text = form.text_positions(mask.sum(axis=1).max())
+    num_frames = np.array([min(len(each), form.max_frames) for each in frames], np.int32)
+    return VideoBatch(
+        ids=np.array(ids, object),
+        input_ids=tokens[:, :text],
+        attention_mask=mask[:, :text],
+        frames=sample_frames(frames, form.max_frames, form.frame_positions(num_frames.max())).view(np.float16),
+        num_frames=num_frames,
+        tags=multi_hot(tags, form.tags),
+        mlm_labels=np.full((len(ids), text), IGNORED_TOKEN, np.int32),
+    )
+
+
+def _raw_video(feature, suffix: str, form: BatchFormat) -> RawVideo:
+    (title,) = decode_titles([_only_value(feature[TITLE + suffix])])
+    frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
+    return RawVideo(title, frames, _tags(feature, TAG_ID + suffix))
+
+
+def _only_value(feature) -> bytes:
+    values = feature.bytes_list.value
+    _require(len(values) == 1)
+    return values[0]
+
+
+def _frames(feature, key: str, width: int) -> np.ndarray:
+    """Bits of the frames of a video, `[frames, width]` uint16."""
+    _require(key in feature)
+    frames = list(feature[key].bytes_list.value)  # each look at a value copies it
+    _require(bool(frames) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
+    _require(set(map(len, frames)) <= {width * BYTES_PER_FRAME_VALUE})
+    bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, width)
+    _require(not len(bits) or (bits & FLOAT16_EXPONENT).max() != FLOAT16_EXPONENT)
+    return bits
+
+
+def _tags(feature, key: str) -> Sequence[int]:
+    tags = feature[key].int64_list.value
+    _require(bool(tags) or feature[key].WhichOneof("kind") in (None, "int64_list"))
+    return tags
+
+
+def multi_hot(tags: Sequence[Sequence[int]], known: np.ndarray) -> np.ndarray:
+    """Tag ids of each video to `[batch, tags]` int8; unknown tags are dropped, repeated ones count once."""
+    flat = np.array([tag for row in tags for tag in row], np.int64)
+    rows = np.repeat(np.arange(len(tags)), [len(row) for row in tags])
+    columns = np.minimum(np.searchsorted(known, flat), len(known) - 1)
+    found = known[columns] == flat
+    encoded = aligned_empty((len(tags), len(known)), np.int8)
+    encoded[:] = 0
+    encoded[rows[found], columns[found]] = 1
+    return encoded

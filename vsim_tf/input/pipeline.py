@@ -1,0 +1,219 @@
+"""Records to batches that training and inference draw, read and decoded ahead of them.
+
+The order of training batches is a function of the seed and the epoch alone, so that a run resumes at any step. Reading and
+decoding run in threads of Python: with deterministic kernels tf.data would call Python functions one after the other.
+"""
+
+import contextlib
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from vsim_tf.errors import UserError
+from vsim_tf.input.decoding import BatchFormat, decode
+from vsim_tf.input.masking import mask_tokens
+from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder, TrainingOrder
+from vsim_tf.input.record_lengths import RecordLengths
+from vsim_tf.io.read_ahead import Ahead
+from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.records.schema import PairBatch, VideoBatch
+
+BATCHES_AHEAD = 4
+"""Batches that are being decoded, or wait for their use."""
+
+Order = Callable[[int], np.ndarray]
+"""Record numbers of the batch at a place."""
+
+_failures: dict[str, Exception] = {}
+_failure_numbers = itertools.count()
+_FAILURE = "failure {} of the input"
+
+
+class InputFailure(Exception):
+    """What TensorFlow is told when reading fails; the message says which of the `_failures` it was."""
+
+
+@contextlib.contextmanager
+def readable_errors() -> Iterator[None]:
+    """Raises what reading records raised, usually a `RecordError`, instead of what TensorFlow makes of it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        failure = re.search(_FAILURE.format(r"\d+"), error.message)
+        if failure and failure[0] in _failures:
+            raise _failures.pop(failure[0]) from None
+        raise
+
+
+def _told_to_tensorflow(function: Callable) -> Callable:
+    def call(*args):
+        try:
+            return function(*args)
+        except MemoryError:
+            raise  # which TensorFlow knows
+        except Exception as error:
+            mark = _FAILURE.format(next(_failure_numbers))
+            _failures[mark] = error
+            raise InputFailure(mark) from error
+
+    return call
+
+
+class RecordBatches:
+    """Batches of records of some files by record numbers.
+
+    Args:
+        files: TFRecord files.
+        kind: "videos" or "pairs".
+        batch_format: how records become batches.
+
+    Raises:
+        UserError: no records.
+        RecordError: a truncated file.
+    """
+
+    def __init__(self, files: Sequence[str], kind: str, batch_format: BatchFormat):
+        self.kind, self.format = kind, batch_format
+        self.index = RecordIndex(files)
+        self.lengths = RecordLengths(self.index, kind, batch_format)
+
+    def batch(self, numbers: np.ndarray) -> VideoBatch | PairBatch:
+        """The batch of these records, as NumPy arrays."""
+        return decode(self.index.read(numbers), lambda row: self.index.where(numbers[row]), self.kind, self.format)
+
+    def spec(self) -> VideoBatch | PairBatch:
+        """Shapes and types of a batch of any size."""
+        form = self.format
+        tokens = tf.TensorSpec([None, None if form.trim_text else form.max_text_length], tf.int32)
+        frames = [None, None if form.trim_frames else form.max_frames, form.frame_embedding_size]
+        videos = VideoBatch(
+            ids=tf.TensorSpec([None], tf.string),
+            input_ids=tokens,
+            attention_mask=tokens,
+            frames=tf.TensorSpec(frames, tf.float16),
+            num_frames=tf.TensorSpec([None], tf.int32),
+            tags=tf.TensorSpec([None, len(form.tags)], tf.int8),
+            mlm_labels=tokens,
+        )
+        return videos if self.kind == "videos" else PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
+
+    def numbered(self, places: tf.data.Dataset, order: Order, end: int | None = None) -> tf.data.Dataset:
+        """Numbers, `[batch]` int64, and the batch of them.
+
+        Args:
+            places: which batches of the order, one after the other.
+            order: record numbers of a batch; called by one thread, which is far ahead, because sorting may have to read titles.
+            end: number of batches of the order; None: it has no end.
+        """
+        numbers = Ahead(order, 1, WINDOW_BATCHES, end)
+        batches = Ahead(lambda place: self._batch(numbers(place)), 1, BATCHES_AHEAD, end)  # two threads wait for Python's lock
+        spec = (tf.TensorSpec([None], tf.int64), self.spec())
+        flat = tf.nest.flatten(spec)
+
+        def read(place):
+            arrays = tf.numpy_function(_told_to_tensorflow(batches), [place], [each.dtype for each in flat])
+            return tf.nest.pack_sequence_as(spec, [tf.ensure_shape(x, y.shape) for x, y in zip(arrays, flat, strict=True)])
+
+        return places.map(read)
+
+    def _batch(self, numbers: np.ndarray) -> list[np.ndarray]:
+        return tf.nest.flatten((numbers, self.batch(numbers)))
+
+
+def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """The batches, read by their reader's thread: those of `Ahead` have decoded them before.
+
+    A thread of tf.data that calls Python could wait for ever: Python's collector may delete an iterator while it holds a lock,
+    deleting waits for the iterator's thread, and that thread for the lock. The tuning of tf.data has such a thread, too.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.inject_prefetch = False
+    return batches.with_options(options)
+
+
+@tf.autograph.experimental.do_not_convert
+def numbered_batches(
+    files: Sequence[str], kind: str, batch_format: BatchFormat, batch_size: int, shard: tuple[int, int] = (0, 1)
+) -> tf.data.Dataset:
+    """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
+
+    In the order of the files, or sorted by length within windows where batches are trimmed.
+
+    Args:
+        files: TFRecord files.
+        kind: "videos" or "pairs".
+        batch_format: how records become batches.
+        batch_size: records of a batch; the last one may have fewer.
+        shard: (index, count) for batches number index, index + count, ... alone; others are not decoded.
+    """
+    records = RecordBatches(files, kind, batch_format)
+    lengths = records.lengths if batch_format.trims else None
+    order = EvaluationOrder(len(records.index), batch_size, lengths)
+    first, every = shard
+    places = range(first, len(order), every)
+    numbered = records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places))
+    return without_threads(numbered)
+
+
+class TrainingData:
+    """Endless shuffled batches, a function of the seed and the step. Each epoch is another permutation of all records.
+
+    Args:
+        files: TFRecord files.
+        kind: "videos" or "pairs".
+        batch_format: how records become batches.
+        batch_size: global batch; the remainder of an epoch is dropped.
+        seed: of the order and of word masking.
+        mask_words: draw targets for the masked language model ("videos" only).
+        bucket: videos of similar length share a batch where batches are trimmed.
+
+    Raises:
+        UserError: no records, or fewer than one batch.
+        RecordError: a truncated file.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        kind: str,
+        batch_format: BatchFormat,
+        batch_size: int,
+        seed: int,
+        mask_words: bool = False,
+        bucket: bool = True,
+    ):
+        self.kind, self.format, self.batch_size, self.seed, self.mask_words = kind, batch_format, batch_size, seed, mask_words
+        self.records = RecordBatches(files, kind, batch_format)
+        self.bucket = bucket and batch_format.trims
+        self.num_records = len(self.records.index)
+        self.steps_per_epoch = self.num_records // batch_size
+        if not self.steps_per_epoch:
+            raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")
+
+    @tf.autograph.experimental.do_not_convert
+    def batches(self, start_step: int = 0, rows: tuple[int, int] | None = None) -> tf.data.Dataset:
+        """Batches from a step on, without end.
+
+        Args:
+            start_step: the first batch; those before it cost nothing.
+            rows: (first, last + 1) of each global batch, which alone are decoded, and trimmed to their own longest; None: all.
+        """
+        first, end = rows or (0, self.batch_size)
+        order = TrainingOrder(self.num_records, self.batch_size, self.seed, self.records.lengths if self.bucket else None)
+        steps = tf.data.Dataset.counter(start_step)
+        batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(lambda _, batch: batch)
+        if self.mask_words:
+            batches = batches.enumerate(start_step).map(functools.partial(self._mask, first_row=first))
+        return without_threads(batches)
+
+    def _mask(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:
+        tokenizer, seed = self.format.tokenizer, tf.stack([self.seed, step])
+        whole = (self.batch_size, self.format.max_text_length)
+        special = list(tokenizer.special_ids)
+        ids, labels = mask_tokens(batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, special, whole, first_row)
+        return batch._replace(input_ids=ids, mlm_labels=labels)

@@ -1,0 +1,122 @@
+"""Whether a data set holds anything to learn from: known tags, titles of known words, frames that differ.
+
+Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from vsim_tf.errors import UserError
+from vsim_tf.input.decoding import BatchFormat, RawVideo, raw_videos
+from vsim_tf.records.record_index import RecordIndex
+
+RECORDS_AT_ONCE = 64
+
+
+class Sample(NamedTuple):
+    """Counts over a sample of a data set.
+
+    Attributes:
+        videos: videos looked at.
+        tags, known_tags: tags of all of them, and how many of these the tag list has.
+        titles, known_titles: titles that are not empty, and those with a word of the vocabulary.
+        frames: frames of all of them.
+        frames_differ: two frames differ.
+        frames_are_zero: no frame has a number but zero.
+    """
+
+    videos: int
+    tags: int
+    known_tags: int
+    titles: int
+    known_titles: int
+    frames: int
+    frames_differ: bool
+    frames_are_zero: bool
+
+    def __str__(self) -> str:
+        known_tags = f"{self.known_tags / self.tags:.1%} of their tags are in the tag list" if self.tags else "no tags"
+        words = f"{self.known_titles / self.videos:.1%} have words of the vocabulary"
+        return f"{self.videos:,} videos looked at: {known_tags}, {words}, {self.frames / self.videos:.1f} frames each"
+
+
+def check_sample(
+    index: RecordIndex,
+    kind: str,
+    form: BatchFormat,
+    size: int,
+    tag_list: str | os.PathLike,
+    vocabulary: str | os.PathLike,
+    tags_needed: bool = False,
+) -> Sample:
+    """Looks at records spread over all files.
+
+    Args:
+        index: the records.
+        kind: "videos" or "pairs".
+        form: how records become batches.
+        size: how many records at most.
+        tag_list, vocabulary: what messages call them.
+        tags_needed: it is an error, too, if no video has a tag.
+
+    Returns:
+        what was counted.
+
+    Raises:
+        UserError: the videos have tags but none that is known, all titles are empty or nothing but [UNK], all frames are zero or
+            equal.
+        RecordError: a record that cannot be used.
+    """
+    numbers = np.unique(np.linspace(0, len(index) - 1, min(size, len(index))).astype(np.int64))
+    sample = count(_videos(index, numbers, kind, form), form)
+    files = ", ".join(index.files[:3]) + (", ..." if len(index.files) > 3 else "")
+    _refuse_useless(sample, files, tag_list, vocabulary, tags_needed)
+    return sample
+
+
+def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
+    """Counts over some videos."""
+    tags, titles, known_titles, frames, looked_at = [], 0, 0, 0, 0
+    first, differ, zero = None, False, True
+    for video in videos:
+        looked_at += 1
+        tags.extend(video.tags)
+        titles += bool(video.title.strip())
+        known_titles += _has_known_word(video.title, form)
+        frames += len(video.frames)
+        if len(video.frames):
+            first = video.frames[0] if first is None else first
+            differ = differ or bool((video.frames != first).any())
+            zero = zero and not (video.frames << 1).any()  # the sign of a zero does not matter
+    return Sample(looked_at, len(tags), int(np.isin(tags, form.tags).sum()), titles, known_titles, frames, differ, zero)
+
+
+def _videos(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat) -> Iterator[RawVideo]:
+    for part in np.split(numbers, range(RECORDS_AT_ONCE, len(numbers), RECORDS_AT_ONCE)):
+        yield from raw_videos(index.read(part), lambda row, part=part: index.where(part[row]), kind, form)
+
+
+def _has_known_word(title: str, form: BatchFormat) -> bool:
+    tokenizer = form.tokenizer
+    ((tokens,), _) = tokenizer.encode_batch([title], form.max_text_length)
+    return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
+
+
+def _refuse_useless(sample: Sample, files: str, tag_list, vocabulary, tags_needed: bool) -> None:
+    videos = f"{files}: of {sample.videos:,} videos looked at"
+    if sample.tags and not sample.known_tags:
+        needed = "pre-training needs the tag list that belongs to the videos (--multi_label_file)"
+        raise UserError(f"{videos}, none has a tag of {tag_list}, but {sample.tags:,} other tags; {needed}")
+    if tags_needed and not sample.tags:
+        raise UserError(f"{videos}, none has a tag, so that nothing is learned of {tag_list}; write tags into the records")
+    if not sample.titles:
+        raise UserError(f"{videos}, none has a title; write titles into the records")
+    if not sample.known_titles:
+        raise UserError(f"{videos}, none has a title with a word of {vocabulary}; give the vocabulary of the titles' language")
+    if sample.frames and sample.frames_are_zero:
+        raise UserError(f"{videos}, all {sample.frames:,} frames are zero; extract the frame features again")
+    if sample.frames > 1 and not sample.frames_differ:
+        raise UserError(f"{videos}, all {sample.frames:,} frames are equal; extract the frame features again")

@@ -1,0 +1,199 @@
+"""Weights of the Hugging Face hub: fills a text encoder from a local folder, completely or not at all.
+
+What the files hold is read by `vsim_tf.models.weight_files`; here it is given its place in the encoder.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from vsim_tf.config import EncoderConfig
+from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.io.files import read_json_object
+from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
+
+SINUSOIDS = "encoder/embed_positions/embeddings"
+
+_SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+    "intermediate_size": "intermediate_size",
+    "max_position_embeddings": "max_positions",
+}
+"""Keys that config.json must have, with their names in `EncoderConfig`."""
+
+_OPTIONAL = {
+    "type_vocab_size": ("type_vocab_size", 2),
+    "hidden_dropout_prob": ("hidden_dropout", 0.1),
+    "attention_probs_dropout_prob": ("attention_dropout", 0.1),
+    "layer_norm_eps": ("layer_norm_eps", 1e-12),
+    "initializer_range": ("initializer_range", 0.02),
+}
+_OPTIONAL_ROFORMER = {"embedding_size": ("embedding_size", 0), "rotary_value": ("rotary_value", False)}
+"""Keys that config.json may leave out, with their names in `EncoderConfig` and Hugging Face's defaults."""
+
+_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+"""What the encoder computes; a folder that asks for anything else is refused."""
+
+NO_POOLER = (
+    ". This model reads BERT's pooler, and the file was saved without one (add_pooling_layer=False, or a masked language model):"
+    " save it with the pooler of the BERT that it was trained from, or choose a model that reads none"
+    " (uniter, uniter_asl, mix_nextvlad_roformer)"
+)
+
+
+class NamedWeight(Protocol):
+    """A weight of the encoder, or the part of a fused one, that can be read and set on its own."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def assign(self, value: np.ndarray) -> None: ...
+
+
+class Encoder(Protocol):
+    """A built text encoder whose weights have Hugging Face's TensorFlow names without the model's prefix."""
+
+    def named_weights(self) -> Mapping[str, NamedWeight]: ...
+
+
+class LoadReport(NamedTuple):
+    """What a load did; as text it is one line for a log.
+
+    Attributes:
+        file: the file the weights come from; the index where they are in shards.
+        filled: names of the encoder's weights that were set.
+        kept: names of the encoder's weights that the file lacks and that keep their value (a table of sinusoids).
+        ignored: names of the file's tensors that the encoder has no use for.
+    """
+
+    file: Path
+    filled: list[str]
+    kept: list[str]
+    ignored: list[str]
+
+    def __str__(self) -> str:
+        parts = [f"{len(self.filled)} weights filled from {self.file}"]
+        parts += [f"kept {count_and_first(self.kept)}"] if self.kept else []
+        parts += [f"ignored {count_and_first(self.ignored)}"] if self.ignored else []
+        return "; ".join(parts)
+
+
+def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
+    """The arguments of `EncoderConfig` that a Hugging Face folder's config.json holds.
+
+    Args:
+        folder: a local folder with config.json.
+        kind: "bert" or "roformer"; the file's `model_type` must be the same.
+
+    Raises:
+        UserError: no such file, not JSON, a key missing or of the wrong type, another model type, or an activation
+            or kind of positions that the encoder does not compute.
+    """
+    path = Path(folder, "config.json")
+    values = read_json_object(path)
+    if values.get("model_type") != kind:
+        raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
+    for key, accepted in _FIXED.items():
+        if values.get(key) not in (None, accepted):
+            raise UserError(f"{path}: {key} is {values[key]!r}, only {accepted!r} is supported")
+    missing = [key for key in _SIZES if key not in values]
+    if missing:
+        raise UserError(f"{path}: no key {', '.join(missing)}")
+    config: dict[str, Any] = {"kind": kind}
+    for key, name in _SIZES.items():
+        config[name] = _typed(path, key, values[key], 1)
+    for key, (name, default) in (_OPTIONAL | (_OPTIONAL_ROFORMER if kind == "roformer" else {})).items():
+        value = values.get(key)
+        config[name] = default if value is None else _typed(path, key, value, default)
+    try:
+        EncoderConfig(**config)
+    except UserError as error:  # sizes that do not go together
+        raise UserError(f"{path}: {error}") from None
+    return config
+
+
+def load_pretrained(encoder: Encoder, folder: str | os.PathLike) -> LoadReport:
+    """Fill a text encoder with the weights of a Hugging Face folder.
+
+    Every weight of the encoder must be in the file and every tensor of the file must have a place in the encoder.
+    Exceptions: heads of the pre-training tasks and saved position counters are ignored, so is a pooler that the
+    encoder does not have; RoFormer's table of sinusoids may be missing, as it is computed. Nothing is set unless
+    everything fits. float16, bfloat16 and float64 become float32.
+
+    Args:
+        encoder: a built encoder, see `Encoder`.
+        folder: has model.safetensors (preferred), shards of it with their index, or tf_model.h5.
+
+    Raises:
+        UserError: no weights file, a damaged one, or one that does not fit; names the file and the tensors.
+    """
+    path = weights_file(Path(folder))
+    weights = encoder.named_weights()
+    with open_weights(path) as tensors:
+        placed, ignored, unused = _place(tensors, weights)
+        kept = [name for name in weights if name not in placed]
+        _require_fit(path, [name for name in kept if name != SINUSOIDS], unused, _wrong_shapes(placed, weights))
+        values = {name: tensor.read() for name, tensor in placed.items()}
+    for name, value in values.items():
+        weights[name].assign(value)
+    return LoadReport(path, list(values), kept, ignored)
+
+
+def _typed(path: Path, key: str, value: Any, example: bool | int | float) -> bool | int | float:
+    if isinstance(example, bool):
+        fits, needed = isinstance(value, bool), "true or false"
+    elif isinstance(example, int):
+        fits, needed = type(value) is int and value > 0, "a whole number above 0"
+    else:
+        fits, needed = type(value) in (int, float) and 0 <= value < 1, "a number from 0 to 1"
+    if not fits:
+        raise UserError(f"{path}: {key} is {value!r}; {needed} is needed")
+    return value
+
+
+def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
+    """The tensors by the encoder's name, and the sources of those to ignore and of those without a place."""
+    placed: dict[str, Tensor] = {}
+    ignored, unused = [], []
+    has_pooler = any(map(_is_pooler, weights))
+    for tensor in tensors:
+        name = tensor.name
+        if name is None:
+            (ignored if IGNORED.search(tensor.source) else unused).append(tensor.source)
+        elif name not in weights:
+            (ignored if _is_pooler(name) and not has_pooler else unused).append(tensor.source)
+        elif name not in placed:
+            placed[name] = tensor
+        else:  # TensorFlow's masked-LM models write the embeddings once more, under the head
+            (ignored if _same(placed[name], tensor, weights[name]) else unused).append(tensor.source)
+    return placed, ignored, unused
+
+
+def _same(one: Tensor, other: Tensor, weight: NamedWeight) -> bool:
+    # The encoder's shape first: a file that lies about its sizes must not be read.
+    if not one.shape == other.shape == tuple(weight.shape):
+        return False
+    return np.array_equal(one.read(), other.read())
+
+
+def _is_pooler(name: str) -> bool:
+    return name.startswith("pooler/")
+
+
+def _wrong_shapes(placed: Mapping[str, Tensor], weights: Mapping[str, NamedWeight]) -> list[str]:
+    pairs = [(tensor, tuple(weights[name].shape)) for name, tensor in placed.items()]
+    return [f"{tensor.source} {tensor.shape} instead of {shape}" for tensor, shape in pairs if tensor.shape != shape]
+
+
+def _require_fit(path: Path, missing: list[str], unused: list[str], shapes: list[str]) -> None:
+    problems = {"weights missing in the file": missing, "tensors without a place": unused, "wrong shapes": shapes}
+    found = [f"{text}, {count_and_first(names)}" for text, names in problems.items() if names]
+    if found:
+        advice = NO_POOLER if missing and all(map(_is_pooler, missing)) else ""
+        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}{advice}")

@@ -1,0 +1,60 @@
+"""The test sets of a data folder: `test_*` folders with record files."""
+
+from pathlib import Path
+
+from vsim_tf.errors import UserError
+from vsim_tf.records.labels import read_labels
+
+SUBMITTED, LABELLED = "test_b", "test_a"
+"""The contest's sets: of the submission, and of the report."""
+
+
+def submitted_set(data_dir: Path, asked: str | None) -> str:
+    """The test set that the zip is made of: as asked for, else test_b, else the only one there is.
+
+    Raises:
+        UserError: several others are there.
+    """
+    there = _with_records(data_dir)
+    if asked or not there or SUBMITTED in there:
+        return asked or SUBMITTED
+    if len(there) > 1:
+        raise UserError(f"{data_dir}: there is no {SUBMITTED}, give --test_name; test sets: {', '.join(there)}")
+    return there[0]
+
+
+def labelled_set(data_dir: Path, asked: str | None) -> str:
+    """The test set of the report: as asked for, else test_a, else the first one with labels."""
+    labelled = [name for name in _with_records(data_dir) if _labels(data_dir, name).exists()]
+    if asked or not labelled or LABELLED in labelled:
+        return asked or LABELLED
+    return labelled[0]
+
+
+def check_test_sets(data_dir: Path, submitted: str, labelled: str):
+    """Says where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
+    _require_record_file(data_dir, submitted)
+    if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
+        print(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
+    if _labels(data_dir, labelled).exists():
+        _require_record_file(data_dir, labelled)
+        read_labels(_labels(data_dir, labelled))
+    else:
+        print(f"no report: {_labels(data_dir, labelled)} does not exist")
+
+
+def _with_records(data_dir: Path) -> list[str]:
+    return sorted({path.parent.name for path in data_dir.glob("test_*/*.tfrecords")})
+
+
+def _labels(data_dir: Path, name: str) -> Path:
+    return data_dir / name / "label.tsv"
+
+
+def _require_record_file(data_dir: Path, name: str):
+    expected = data_dir / name / f"{name}.tfrecords"
+    files = [path.name for path in sorted((data_dir / name).glob("*.tfrecords"))]
+    if files and expected.name not in files:  # without any, embeddings were made of other files
+        raise UserError(
+            f"{expected} does not exist; rename {', '.join(files)}: embeddings are named after their file (docs/data.md)"
+        )

@@ -1,0 +1,235 @@
+"""Video records: build one, check one, find one among gigabytes, join two to a pair."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tqdm import tqdm
+
+from vsim_tf.errors import RecordError
+from vsim_tf.records import schema
+from vsim_tf.records.tfrecords import read_records
+
+_KINDS = {
+    schema.ID: "bytes_list",
+    schema.TITLE: "bytes_list",
+    schema.ASR_TEXT: "bytes_list",
+    schema.TAG_ID: "int64_list",
+    schema.CATEGORY_ID: "int64_list",
+    schema.FRAME_FEATURE: "bytes_list",
+}
+
+
+def video_record(
+    video_id: str,
+    title: str,
+    frames: np.ndarray,
+    asr_text: str = "nan",
+    tags: Iterable[int] | None = None,
+    category: int | None = None,
+) -> bytes:
+    """A serialized video.
+
+    Args:
+        video_id: the id.
+        title: the title, may be empty.
+        frames: frame features, `[frames, dim]`; written as little-endian float16.
+        asr_text: recognised speech; the contest writes `nan` where there is none.
+        tags: tag ids; None leaves the key out, as in the contest's test files.
+        category: category id; None leaves the key out.
+    """
+    example = tf.train.Example()
+    feature = example.features.feature
+    for key, text in ((schema.ID, video_id), (schema.TITLE, title), (schema.ASR_TEXT, asr_text)):
+        feature[key].bytes_list.value.append(text.encode("utf-8"))
+    feature[schema.FRAME_FEATURE].bytes_list.value.extend(frame.tobytes() for frame in frames.astype("<f2"))
+    if tags is not None:
+        feature[schema.TAG_ID].int64_list.value.extend(tags)
+    if category is not None:
+        feature[schema.CATEGORY_ID].int64_list.value.append(category)
+    return example.SerializeToString(deterministic=True)
+
+
+def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str = "") -> str:
+    """Id of a serialized video, after a check of everything that training and inference rely on.
+
+    Args:
+        data: the serialized video.
+        frame_embedding_size: values of a frame.
+        where: file and record number, for messages.
+        suffix: of the keys, for one side of a pair.
+
+    Raises:
+        RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is
+            not UTF-8, a frame of another size or with a number that is not finite.
+    """
+    feature = parse_example(data, where)
+    video_id = _read_id(feature, where, suffix)
+    where = f"{where}, video {video_id!r}"
+    _one_value(feature, schema.TITLE + suffix, where)
+    frames = schema.FRAME_FEATURE + suffix
+    if frames not in feature:
+        raise _missing(feature, frames, where)
+    for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
+        if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
+            raise RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
+    _check_frames(feature[frames].bytes_list.value, frame_embedding_size, where)
+    return video_id
+
+
+def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str) -> None:
+    expected = frame_embedding_size * schema.BYTES_PER_FRAME_VALUE
+    for number, frame in enumerate(frames):
+        if len(frame) != expected:
+            raise RecordError(
+                f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
+                f"--frame_embedding_size={frame_embedding_size})"
+            )
+    bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, frame_embedding_size)
+    faulty = (bits & schema.FLOAT16_EXPONENT) == schema.FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16
+    if faulty.any():
+        number, position = np.argwhere(faulty)[0]
+        value = bits[number, position].view(np.float16)
+        raise RecordError(f"{where}: frame {number} holds {value} at position {position}; only finite numbers are accepted")
+
+
+def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
+    """A serialized pair of two serialized videos: their keys with the suffixes `_1` and `_2`, and `sim` as float32.
+
+    A key that a video lacks is missing in the pair. The same input gives the same bytes.
+    """
+    pair = tf.train.Example()
+    feature = pair.features.feature
+    for suffix, data in zip(schema.PAIR_SUFFIXES, (first, second), strict=True):
+        video = tf.train.Example.FromString(data).features.feature
+        for key in schema.VIDEO_KEYS:
+            if key in video:
+                feature[key + suffix].CopyFrom(video[key])
+    feature[schema.SIMILARITY].float_list.value.append(similarity)
+    return pair.SerializeToString(deterministic=True)
+
+
+def read_ids(files: Iterable[str]) -> list[str]:
+    """Ids of all videos of some files, in order.
+
+    Raises:
+        RecordError: a damaged file, or a record without exactly one id.
+    """
+    ids = []
+    for file in files:
+        for number, (_, data) in enumerate(read_records(file)):
+            where = f"{file}, record {number}"
+            ids.append(_read_id(parse_example(data, where), where))
+    return ids
+
+
+class _Place(NamedTuple):
+    file: int
+    offset: int
+    length: int
+
+
+class VideoIndex:
+    """Finds videos by id in files of video records without holding their frames in memory.
+
+    One pass over the files checks every record and notes where it lies; `read` fetches one from there.
+
+    Attributes:
+        repeated: number of records that repeat an earlier one byte for byte.
+    """
+
+    def __init__(self, files: Sequence[str], frame_embedding_size: int):
+        """Read and check all records.
+
+        Raises:
+            RecordError: a damaged file, a record that `check_video` refuses, or two different records of one id.
+        """
+        self.repeated = 0
+        self._files = list(files)
+        self._places: dict[str, _Place] = {}
+        self._descriptors = [os.open(file, os.O_RDONLY) for file in self._files]
+        try:
+            self._read_all(frame_embedding_size)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "VideoIndex":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, video_id: str) -> bool:
+        return video_id in self._places
+
+    def size(self, video_id: str) -> int:
+        """Bytes of a video's record."""
+        return self._places[video_id].length
+
+    def read(self, video_id: str) -> bytes:
+        """The serialized video of an id."""
+        place = self._places[video_id]
+        return os.pread(self._descriptors[place.file], place.length, place.offset)
+
+    def close(self) -> None:
+        """Close the files."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+    def _read_all(self, frame_embedding_size: int) -> None:
+        total = sum(os.fstat(descriptor).st_size for descriptor in self._descriptors)
+        with tqdm(total=total, desc="check videos", unit="B", unit_scale=True) as bar:
+            for file, name in enumerate(self._files):
+                for number, (offset, data) in enumerate(read_records(name)):
+                    where = f"{name}, record {number}"
+                    video_id = check_video(data, frame_embedding_size, where)
+                    self._add(video_id, _Place(file, offset, len(data)), data, where)
+                    bar.update(len(data))
+
+    def _add(self, video_id: str, place: _Place, data: bytes, where: str) -> None:
+        if video_id not in self._places:
+            self._places[video_id] = place
+        elif self.read(video_id) == data:
+            self.repeated += 1
+        else:
+            earlier = self._files[self._places[video_id].file]
+            raise RecordError(
+                f"{where}, video {video_id!r}: differs from an earlier record of the same id in {earlier}"
+                "; an id may stand for one video only"
+            )
+
+
+def parse_example(data: bytes, where: str):
+    """The features of a serialized Example, by key; `RecordError` if it is none."""
+    try:
+        return tf.train.Example.FromString(data).features.feature
+    except DecodeError:
+        raise RecordError(f"{where}: not a tf.train.Example") from None
+
+
+def _read_id(feature, where: str, suffix: str = "") -> str:
+    video_id = _one_value(feature, schema.ID + suffix, where)
+    try:
+        return video_id.decode("utf-8")
+    except UnicodeDecodeError:
+        raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
+
+
+def _one_value(feature, key: str, where: str) -> bytes:
+    if key not in feature:
+        raise _missing(feature, key, where)
+    values = feature[key].bytes_list.value
+    if len(values) != 1:
+        raise RecordError(f"{where}: {key!r} has {len(values)} byte strings; expected 1")
+    return values[0]
+
+
+def _missing(feature, key: str, where: str) -> RecordError:
+    return RecordError(f"{where}: the key {key!r} is missing; the record has {', '.join(sorted(feature)) or 'no keys'}")

@@ -1,0 +1,296 @@
+"""The state of a training run, saved as a whole, and weights restored with proof that all were found.
+
+Files are those of `tf.train.Checkpoint` (`vsim_tf.runs.checkpoint_files`). A checkpoint is written aside and is there once
+its index has got its name: a process that is killed at any moment leaves complete checkpoints and at most an unfinished one,
+which the next start removes.
+"""
+
+import logging
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import google_crc32c
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from vsim_tf.distributed.cluster import is_chief
+from vsim_tf.errors import UserError, system_reason
+from vsim_tf.io.files import sync
+from vsim_tf.models.video_model import VideoModel
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.runs.checkpoint_files import (
+    BEST,
+    LAST,
+    index_file,
+    path_for_tensorflow,
+    require_checkpoint,
+    resuming_state,
+    saved_checkpoints,
+)
+
+KEPT_STATES = 2
+"""So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
+UNFINISHED = ".unfinished"
+MOMENTS_REMOVED = "moments_removed"
+"""Name of the mark in the state of a complete run that has given up its optimizer's moments."""
+DAMAGES = (tf.errors.OpError, LookupError, ValueError, RuntimeError, DecodeError)
+"""What TensorFlow raises on damaged checkpoints: its C++ layer turns some of its errors into Python's own."""
+
+logger = logging.getLogger(__name__)
+
+
+def _is_seed(variable) -> bool:
+    return "seed_generator" in variable.path
+
+
+def model_weights(model: VideoModel) -> dict[str, tf.Variable]:
+    """Weights and BatchNorm statistics by their path, e.g. `encoder/block_0/attention/qkv/kernel`."""
+    weights = {v.path.removeprefix(f"{model.name}/"): v.value for v in model.weights if not _is_seed(v)}
+    assert len(weights) == sum(not _is_seed(v) for v in model.weights), "two weights share a path"
+    return weights
+
+
+def random_states(model: VideoModel) -> dict[str, tf.Variable]:
+    """States of the dropout generators, numbered: Keras neither saves them nor names them the same in every process."""
+    return {str(i): v.value for i, v in enumerate(v for v in model.non_trainable_variables if _is_seed(v))}
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
+    """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
+
+    Raises:
+        UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
+    """
+    weights = model_weights(model)
+    try:
+        _require_fit(weights, checkpoint, model.config.name)
+        with path_for_tensorflow(checkpoint) as path:
+            status = tf.train.Checkpoint(weights=weights).read(path)
+    except DAMAGES as error:
+        raise UserError(f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}") from error
+    status.assert_existing_objects_matched()
+    status.expect_partial()
+
+
+def _way_out(damaged: Path) -> str:
+    folder = damaged.parent.parent
+    others = [state.name for state in saved_checkpoints(folder, LAST) if state != damaged]
+    if damaged.parent.name == LAST and others:
+        return f"remove {folder / 'summary.json'} and train this run again: it resumes from {others[0]}"
+    return "train this run again with --overwrite"
+
+
+def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLike, model: str):
+    saved = _saved_shapes(checkpoint)
+    missing = [name for name in weights if name not in saved]
+    differing = [
+        f"{name}: {saved[name]} in the checkpoint, {list(value.shape)} in the model"
+        for name, value in weights.items()
+        if name in saved and saved[name] != list(value.shape)
+    ]
+    if missing or differing:
+        raise UserError(
+            f"checkpoint {checkpoint} does not fit model {model}: {len(missing)} weights missing"
+            f" {missing[:5]}, {len(differing)} of another shape {differing[:5]}"
+        )
+
+
+def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
+    require_checkpoint(checkpoint)
+    with path_for_tensorflow(checkpoint) as path:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    pattern = re.compile(r"weights/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
+    return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a state of `last` holds the optimizer's moments, which complete runs have given up."""
+    with path_for_tensorflow(checkpoint) as path:
+        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    return not any(key.startswith(f"{MOMENTS_REMOVED}/") for key in shapes)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
+    """Writes a checkpoint that appears complete or not at all, in place of one of the same name.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    unfinished = checkpoint.parent / UNFINISHED
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        content.write(os.fspath(unfinished / checkpoint.name))
+        files = sorted(unfinished.iterdir())  # ...data-00000-of-00001 before ...index
+        for file in files:
+            sync(file)
+        index_file(checkpoint).unlink(missing_ok=True)  # until the new one is there, the state before is the newest
+        for file in files:
+            os.replace(file, checkpoint.parent / file.name)
+        sync(checkpoint.parent)
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(
+            f"checkpoint {checkpoint} cannot be written: {system_reason(error)}."
+            f" Make room and run the same command again: {resuming_state(checkpoint.parent.parent)}"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _remove(checkpoint: Path):
+    index_file(checkpoint).unlink(missing_ok=True)
+    for file in checkpoint.parent.glob(f"{checkpoint.name}.data-*"):
+        file.unlink()
+
+
+def _remove_unfinished(folder: Path, kind: str):
+    """What a killed process has left: data without an index, and the folder that checkpoints are written into."""
+    shutil.rmtree(folder / kind / UNFINISHED, ignore_errors=True)
+    for file in (folder / kind).glob("ckpt-*.data-*"):
+        if not file.with_suffix(".index").exists():
+            file.unlink()
+
+
+# --- a run ------------------------------------------------------------------------------------------------------------
+
+
+class TrainingState:
+    """Everything that a run needs to continue as if it had not stopped.
+
+    Attributes:
+        step: completed updates.
+        evaluated: step of the newest evaluation that has been compared with the best; -1 before the first.
+        best_value, best_step: the highest evaluation so far and its step; -inf and 0 before the first.
+        whole: False when a complete run has been restored that has given up its optimizer's moments.
+    """
+
+    def __init__(self, model: VideoModel, optimizer: GroupAdam):
+        self.name = model.config.name
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.evaluated = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self.best_value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
+        self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        counters = {
+            "step": self.step, "evaluated": self.evaluated, "best_value": self.best_value, "best_step": self.best_step,
+        }  # fmt: skip
+        self.weights, self.random_states = model_weights(model), random_states(model)
+        self.slots = optimizer.slots
+        self._initial = [(v, v.numpy()) for v in (*self.weights.values(), *self.random_states.values(), *counters.values())]
+        self._whole = tf.train.Checkpoint(weights=self.weights, random_states=self.random_states, slots=self.slots, **counters)
+        self._weights_only = tf.train.Checkpoint(weights=self.weights)
+        self._complete = tf.train.Checkpoint(
+            weights=self.weights, **counters, **{MOMENTS_REMOVED: tf.Variable(True, trainable=False)}
+        )
+        self.whole = True
+
+    def reset(self):
+        """Back to how everything was when the state was made."""
+        self.whole = True
+        for variable, value in self._initial:
+            variable.assign(value)
+        for slot in self.slots.values():
+            slot.assign(tf.zeros_like(slot))
+
+    def summary(self) -> dict[str, int | float]:
+        """What tells this state from others: step, last evaluation, best value, and a checksum of weights and dropout seeds."""
+        checksum = 0
+        for variable in (*self.weights.values(), *self.random_states.values()):
+            checksum = google_crc32c.extend(checksum, variable.numpy().tobytes())
+        counters = {"step": self.step, "evaluated": self.evaluated, "best value": self.best_value, "best step": self.best_step}
+        return {name: counter.numpy().item() for name, counter in counters.items()} | {"checksum of the weights": checksum}
+
+    def broken_weights(self) -> list[str]:
+        """Names of the weights that hold a number that is not finite."""
+        return [name for name, value in self.weights.items() if not tf.reduce_all(tf.math.is_finite(value))]
+
+    def restore_last(self, folder: Path) -> bool:
+        """Restores the newest whole state of a run folder that can be read; False when there is none.
+
+        What a killed process has left is removed, and so is a damaged state when the one before it can be read.
+
+        Raises:
+            UserError: there are states and none can be read, or one is of another model.
+        """
+        damaged = {}
+        for checkpoint in saved_checkpoints(folder, LAST):
+            try:
+                self._restore(checkpoint)
+            except DAMAGES as error:
+                damaged[checkpoint] = system_reason(error)
+                continue
+            for newer, reason in damaged.items():
+                logger.warning("%s is damaged (%s) and is removed: the run goes on from %s", newer, reason, checkpoint.name)
+            if is_chief():
+                self._tidy(folder, damaged)
+            return True
+        if damaged:
+            listed = "; ".join(f"{checkpoint}: {reason}" for checkpoint, reason in damaged.items())
+            raise UserError(f"no state of this run can be read ({listed}); give --overwrite to train anew")
+        if is_chief():
+            self._tidy(folder, {})
+        return False
+
+    def _restore(self, checkpoint: Path):
+        _require_fit(self.weights, checkpoint, self.name)
+        self.whole = _is_whole(checkpoint)
+        try:
+            with path_for_tensorflow(checkpoint) as path:
+                (self._whole if self.whole else self._complete).read(path).assert_consumed()
+        except AssertionError as error:
+            raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
+
+    def _tidy(self, folder: Path, damaged: Mapping[Path, str]):
+        for checkpoint in damaged:
+            _remove(checkpoint)
+        for kind in (LAST, BEST):
+            _remove_unfinished(folder, kind)
+        self._remove_superfluous(folder)
+
+    def save_last(self, folder: Path):
+        """Saves the whole state as `last/ckpt-<step>`, then removes the states and best weights that it makes superfluous."""
+        if is_chief():
+            write_checkpoint(self._whole, folder / LAST / f"ckpt-{self.step.numpy()}")
+            self._remove_superfluous(folder)
+
+    def complete(self, folder: Path, keep_optimizer: bool):
+        """Keeps of a complete run the last weights, and what a rerun must know, unless its optimizer is to be kept too.
+
+        A process that is killed here leaves a run that resumes, from this state or the one before, and is completed again.
+        """
+        if not is_chief():
+            return
+        if self.whole and not keep_optimizer:
+            write_checkpoint(self._complete, folder / LAST / f"ckpt-{self.step.numpy()}")
+        for checkpoint in saved_checkpoints(folder, LAST)[1:]:
+            _remove(checkpoint)
+
+    def require_moments(self, folder: Path, total_steps: int):
+        """Raises `UserError` where more steps are asked of a complete run that has given up its optimizer's moments."""
+        if not self.whole and self.step < total_steps:
+            raise UserError(
+                f"{folder}: complete at step {self.step.numpy()}, where the optimizer's state was removed, so it cannot be"
+                f" extended to {total_steps} steps; train again with --overwrite (a run with --keep_optimizer can be extended)"
+            )
+
+    def save_best(self, folder: Path):
+        """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""
+        if is_chief():
+            write_checkpoint(self._weights_only, folder / BEST / f"ckpt-{self.step.numpy()}")
+
+    def _remove_superfluous(self, folder: Path):
+        """Removes states and best weights that newer ones have made superfluous."""
+        for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
+            _remove(checkpoint)
+        kept = f"ckpt-{self.best_step.numpy()}" if self.best_value > -math.inf else None
+        for checkpoint in saved_checkpoints(folder, BEST):
+            if checkpoint.name != kept:
+                _remove(checkpoint)

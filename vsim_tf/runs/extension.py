@@ -1,0 +1,75 @@
+"""More steps for a run that is finished or was stopped, where its completed updates are those of the longer run as well."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsim_tf.config import Schedule, StageConfig
+from vsim_tf.errors import UserError
+from vsim_tf.runs.checkpoint_files import LAST, path_for_tensorflow, saved_checkpoints
+from vsim_tf.runs.settings import Difference
+
+TOTAL_STEPS = "training.total_steps"
+SCHEDULES = ("head_schedule", "encoder_schedule")
+
+
+def rate(schedule: Schedule, step: int) -> float:
+    """Learning rate of the update after `step` completed ones, as `optimizers.learning_rate` has it."""
+    if step < schedule.warmup:
+        return schedule.peak * step / schedule.warmup
+    return schedule.peak * (1 - (min(step, schedule.horizon) - schedule.warmup) / (schedule.horizon - schedule.warmup))
+
+
+def same_rates(one: Schedule, other: Schedule, updates: int) -> bool:
+    """Whether the first so many updates have the same learning rates under both schedules."""
+    return one == other or all(rate(one, step) == rate(other, step) for step in range(updates))
+
+
+def asks_for_more_steps(differing: Sequence[Difference]) -> bool:
+    """Whether more steps, and at most other schedules, are all that is asked for."""
+    allowed = (TOTAL_STEPS, *(f"training.{name}." for name in SCHEDULES))
+    more = any(path == TOTAL_STEPS and type(there) is int and there < asked for path, there, asked in differing)
+    return more and all(difference.path.startswith(allowed) for difference in differing)
+
+
+def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
+    """Checks that the run of a folder can be continued to the steps asked for.
+
+    Raises:
+        UserError: completed updates had other learning rates than the longer run has, or the moments of Adam are gone.
+    """
+    checkpoints = saved_checkpoints(folder, LAST)
+    completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
+    for name in SCHEDULES:
+        if not same_rates(getattr(there, name), getattr(asked, name), completed):
+            raise _other_rates(folder, there, asked, name, completed)
+    if checkpoints and not _has_moments(checkpoints[0]):
+        raise UserError(
+            f"{folder}: the run of {there.total_steps} steps cannot be extended to {asked.total_steps}, as the moments of Adam"
+            " were removed when it was complete (without --keep_optimizer); train all steps in another --output_dir"
+        )
+
+
+def _other_rates(folder: Path, there: StageConfig, asked: StageConfig, name: str, completed: int) -> UserError:
+    old, new = getattr(there, name).to_dict(), getattr(asked, name).to_dict()
+    changed = [key for key in old if old[key] != new[key]]
+    kept = " ".join(f"training.{name}.{key}={old[key]}" for key in changed)
+    zero = f" (then the rate is 0 from step {old['horizon']} on)" if old["horizon"] <= there.total_steps else ""
+    return UserError(
+        f"{folder} holds a run of {there.total_steps} steps that cannot be extended to {asked.total_steps} with this schedule:"
+        f" the learning rates of its {completed} completed updates would have been others. Add {kept}{zero}, or train all steps"
+        " in another --output_dir",
+        fields=[f"training.{name}.{key}" for key in changed],
+    )
+
+
+def _has_moments(checkpoint: Path) -> bool:
+    import tensorflow as tf
+
+    from vsim_tf.runs.checkpoints import DAMAGES
+
+    try:
+        with path_for_tensorflow(checkpoint) as path:
+            names = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+        return any(name.startswith("slots/") for name in names)
+    except DAMAGES:
+        return True  # restoring says what is damaged, and may find the one before

@@ -1,0 +1,83 @@
+"""Weights of several checkpoints that take turns in one model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vsim_tf.config import ModelConfig
+from vsim_tf.io.disk_space import format_bytes
+from vsim_tf.io.memory import available_memory
+from vsim_tf.models.video_model import VideoModel
+from vsim_tf.runs.checkpoints import model_weights, restore_weights
+
+VIDEOS_AT_A_TIME = 4096
+"""So many decoded videos are kept while each checkpoint embeds them; more where weights are restored for each chunk."""
+MEMORY_SHARE = 0.5
+"""The part of the available memory that is taken for weights, or else for decoded videos."""
+
+
+class HeldWeights:
+    """Keeps the weights of all checkpoints in host memory where they fit, else restores them each time.
+
+    Args:
+        model: filled by `put`; nobody else may change its weights.
+        checkpoints: all that will take turns.
+
+    Attributes:
+        in_memory: whether the weights are kept.
+        videos: how many videos are to be embedded between two turns.
+    """
+
+    def __init__(self, model: VideoModel, checkpoints: Sequence[str]):
+        self.model, self.count = model, len(set(checkpoints))
+        self.needed = self.count * sum(value.shape.num_elements() * value.dtype.size for value in model_weights(model).values())
+        self.budget = int(MEMORY_SHARE * available_memory())
+        self.in_memory = self.needed <= self.budget
+        self.videos = VIDEOS_AT_A_TIME
+        if not self.in_memory:
+            self.videos = max(self.videos, self.budget // video_bytes(model.config))
+        self._held: dict[str, dict[str, np.ndarray]] = {}
+        self._current = ""
+
+    def put(self, checkpoint: str):
+        """Fills every weight of the model; errors as in `restore_weights`."""
+        if checkpoint == self._current:
+            return
+        self._current = ""
+        if checkpoint in self._held:
+            assign_weights(self.model, self._held[checkpoint])
+        else:
+            restore_weights(self.model, checkpoint)
+            if self.in_memory and self.count > 1:
+                self._held[checkpoint] = {name: value.numpy() for name, value in model_weights(self.model).items()}
+        self._current = checkpoint
+
+    def __str__(self) -> str:
+        sizes = f"{format_bytes(self.needed)}, and {format_bytes(self.budget)} of memory may be used"
+        if self.in_memory:
+            return f"weights of {self.count} checkpoints are kept in memory: {sizes}"
+        return f"weights of {self.count} checkpoints are restored for every {self.videos:,} videos: they are {sizes}"
+
+
+def assign_weights(model: VideoModel, weights: dict[str, np.ndarray]):
+    """Fills every weight of a model from arrays by `model_weights`' names.
+
+    Raises:
+        ValueError: a weight is missing, or one too many or of another shape or type is there.
+    """
+    variables = model_weights(model)
+    differing = sorted(variables.keys() ^ weights.keys())
+    differing += [
+        name
+        for name, value in variables.items()
+        if name in weights and (tuple(value.shape), value.dtype.as_numpy_dtype) != (weights[name].shape, weights[name].dtype.type)
+    ]
+    if differing:
+        raise ValueError(f"weights that the model and the arrays do not share: {differing[:5]}")
+    for name, value in variables.items():
+        value.assign(weights[name])
+
+
+def video_bytes(config: ModelConfig) -> int:
+    """Memory of one decoded video of full length: float16 frames, three rows of int32 tokens, int8 tags."""
+    return 2 * config.max_frames * config.frame_embedding_size + 3 * 4 * config.max_text_length + config.num_tags
