@@ -30,18 +30,18 @@ class Component:
     """Base of all families and of all plain configurations; every subclass becomes a frozen dataclass.
 
     Class attributes:
-        type: registered name of an entry; empty for a family and for a plain configuration.
+        type_name: registered name of an entry; empty for a family and for a plain configuration.
         entries: the entries of the family by name.
     """
 
-    type: ClassVar[str] = ""
+    type_name: ClassVar[str] = ""
     entries: ClassVar[dict[str, type["Component"]]] = {}
 
     def __init_subclass__(cls, name: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
         if Component in cls.__bases__:
             cls.entries = {}
-        cls.type = name
+        cls.type_name = name
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
         if name:
             known = cls.entries.setdefault(name, cls)
@@ -57,7 +57,7 @@ class Component:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: plain dictionaries, lists, numbers and strings."""
         values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return {TYPE: self.type} | values if self.type else values
+        return {TYPE: self.type_name} | values if self.type_name else values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -68,11 +68,11 @@ class Component:
                 paths from this component.
         """
         entry = cls._entry(values)
-        given = {key: value for key, value in values.items() if key != TYPE or not entry.type}
+        given = {key: value for key, value in values.items() if key != TYPE or not entry.type_name}
         hints = _hints(entry)
         unknown = sorted(given.keys() - hints.keys())
         missing = sorted(_required(entry) - given.keys())
-        label = f"{entry.family().__name__} {entry.type!r}" if entry.type else entry.__name__
+        label = f"{entry.family().__name__} {entry.type_name!r}" if entry.type_name else entry.__name__
         if unknown or missing:
             accepted = f"; accepted: {', '.join(hints) or 'none'}" if unknown else ""
             raise UserError(f"{label}: unknown keys {unknown}, missing keys {missing}{accepted}", [*unknown, *missing])
@@ -80,39 +80,44 @@ class Component:
 
     @classmethod
     def _entry(cls, values: Mapping[str, Any]) -> type[Self]:
-        if not cls.entries or cls.type:
+        if not cls.entries or cls.type_name:
             return cls
         name = values.get(TYPE)
         if name not in cls.entries:
             raise UserError(f"{cls.__name__} {name!r}: accepted are {', '.join(cls.entries)}", [TYPE])
         return typing.cast("type[Self]", cls.entries[name])
 
-    def replace(self, path: str = "", value: Any = None, /, **changes: Any) -> Self:
-        """A copy with the value at a dotted path changed, or with those keywords changed that are not None.
+    def replace(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Self:
+        """A copy with the values at dotted paths changed, and with those fields changed that are not None.
+
+        Args:
+            changes: values by path, as JSON has them, e.g. `{"pooling.padding": False}`; all are changed before any is checked.
+            fields: new values of fields.
 
         Raises:
             UserError: a path that does not exist, with what exists there, or a value that does not fit.
         """
-        if not path:
-            return dataclasses.replace(self, **{key: new for key, new in changes.items() if new is not None})  # type: ignore[type-var]
-        name, _, rest = path.partition(".")
+        new = {name: value for name, value in fields.items() if value is not None}
         hints = _hints(type(self))
-        if name not in hints:
-            raise UserError(f"there is no {name!r} here; there are {', '.join(hints)}", [name])
-        return dataclasses.replace(self, **{name: _below(name, _changed, getattr(self, name), hints[name], rest, value)})  # type: ignore[type-var]
+        for name, below in by_first_name(changes or {}).items():
+            require(name in hints, f"there is no {name!r} here; there are {', '.join(hints)}", name)
+            new[name] = _below(name, _changed, getattr(self, name), hints[name], below)
+        return dataclasses.replace(self, **new)  # type: ignore[type-var]
+
+    def has(self, path: str) -> bool:
+        """Whether there is a value at a dotted path."""
+        return path in self.paths()
 
     def paths(self, prefix: str = "") -> dict[str, Any]:
-        """Every value by its dotted path."""
+        """Every value by its dotted path, those of components and of what is below them."""
         found: dict[str, Any] = {}
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
-            if isinstance(value, Component):
-                found |= value.paths(f"{prefix}{field.name}.")
-            elif isinstance(value, dict) and any(isinstance(item, Component) for item in value.values()):
-                for key, item in value.items():
-                    found |= item.paths(f"{prefix}{field.name}.{key}.")
-            else:
-                found[prefix + field.name] = value
+            found[prefix + field.name] = value
+            for key, item in value.items() if isinstance(value, dict) else [("", value)]:
+                if isinstance(item, Component):
+                    below = ".".join(part for part in (field.name, key) if part)
+                    found |= {prefix + below: item} | item.paths(f"{prefix}{below}.")
         return found
 
     def require_positive(self, *names: str) -> None:
@@ -200,16 +205,29 @@ def _read(value: Any, kind: Any, label: str) -> Any:
 
 
 def _kind_name(kind: Any) -> str:
-    return {int: "an integer", float: "a number", str: "text", bool: "true or false"}.get(kind, getattr(kind, "__name__", str(kind)))
+    names = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+    return names.get(kind) or getattr(kind, "__name__", str(kind))
 
 
-def _changed(current: Any, kind: Any, rest: str, value: Any) -> Any:
-    if not rest:
-        return _read(value, kind, "the value")
+def by_first_name(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Changes by the first part of their paths; what is changed itself has the path ""."""
+    grouped: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        name, _, rest = path.partition(".")
+        grouped.setdefault(name, {})[rest] = value
+    return grouped
+
+
+def _changed(current: Any, kind: Any, changes: dict[str, Any]) -> Any:
+    if "" in changes:
+        current = _read(changes.pop(""), kind, "the value")
+    if not changes:
+        return current
     if isinstance(current, Component):
-        return current.replace(rest, value)
-    if isinstance(current, Mapping):
-        name, _, rest = rest.partition(".")
+        return current.replace(changes)
+    require(isinstance(current, Mapping), f"there is nothing below this value, {current!r}", next(iter(changes)))
+    new = dict(current)
+    for name, below in by_first_name(changes).items():
         require(name in current, f"there is no {name!r} here; there are {', '.join(current)}", name)
-        return {**current, name: _below(name, _changed, current[name], typing.get_args(kind)[1], rest, value)}
-    raise UserError(f"there is nothing below this value, {current!r}", [rest])
+        new[name] = _below(name, _changed, current[name], typing.get_args(kind)[1], below)
+    return new

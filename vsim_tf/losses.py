@@ -1,12 +1,10 @@
 """Loss terms as pure functions of tensors, in `keras.ops` only.
 
-"Facts" are those of the 2021 solution. Every function returns one number per sample (or position); the objectives in
-`vsim_tf.tasks.objectives` say how they are summed and weighted.
+Every function returns one number per sample (or position); the tasks in `vsim_tf.tasks` say how they are summed and weighted.
 """
 
-from keras import ops
-
-from vsim_tf.layers.nextvlad import l2_normalize
+from vsim_tf.layers.normalize import l2_normalize
+from vsim_tf.lazy import ops
 
 PROBABILITY_EPSILON = 1e-7
 CONTRASTIVE_TEMPERATURE = 0.07

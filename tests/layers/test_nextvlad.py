@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.layers.nextvlad import NeXtVLAD, batch_normalization, l2_normalize
+from vsim_tf.layers.nextvlad import NeXtVLAD, batch_normalization
+from vsim_tf.layers.normalize import l2_normalize
 
 FRAMES = tf.constant(np.random.default_rng(0).standard_normal((3, 5, 6)), tf.float32)
 MASK = tf.constant([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [0, 0, 0, 0, 0]]) == 1

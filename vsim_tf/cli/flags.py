@@ -9,15 +9,17 @@ from pathlib import Path
 
 from absl import flags
 
+from vsim_tf.cli import settings
 from vsim_tf.cli.enum_flags import EnumWithHidden
-from vsim_tf.config import PRECISIONS, PretrainOptions, Schedule, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.presets import registry
+from vsim_tf.presets import recipes, registry
+from vsim_tf.presets.recipes import RECIPES
+from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
 from vsim_tf.records.tfrecords import folder_pattern
+from vsim_tf.runs.stage import PRECISIONS, Stage
+from vsim_tf.training.pretrain_inputs import PretrainOptions
 
 FLAGS = flags.FLAGS
-COMPILED_LENGTH_MULTIPLE = 16
-"""Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
 
 
 def define_write_tfrecord():
@@ -47,13 +49,14 @@ def define_pretrain():
     flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
     _define_registered(
-        "size", "base", registry.PUBLIC_SIZES, list(registry.SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU."
+        "size", "base", PUBLIC_SIZES, list(SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU."
     )
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
-    _define_model_overrides()
-    _define_training()
+    flags.DEFINE_enum("recipe", "2021", list(RECIPES), "The solution as it was, or what improves it, in every stage.")
+    settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), "model.encoder.hidden_dropout=0.2")
+    _define_run()
 
 
 def define_pair():
@@ -66,9 +69,8 @@ def define_pair():
     flags.DEFINE_string("train_record_pattern", None, "Pairs to train on, instead of --folds.")
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
-    flags.DEFINE_float("kl_weight", None, "Weight of the KL term of the pair loss.", lower_bound=0)
-    flags.DEFINE_enum("labels", None, ["scores", "rank"], "What is learnt: people's scores or their rank; default: the recipe's.")
-    _define_training()
+    settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), "training.tasks.tag.weight=0.5")
+    _define_run()
 
 
 def define_inference():
@@ -140,46 +142,12 @@ def _define_precision():
     flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
 
 
-def _define_model_overrides():
-    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
-    flags.DEFINE_integer("max_frames", None, "Frames per video.", lower_bound=1)
-    flags.DEFINE_integer("bert_seq_length", None, "Tokens per title, [CLS] and [SEP] included.", lower_bound=2)
-    flags.DEFINE_integer("hidden_size", None, "Numbers per embedding, at most 256.", lower_bound=1, upper_bound=256)
-    flags.DEFINE_float("dropout", None, "Dropout outside the encoder (MixNextVLAD).", lower_bound=0)
-    flags.DEFINE_integer("vlad_cluster_size", None, "Clusters of NeXtVLAD.", lower_bound=1)
-    flags.DEFINE_integer("vlad_hidden_size", None, "Width of NeXtVLAD's result and of the mapped text.", lower_bound=1)
-    flags.DEFINE_integer("vlad_groups", None, "Groups of NeXtVLAD.", lower_bound=1)
-    flags.DEFINE_integer("se_ratio", None, "Reduction of the squeeze-and-excitation gate.", lower_bound=1)
-    flags.DEFINE_enum("recipe", "2021", list(registry.RECIPES), "The solution as it was, or what improves it, in every stage.")
-    flags.DEFINE_enum("uniter_pooling", None, ["mean", "cls", "max"], "How Uniter pools positions.")
-
-
-def _define_training():
-    flags.DEFINE_integer("batch_size", None, "Videos or pairs per step, over all replicas.", lower_bound=1)
-    flags.DEFINE_integer("val_batch_size", None, "The same in evaluation.", lower_bound=1)
-    flags.DEFINE_integer("total_steps", None, "Steps; a larger number extends a run where its schedules allow it.", lower_bound=1)
-    flags.DEFINE_integer("lr_total_steps", None, "Horizon of --lr; default: --total_steps.", lower_bound=1)
-    flags.DEFINE_integer("warmup_steps", None, "Warm-up of --lr.", lower_bound=0)
-    flags.DEFINE_float("lr", None, "Peak learning rate outside the encoder.", lower_bound=0)
-    flags.DEFINE_integer("bert_total_steps", None, "Horizon of --bert_lr.", lower_bound=1)
-    flags.DEFINE_integer("bert_warmup_steps", None, "Warm-up of --bert_lr.", lower_bound=0)
-    flags.DEFINE_float("bert_lr", None, "Peak learning rate of the text encoder.", lower_bound=0)
-    flags.DEFINE_float("clip_norm", None, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", lower_bound=0)
-    flags.DEFINE_integer("eval_freq", None, "Steps between evaluations; each saves a checkpoint.", lower_bound=1)
-    flags.DEFINE_integer("print_freq", None, "Steps between log lines.", lower_bound=1)
-    flags.DEFINE_integer("seed", None, "Seed of first weights, order, word masking and dropout.")
-    flags.DEFINE_boolean("bucket_by_length", None, "Videos of similar length share a batch; default: Uniter's.")
-    flags.DEFINE_boolean("jit_compile", None, "Compile by XLA, again for every length of a batch; see --length_multiple.")
-    flags.DEFINE_integer(
-        "length_multiple", None, "Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile"
-        f" {COMPILED_LENGTH_MULTIPLE}.", lower_bound=0,
-    )  # fmt: skip
+def _define_run():
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     flags.DEFINE_boolean(
         "keep_optimizer", False, "Keep the optimizer's moments of complete runs, two thirds of a state: they can be extended."
     )
-    _define_precision()
 
 
 # --- configurations ---------------------------------------------------------------------------------------------------
@@ -198,91 +166,39 @@ def parse_folds(text: str) -> list[int]:
     return folds
 
 
-def training_config(stage: StageConfig) -> StageConfig:
-    """A registered model's stage with what the flags change."""
-    horizon = FLAGS.lr_total_steps or FLAGS.total_steps
-    head = _schedule("head_schedule", stage.head_schedule, FLAGS.lr, FLAGS.warmup_steps, horizon)
-    encoder = _schedule(
-        "encoder_schedule", stage.encoder_schedule, FLAGS.bert_lr, FLAGS.bert_warmup_steps, FLAGS.bert_total_steps
-    )
-    return stage.replace(
-        head_schedule=head,
-        encoder_schedule=encoder,
-        batch_size=FLAGS.batch_size,
-        val_batch_size=FLAGS.val_batch_size,
-        total_steps=FLAGS.total_steps,
-        eval_every=FLAGS.eval_freq,
-        log_every=FLAGS.print_freq,
-        seed=FLAGS.seed,
-        precision=FLAGS.precision,
-        bucket_by_length=FLAGS.bucket_by_length,
-        jit_compile=FLAGS.jit_compile,
-        length_multiple=_length_multiple(),
-        clip_norm=FLAGS.clip_norm,
-        labels=FLAGS.labels if "labels" in FLAGS else None,
-        kl_weight=FLAGS.kl_weight if "kl_weight" in FLAGS else None,
-    )
-
-
-def _length_multiple() -> int | None:
-    return COMPILED_LENGTH_MULTIPLE if FLAGS.jit_compile and FLAGS.length_multiple is None else FLAGS.length_multiple
-
-
-def _schedule(name: str, registered: Schedule, peak: float | None, warmup: int | None, horizon: int | None) -> Schedule:
-    try:
-        return registered.replace(peak=peak, warmup=warmup, horizon=horizon)
-    except UserError as error:
-        ends = name == "head_schedule" and "horizon" in error.fields and not FLAGS.lr_total_steps
-        note = " (--lr_total_steps is the number of steps unless it is given)" if ends else ""
-        raise UserError(f"{error}{note}", [f"training.{name}.{field}" for field in error.fields]) from None
-
-
 def pretrain_options() -> PretrainOptions:
-    """What train_pretrain.py was asked for; `UserError` for flags that contradict each other, no file is looked up."""
-    spec, data = registry.model_spec(FLAGS.model), Path(FLAGS.data_dir)
-    kind = spec.encoder_kind
+    """What the pre-training was asked for; `UserError` for flags that contradict each other, no file is looked up."""
+    preset, recipe, data = registry.preset(FLAGS.model), recipes.recipe(FLAGS.recipe), Path(FLAGS.data_dir)
+    settings.require_known_sections(settings.MODEL, settings.TRAINING)
+    kind = preset.model.encoder.kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
     if hub_dir and vocab:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if hub_dir and FLAGS.size != "base":
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
+    model = settings.model_as_asked(sized(preset.model, preset.size or FLAGS.size)).replace(recipe=FLAGS.recipe)
     return PretrainOptions(
-        model=FLAGS.model,
-        size=FLAGS.size,
+        model=recipe.model(model),
+        training=settings.stage_as_asked(recipe.stage("pretrain", preset.pretrain)),
         train_records=FLAGS.train_record_pattern or folder_pattern(data / "pointwise"),
         val_records=FLAGS.val_record_pattern or folder_pattern(data / "pairwise"),
         label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
         tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
         hub_dir=hub_dir or "",
         vocab=vocab or "",
-        training=training_config(spec.pretrain.replace(**registry.recipe(FLAGS.recipe).pretrain)),
-        model_overrides=_model_overrides(spec),
         folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
 
 
-def _model_overrides(spec: registry.ModelSpec) -> dict:
-    if FLAGS.uniter_pooling and spec.architecture != "uniter":
-        raise UserError(f"--uniter_pooling={FLAGS.uniter_pooling}: {spec.name} is no Uniter")
-    values = {
-        "recipe": FLAGS.recipe,
-        "pooling": FLAGS.uniter_pooling or spec.pooling,
-        "frame_embedding_size": FLAGS.frame_embedding_size,
-        "max_frames": FLAGS.max_frames,
-        "max_text_length": FLAGS.bert_seq_length,
-        "embedding_size": FLAGS.hidden_size,
-        "dropout": FLAGS.dropout,
-        "vlad_clusters": FLAGS.vlad_cluster_size,
-        "vlad_hidden_size": FLAGS.vlad_hidden_size,
-        "vlad_groups": FLAGS.vlad_groups,
-        "se_ratio": FLAGS.se_ratio,
-    }
-    return registry.recipe(FLAGS.recipe).model | {name: value for name, value in values.items() if value is not None}
+def finetune_stage(recipe: str) -> Stage:
+    """The fine-tuning of a recipe, which the pre-training run names, with what the flags change."""
+    settings.require_known_sections(settings.TRAINING)
+    return settings.stage_as_asked(recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune))
 
 
-def require_batch(stage: StageConfig, devices: int):
+def require_batch(stage: Stage, devices: int):
     """`UserError` for a batch that gives a device nothing to do."""
     if stage.batch_size < devices:
         raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")

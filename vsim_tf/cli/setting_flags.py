@@ -2,42 +2,8 @@
 
 import re
 
+from vsim_tf.cli.settings import FLAG_OF
 from vsim_tf.errors import UserError
-
-FLAG_OF = {
-    "model.name": "--model",
-    "model.recipe": "--recipe",
-    "model.pooling": "--uniter_pooling",
-    "model.frame_embedding_size": "--frame_embedding_size",
-    "model.max_frames": "--max_frames",
-    "model.max_text_length": "--bert_seq_length",
-    "model.embedding_size": "--hidden_size",
-    "model.dropout": "--dropout",
-    "model.vlad_clusters": "--vlad_cluster_size",
-    "model.vlad_hidden_size": "--vlad_hidden_size",
-    "model.vlad_groups": "--vlad_groups",
-    "model.se_ratio": "--se_ratio",
-    "training.batch_size": "--batch_size",
-    "training.val_batch_size": "--val_batch_size",
-    "training.total_steps": "--total_steps",
-    "training.head_schedule.peak": "--lr",
-    "training.head_schedule.warmup": "--warmup_steps",
-    "training.head_schedule.horizon": "--lr_total_steps",
-    "training.encoder_schedule.peak": "--bert_lr",
-    "training.encoder_schedule.warmup": "--bert_warmup_steps",
-    "training.encoder_schedule.horizon": "--bert_total_steps",
-    "training.eval_every": "--eval_freq",
-    "training.log_every": "--print_freq",
-    "training.seed": "--seed",
-    "training.precision": "--precision",
-    "training.bucket_by_length": "--bucket_by_length",
-    "training.jit_compile": "--jit_compile",
-    "training.length_multiple": "--length_multiple",
-    "training.clip_norm": "--clip_norm",
-    "training.labels": "--labels",
-    "training.kl_weight": "--kl_weight",
-}
-"""Settings that have a flag of their own."""
 
 FLAGS_BEHIND = {
     "model.encoder": "--size, --bert_dir, --roformer_dir, --bert_vocab or --roformer_vocab",

@@ -10,11 +10,16 @@ from keras import ops
 
 from vsim_tf import losses
 from vsim_tf.golden.file import GoldenFile, Tolerance, scaled, scaled_by_row
+from vsim_tf.models.architectures import MixNextVLAD, SingleStream
 from vsim_tf.models.mix_nextvlad import mixture
-from vsim_tf.models.outputs import VideoOutput
+from vsim_tf.models.outputs import Experts, VideoOutput
+from vsim_tf.models.sequence import text_sequence
 from vsim_tf.presets import registry
+from vsim_tf.presets.preset import Preset
 from vsim_tf.records.schema import PairBatch, VideoBatch
-from vsim_tf.tasks.objectives import TAG_LOSSES, GlobalBatch, PairObjective, PretrainObjective, mlm_term
+from vsim_tf.tasks.masked_tokens import MaskedTokens
+from vsim_tf.tasks.objective import Objective
+from vsim_tf.tasks.tags import TAG_LOSSES
 
 VALUE = scaled(3e-6)
 GRADIENT = scaled(1e-5)
@@ -28,15 +33,17 @@ CONTRASTIVE_DIVISOR = 3
 """Golden files have ten times the sum of the contrastive losses, which the 2021 code then divides by its 3 experts."""
 
 
-def script_spec(name: str, script: str) -> registry.ModelSpec:
+def script_preset(name: str, script: str) -> Preset:
     """A registered model with the tag loss that a 2021 script gave it."""
-    spec = registry.model_spec(name)
-    return spec.replace(tag_loss="asl") if script.removesuffix(".py") in ASL_SCRIPTS else spec
+    preset = registry.preset(name)
+    if script.removesuffix(".py") not in ASL_SCRIPTS:
+        return preset
+    return preset.replace({"pretrain.tasks.tag.form": "asl", "pretrain.tasks.expert_tags.form": "asl"})
 
 
 def video_batch(**fields: Any) -> VideoBatch:
     """A batch with the given fields alone."""
-    return VideoBatch(**dict.fromkeys(VideoBatch._fields) | fields)
+    return VideoBatch(**dict.fromkeys(VideoBatch._fields) | {"targets": {}} | fields)
 
 
 def with_gradients(function, **arrays: np.ndarray) -> tuple[Any, dict[str, Any]]:
@@ -55,14 +62,14 @@ def single_losses(file: GoldenFile):
     _saturated_tag_losses(file)
     _vector_losses(file)
     _regulariser(file)
-    _masked_words(file)
+    _masked_tokens(file)
     _similarity_losses(file)
 
 
 TAG_TERMS: dict[str, tuple[Any, Tolerance]] = {
-    "bce_pretrain": (TAG_LOSSES["bce"]["pretrain"], VALUE),
-    "bce_finetune": (TAG_LOSSES["bce"]["pair"], CLIPPED_GRADIENT),
-    "asl": (TAG_LOSSES["asl"]["pretrain"], VALUE),
+    "bce_pretrain": (TAG_LOSSES["bce"], VALUE),
+    "bce_finetune": (TAG_LOSSES["clipped_bce"], CLIPPED_GRADIENT),
+    "asl": (TAG_LOSSES["asl"], VALUE),
 }
 """Tag losses of logits, and the tolerance of their gradients."""
 
@@ -128,21 +135,27 @@ def _regulariser(file: GoldenFile):
         file.check(f"out/regulariser_grad_{name}", gradient, VALUE)
 
 
-def _masked_words(file: GoldenFile):
-    batch = video_batch(mlm_labels=file["in/mlm_labels"])
+def _masked_tokens(file: GoldenFile):
+    targets, task = file["in/mlm_labels"], MaskedTokens()
+    batch = video_batch(num_frames=np.zeros(len(targets)), targets={"tokens": targets})
 
     def mean(logits):
-        output = VideoOutput(None, None, token_states=logits)
-        videos = len(batch.mlm_labels)
-        return mlm_term(LOGITS_MODEL, output, batch, GlobalBatch.of(videos, batch.mlm_labels)) / videos
+        return Objective({"mlm": task}).of_outputs(LOGITS_NETWORK, (token_output(logits),), batch)[0] / len(targets)
 
     value, gradients = with_gradients(mean, logits=file["in/mlm_logits"])
     file.check("out/mlm", value, VALUE)
     file.check("out/mlm_grad_logits", gradients["logits"], VALUE)
 
 
-LOGITS_MODEL = SimpleNamespace(mlm_logits=lambda states: states)
-"""Stands for a model whose token states are word logits already."""
+LOGITS_NETWORK = SimpleNamespace(
+    heads={"mlm": lambda states, _: states}, encoder=SimpleNamespace(embedding=SimpleNamespace(word=None))
+)
+"""Stands for a network whose token states are token logits already."""
+
+
+def token_output(logits: Any, embedding: Any = None, tags: Any = None) -> VideoOutput:
+    """An output with states, and with the other parts that losses read."""
+    return VideoOutput(embedding, {"tags": tags}, text_sequence(logits, ops.ones(logits.shape[:2])))
 
 
 def total_losses(file: GoldenFile):
@@ -150,21 +163,24 @@ def total_losses(file: GoldenFile):
     for key, script in file.about["scripts"].items():
         stage, name = key.split("/")
         check_total = {"pretrain": _pretrain_total, "finetune": _pair_total}[stage]
-        check_total(file, f"{stage}/out/{name}", script_spec(name, script))
+        check_total(file, f"{stage}/out/{name}", script_preset(name, script))
 
 
-def _pretrain_total(file: GoldenFile, result: str, spec: registry.ModelSpec):
-    model = SimpleNamespace(config=spec, mlm_logits=LOGITS_MODEL.mlm_logits)
-    batch = video_batch(tags=file["pretrain/in/labels"], mlm_labels=file["pretrain/in/mask_labels"])
-    outputs = {"mix_nextvlad": _mix_output, "uniter": _uniter_output}[spec.architecture]
-    prefix = f"pretrain/in/{spec.architecture.removesuffix('_nextvlad')}/"
+def _prefix(preset: Preset) -> str:
+    return {MixNextVLAD: "mix", SingleStream: "uniter"}[type(preset.model)]
+
+
+def _pretrain_total(file: GoldenFile, result: str, preset: Preset):
+    tags, targets = file["pretrain/in/labels"], file["pretrain/in/mask_labels"]
+    batch = video_batch(num_frames=np.zeros(len(tags)), targets={"tags": tags, "tokens": targets})
+    outputs = {"mix": _mix_output, "uniter": _uniter_output}[_prefix(preset)]
 
     def objective(**arrays):
-        return PretrainObjective.from_output(model, outputs(arrays), batch)
+        return Objective(preset.pretrain.tasks).of_outputs(LOGITS_NETWORK, (outputs(arrays),), batch)
 
-    (_, logs), gradients = with_gradients(objective, **file.under(prefix))
+    (_, logs), gradients = with_gradients(objective, **file.under(f"pretrain/in/{_prefix(preset)}/"))
     means = {"total": logs["loss"], "tag": logs["tag"] + logs.get("expert_tags", 0.0)}
-    if spec.architecture == "uniter":
+    if "mlm" in logs:
         means["weighted_mlm"] = logs["mlm"]
     else:
         means["ten_times_contrastive_sum"] = CONTRASTIVE_DIVISOR * logs["contrastive"]
@@ -182,32 +198,28 @@ def _numbered(arrays: dict[str, Any], prefix: str) -> list[Any]:
 
 def _mix_output(arrays: dict[str, Any]) -> VideoOutput:
     gate, logits = ops.softmax(arrays["gate_logits"]), _numbered(arrays, "z_")
-    experts = _numbered(arrays, "e_")
-    return VideoOutput(
-        embedding=mixture(gate, experts),
-        tag_logits=mixture(gate, logits),
-        expert_logits=logits,
-        expert_vectors=_numbered(arrays, "v_"),
-        text_vector=arrays["t"],
-    )
+    embeddings = _numbered(arrays, "e_")
+    experts = Experts(logits, _numbered(arrays, "v_"), embeddings, arrays["t"], gate)
+    return VideoOutput(mixture(gate, embeddings), {"tags": mixture(gate, logits)}, experts=experts)
 
 
 def _uniter_output(arrays: dict[str, Any]) -> VideoOutput:
-    z = arrays["z"]  # of the embedding the loss takes the batch size alone
-    return VideoOutput(embedding=z, tag_logits=z, token_states=arrays["mlm_logits"])
+    return token_output(arrays["mlm_logits"], tags=arrays["z"])
 
 
-def _pair_total(file: GoldenFile, result: str, spec: registry.ModelSpec):
-    model, kl_weight = SimpleNamespace(config=spec), file.config["kl_weight"]
-    videos = [video_batch(tags=file[f"finetune/in/labels_{i}"]) for i in (1, 2)]
-    batch = PairBatch(*videos, file["finetune/in/sim"])
-    embeddings = file.under(f"finetune/in/{spec.architecture.removesuffix('_nextvlad')}/")
+def _pair_total(file: GoldenFile, result: str, preset: Preset):
+    kl_weight = file.config["kl_weight"]
+    tags = [file[f"finetune/in/labels_{i}"] for i in (1, 2)]
+    videos = [video_batch(num_frames=np.zeros(len(each)), targets={"tags": each}) for each in tags]
+    batch = PairBatch(*videos, {"similarity": file["finetune/in/sim"]})
+    tasks = preset.finetune.replace({"tasks.kl.weight": kl_weight}).tasks
     logits = {name: file[f"finetune/in/{name}"] for name in ("z_1", "z_2")}
 
     def objective(e_1, e_2, z_1, z_2):
-        return PairObjective(kl_weight).from_outputs(model, [VideoOutput(e_1, z_1), VideoOutput(e_2, z_2)], batch)
+        outputs = (VideoOutput(e_1, {"tags": z_1}), VideoOutput(e_2, {"tags": z_2}))
+        return Objective(tasks).of_outputs(None, outputs, batch)
 
-    (_, logs), gradients = with_gradients(objective, **embeddings, **logits)
+    (_, logs), gradients = with_gradients(objective, **file.under(f"finetune/in/{_prefix(preset)}/"), **logits)
     file.check(f"{result}/total", logs["loss"], VALUE, of=np.mean)
     file.check(f"{result}/mse_sum", logs["mse"], VALUE)
     file.check(f"{result}/kl", logs["kl"], VALUE, of=lambda kl: kl_weight * kl)

@@ -7,13 +7,16 @@ from keras import ops
 
 from vsim_tf import losses
 from vsim_tf.golden.file import GoldenFile, scaled
-from vsim_tf.golden.weights import encoder_config, encoder_weights, fill, layer_weights, make_model
+from vsim_tf.golden.weights import encoder_config, encoder_weights, fill, layer_weights, make_network
 from vsim_tf.layers.fusion import ConcatDenseSE, SEGate
 from vsim_tf.layers.nextvlad import NeXtVLAD
 from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.architectures import MixNextVLAD, SingleStream
 from vsim_tf.models.outputs import VideoOutput
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.models.sequence import frame_sequence, joined, text_sequence
 from vsim_tf.presets import registry
+from vsim_tf.tasks.masked_tokens import MaskedTokens
+from vsim_tf.tasks.tags import Tags
 
 LAYER = scaled(2e-6)
 NETWORK = scaled(5e-6)
@@ -26,7 +29,7 @@ def nextvlad(file: GoldenFile):
         config["clusters"], config["groups"], config["expansion"], config["vlad_hidden"], dropout=0.0, name="nextvlad"
     )
     frames, num_frames = file["in/frames"], ops.reshape(file["in/num_frames"], (-1,))
-    mask = VideoModel.frame_mask(frames, num_frames)
+    mask = ops.arange(frames.shape[1]) < ops.expand_dims(num_frames, -1)
     layer.build(frames.shape, mask.shape)
     fill(layer_weights(layer), file.under("w/"))
     file.check("out/inference", layer(frames, mask, training=False), LAYER)
@@ -56,10 +59,16 @@ def encoder(file: GoldenFile):
     """BERT or RoFormer over text, or over text and frames where the file has frames."""
     config = encoder_config(file)
     model = TransformerEncoder(config, pooler="out/pooler_output" in file.arrays)
-    model.build(file["in/input_ids"].shape)
+    model.build()
     fill(encoder_weights(model), file.under("w/"))
-    frames = (file[f"in/{name}"] if f"in/{name}" in file.arrays else None for name in ("frame_features", "frame_mask"))
-    states = model(file["in/input_ids"], file["in/mask"], *frames, training=False)
+    sequence = text_sequence(model.embed(file["in/input_ids"], training=False), file["in/mask"])
+    if "in/frame_features" in file.arrays:
+        frames, mask = ops.convert_to_tensor(file["in/frame_features"]), file["in/frame_mask"]
+        of_frames = frame_sequence(frames, mask.sum(axis=1).astype("int32"), frames.shape[1])._replace(
+            mask=ops.cast(mask, "bool")
+        )
+        sequence = joined(sequence, of_frames, file["in/input_ids"].shape[1])
+    states = model(sequence.states, sequence.mask, sequence.positions, training=False)
     file.check("out/last_hidden_state", states, NETWORK)
     if model.pooler:
         file.check("out/pooler_output", model.pool(states), NETWORK)
@@ -77,49 +86,47 @@ def inputs(file: GoldenFile) -> dict[str, Any]:
 
 def mix_nextvlad(file: GoldenFile, name: str):
     """Every named output of a MixNextVLAD."""
-    model = make_model(file, registry.model_spec(name), pretraining=False)
-    output: VideoOutput = model(**inputs(file), training=False)
-    text = model.text_vector(file["in/input_ids"], file["in/mask"], training=False)
-    regulariser = ops.mean(losses.mixture_regulariser(output.tag_logits, output.expert_logits))
+    network = make_network(file, registry.preset(name), [Tags()])
+    output: VideoOutput = network(**inputs(file), training=False)
+    experts, logits = output.experts, output.logits["tags"]
+    text = network.text_vector(file["in/input_ids"], file["in/mask"], training=False)
     values = {
-        "p": ops.sigmoid(output.tag_logits),
-        "R": regulariser,
+        "p": ops.sigmoid(logits),
+        "R": ops.mean(losses.mixture_regulariser(logits, experts.logits)),
         "embedding": output.embedding,
-        "t": output.text_vector,
-        "w": output.gate,
-        "pooler_output" if model.config.pooling == "pooler" else "text_max": text,
+        "t": experts.text,
+        "w": experts.gate,
+        "pooler_output" if network.config.text_pooling.uses_pooler else "text_max": text,
     }
-    experts = zip(output.expert_logits, output.expert_vectors, output.expert_embeddings, strict=True)
-    for k, (logits, vector, embedding) in enumerate(experts, 1):
-        values |= {f"p_{k}": ops.sigmoid(logits), f"z_{k}": logits, f"v_{k}": vector, f"e_{k}": embedding}
+    for k, (z, v, e) in enumerate(zip(experts.logits, experts.vectors, experts.embeddings, strict=True), 1):
+        values |= {f"p_{k}": ops.sigmoid(z), f"z_{k}": z, f"v_{k}": v, f"e_{k}": e}
     for result, value in values.items():
         file.check(f"out/{result}", value, NETWORK)
 
 
 def uniter(file: GoldenFile, name: str):
     """Every named output of a Uniter, and its embedding by each kind of pooling."""
-    spec = registry.model_spec(name)
-    model = make_model(file, spec, pretraining=True)
-    output: VideoOutput = model(**inputs(file), training=False)
-    text_states = output.token_states[:, : file["in/input_ids"].shape[1]]
-    file.check("out/p", ops.sigmoid(output.tag_logits), NETWORK)
+    preset, tasks = registry.preset(name), [Tags(), MaskedTokens()]
+    network = make_network(file, preset, tasks)
+    output: VideoOutput = network(**inputs(file), training=False)
+    file.check("out/p", ops.sigmoid(output.logits["tags"]), NETWORK)
     file.check("out/embedding", output.embedding, NETWORK)
-    file.check("out/mlm_logits", model.mlm_logits(text_states), NETWORK)
-    file.check("out/fc_sequence", output.token_states, NETWORK)
-    file.check("out/frame_map", model.frame_map(file["in/frames"]), NETWORK)
+    file.check("out/mlm_logits", MaskedTokens.logits(network, output.sequence.span("text").states), NETWORK)
+    file.check("out/fc_sequence", output.sequence.states, NETWORK)
+    file.check("out/frame_map", network.frame_map(file["in/frames"]), NETWORK)
     for pooling in ("cls", "max"):
-        pooled = make_model(file, spec, pretraining=True, pooling=pooling)
+        pooled = make_network(file, preset, tasks, pooling)
         file.check(f"out/embedding_{pooling}_pooling", pooled(**inputs(file), training=False).embedding, NETWORK)
 
 
-ARCHITECTURES = {"mix_nextvlad": mix_nextvlad, "uniter": uniter}
+ARCHITECTURES = {MixNextVLAD: mix_nextvlad, SingleStream: uniter}
 CASES = {
     "nextvlad": nextvlad,
     "se_gate": se_gate,
     "concat_dense_se": concat_dense_se,
     **{f"{kind}_{what}": encoder for kind in ("bert", "roformer") for what in ("encoder", "multimodal")},
     **{
-        make.__name__: functools.partial(ARCHITECTURES[make().architecture], name=make.__name__)
+        make.__name__: functools.partial(ARCHITECTURES[type(make().model)], name=make.__name__)
         for make in registry.ENSEMBLE_MODELS
     },
 }

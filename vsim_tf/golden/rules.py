@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.config import Schedule
 from vsim_tf.ensemble.combine import fold_mean, svd_ensemble, weighted_sum
 from vsim_tf.evaluation.metrics import l2_normalize
 from vsim_tf.golden.file import EXACT, GoldenFile, relative, scaled
 from vsim_tf.input.decoding import multi_hot
 from vsim_tf.input.frames import frame_indices
-from vsim_tf.optim.adam import learning_rate
-from vsim_tf.presets.registry import finetune_stage, pretrain_stage
+from vsim_tf.optim.schedules import LinearSchedule, Schedule
+from vsim_tf.presets.aiac2021_rank4 import finetune_stage, mix_nextvlad
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.folds import Folds, split_pairs
 from vsim_tf.records.labels import Pair, read_labels
@@ -44,7 +43,7 @@ def data_rules(file: GoldenFile):
     for name in file.arrays:
         if match := re.fullmatch(r"out/(lr_\w+)/(\w+)", name):
             schedule = _schedule(file, match[1].removeprefix("lr_"), match[2])
-            file.check(name, learning_rate(schedule, tf.constant(file[f"in/{match[1]}/i"])), RATE)
+            file.check(name, schedule.rate(tf.constant(file[f"in/{match[1]}/i"])), RATE)
 
 
 def _check_tags(file: GoldenFile):
@@ -61,10 +60,11 @@ def _check_tags(file: GoldenFile):
 def _schedule(file: GoldenFile, table: str, name: str) -> Schedule:
     """A schedule that the file states, or else the one of full size that the registry has."""
     if stated := file.about["schedules"].get(f"{table}_{name}"):
-        return Schedule(*stated)
+        peak, warmup, horizon = stated
+        return LinearSchedule(peak=peak, warmup=warmup, horizon=horizon)
     stage, group, *steps = name.split("_")
-    config = pretrain_stage() if stage == "pretrain" else finetune_stage(int(steps[0]) if steps else 4000)
-    return config.encoder_schedule if group == "bert" else config.head_schedule
+    config = mix_nextvlad().pretrain if stage == "pretrain" else finetune_stage(int(steps[0]) if steps else 4000)
+    return config.groups["encoder" if group == "bert" else "head"].schedule
 
 
 def folds(file: GoldenFile):

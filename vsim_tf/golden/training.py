@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.config import Schedule, StageConfig
 from vsim_tf.golden.file import GoldenFile, absolute, relative, scaled, to_largest
-from vsim_tf.golden.losses import CONTRASTIVE_DIVISOR, script_spec
-from vsim_tf.golden.weights import make_model, model_arrays, model_weights
-from vsim_tf.layers.transformer import NamedWeight
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.golden.losses import CONTRASTIVE_DIVISOR, script_preset
+from vsim_tf.golden.weights import make_network, model_arrays, model_weights
+from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.presets import registry
-from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective, call_model
+from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.runs.stage import Stage
+from vsim_tf.tasks.forward import call_network
 from vsim_tf.training.loop import Trainer
 
 LOSS = relative(5e-6)
@@ -41,49 +41,55 @@ def video_batch(file: GoldenFile, step: int, suffix: str = "") -> VideoBatch:
         attention_mask=file[f"in/mask{suffix}"][step],
         frames=file[f"in/frames{suffix}"][step].astype("float16"),
         num_frames=file[f"in/num_frames{suffix}"][step].reshape(-1),
-        tags=file[f"in/labels{suffix}"][step],
-        mlm_labels=np.full_like(tokens, IGNORED_TOKEN) if targets is None else targets[step],
+        targets={"tags": file[f"in/labels{suffix}"][step]} | ({} if targets is None else {"tokens": targets[step]}),
     )
     return tf.nest.map_structure(tf.constant, batch)
 
 
 def pair_batch(file: GoldenFile, step: int) -> PairBatch:
     """The pairs of one step."""
-    return PairBatch(video_batch(file, step, "_1"), video_batch(file, step, "_2"), tf.constant(file["in/sim"][step]))
-
-
-def stage_config(config: dict[str, Any], batch_size: int, steps: int) -> StageConfig:
-    """The file's schedules."""
-    return StageConfig(
-        batch_size=batch_size,
-        total_steps=steps,
-        encoder_schedule=Schedule(config["bert_lr"], config["bert_warmup"], config["bert_horizon"]),
-        head_schedule=Schedule(config["lr"], config["warmup"], config["horizon"]),
-        kl_weight=config["kl_weight"],
+    return PairBatch(
+        video_batch(file, step, "_1"), video_batch(file, step, "_2"), {"similarity": tf.constant(file["in/sim"][step])}
     )
+
+
+def stage_of_file(stage: Stage, config: dict[str, Any], batch_size: int, steps: int) -> Stage:
+    """A registered stage with the file's schedules."""
+    horizons = {
+        "groups.encoder.schedule": {
+            "peak": config["bert_lr"],
+            "warmup": config["bert_warmup"],
+            "horizon": config["bert_horizon"],
+        },
+        "groups.head.schedule": {"peak": config["lr"], "warmup": config["warmup"], "horizon": config["horizon"]},
+    }
+    changes = {path: {"type": "linear"} | schedule for path, schedule in horizons.items()}
+    if "kl" in stage.tasks:
+        changes["tasks.kl.weight"] = config["kl_weight"]
+    return stage.replace(changes, batch_size=batch_size, total_steps=steps)
 
 
 def training_steps(file: GoldenFile, name: str, stage: str):
     """Trains as many steps as the file has and compares losses, rates, the first gradients, weights and embeddings."""
     pretraining = stage == "pretrain"
-    model = make_model(file, script_spec(name, file.about["script"]), pretraining)
+    preset = script_preset(name, file.about["script"])
     make_batch = video_batch if pretraining else pair_batch
-    objective = PretrainObjective() if pretraining else PairObjective(file.config["kl_weight"])
     steps, batch_size = file["in/mask" if pretraining else "in/mask_1"].shape[:2]
-    config = stage_config(file.config, batch_size, steps)
-    trainer = Trainer(model, objective, config, tf.distribute.get_strategy())
+    config = stage_of_file(getattr(preset, stage), file.config, batch_size, steps)
+    model = make_network(file, preset, config.tasks.values())
+    trainer = Trainer(model, config, tf.distribute.get_strategy())
     logs = []
     for step in range(steps):
         logs.append(trainer.train_step(make_batch(file, step)))
         if step == 0:
             _check_first_gradients(file, model, trainer.optimizer)
         _check_weights(file, model, f"after_{step + 1}/")
-    _check_losses(file, {key: np.array([float(log[key]) for log in logs]) for key in logs[0]}, config)
+    _check_losses(file, {key: np.array([float(log[key]) for log in logs]) for key in logs[0]})
     _check_rates(file, trainer.optimizer, steps)
     _check_embeddings(file, model)
 
 
-def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray], config: StageConfig):
+def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]):
     """Means of the file's loss vectors, each a factor times what the trainer logs, at every step."""
     logged = {
         "loss_vector": (logs["loss"], 1.0, LOSS),
@@ -92,7 +98,7 @@ def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray], config: StageCo
         "ten_times_contrastive_sum_vector": (logs.get("contrastive"), 1 / CONTRASTIVE_DIVISOR, TERM),
         "weighted_mlm": (logs.get("mlm"), 1.0, TERM),
         "mse_sum": (logs.get("mse"), 1.0, TERM),
-        "kl": (logs.get("kl"), config.kl_weight, TERM),
+        "kl": (logs.get("kl"), file.config["kl_weight"], TERM),
     }
     for name, (value, factor, tolerance) in logged.items():
         if f"out/{name}" in file.arrays:
@@ -109,7 +115,7 @@ def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int):
     file.check("out/lr_bert_group", rates["encoder"], RATE)
 
 
-def _check_first_gradients(file: GoldenFile, model: VideoModel, optimizer: GroupAdam):
+def _check_first_gradients(file: GoldenFile, model: VideoNetwork, optimizer: GroupAdam):
     """After one step Adam's first moment is (1 - beta_1) times the gradient, in every group that has the weight."""
     weights = model_weights(model)
     for name in _comparable(file, model, "grad_step1/"):
@@ -122,14 +128,14 @@ def _first_moments(optimizer: GroupAdam, weight: NamedWeight) -> list[np.ndarray
     return [weight.select(update.m.numpy()) for update in optimizer.updates if update.path == weight.variable.path]
 
 
-def _check_weights(file: GoldenFile, model: VideoModel, prefix: str):
+def _check_weights(file: GoldenFile, model: VideoNetwork, prefix: str):
     weights = model_weights(model)
     for name in _comparable(file, model, prefix):
         statistics = name.endswith(("/moving_mean", "/moving_variance"))
         file.check(prefix + name, weights[name].read(), STATISTICS if statistics else WEIGHTS)
 
 
-def _comparable(file: GoldenFile, model: VideoModel, prefix: str) -> list[str]:
+def _comparable(file: GoldenFile, model: VideoNetwork, prefix: str) -> list[str]:
     """Weights that the file has after `prefix`, without the noise and what the model has no use for."""
     names = list(file.under(prefix))
     unused = set(names) - set(model_arrays(file.under(prefix), model))
@@ -138,12 +144,12 @@ def _comparable(file: GoldenFile, model: VideoModel, prefix: str) -> list[str]:
     return [name for name in names if name not in left_out]
 
 
-def _check_embeddings(file: GoldenFile, model: VideoModel):
+def _check_embeddings(file: GoldenFile, model: VideoNetwork):
     """Of the trained model: `out/embedding_2_after_5_on_batch_5` is of the second videos of the fifth batch."""
     for name in file.arrays:
         if match := re.fullmatch(r"out/embedding(_\d)?_after_\d+_on_batch_(\d+)", name):
             batch = video_batch(file, int(match[2]) - 1, match[1] or "")
-            file.check(name, call_model(model, batch, training=False).embedding, EMBEDDING)
+            file.check(name, call_network(model, batch, training=False).embedding, EMBEDDING)
 
 
 def _cases():
@@ -155,5 +161,5 @@ def _cases():
 
 
 CASES = dict(_cases())
-# The same script: it is `script_spec` that knows its tag loss.
+# The same script: it is `script_preset` that knows its tag loss.
 CASES["train_mix_roformer_pretrain_asl"] = CASES["train_mix_roformer_pretrain"]

@@ -2,21 +2,24 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from vsim_tf.config import EncoderConfig, ModelConfig
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
-from vsim_tf.layers.transformer import NamedWeight, TransformerEncoder
-from vsim_tf.models.build import build_model
+from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.architectures import SingleStream
+from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import read_encoder_config
-from vsim_tf.models.video_model import VideoModel
-from vsim_tf.presets.registry import ModelSpec, model_config
+from vsim_tf.models.network import VideoNetwork
+from vsim_tf.presets.preset import Preset
+from vsim_tf.tasks.task import Task
 
 HEAD_NAMES = {"mlm/transform/": "mlm/transform/dense/", "mlm/layer_norm/": "mlm/transform/layer_norm/"}
 """Beginnings of weight names of this package, and what the golden files have in their place."""
@@ -30,28 +33,30 @@ def encoder_config(file: GoldenFile) -> EncoderConfig:
 
 
 def sizes(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `ModelConfig` by the names that golden files have for them."""
+    """Values of a model by path, by the names that golden files have for them."""
     return {
-        "frame_embedding_size": config["frame_size"],
-        "max_frames": config["max_frames"],
-        "max_text_length": config["text_len"],
+        "frames.dim": config["frame_size"],
+        "frames.max_frames": config["max_frames"],
+        "text.max_length": config["text_len"],
         "embedding_size": config["emb"],
+        "num_tags": config["tags"],
         "dropout": 0.0,
         "num_experts": config["gate_experts"],
-        "vlad_clusters": config["clusters"],
-        "vlad_groups": config["groups"],
-        "vlad_expansion": config["expansion"],
-        "vlad_hidden_size": config["vlad_hidden"],
+        "clusters": config["clusters"],
+        "groups": config["groups"],
+        "expansion": config["expansion"],
+        "vlad_size": config["vlad_hidden"],
         "se_ratio": config["se_ratio"],
     }
 
 
-def make_model(file: GoldenFile, spec: ModelSpec, pretraining: bool, pooling: str | None = None) -> VideoModel:
-    """The registered model in the file's sizes and with its weights `w/`."""
-    config: ModelConfig = model_config(spec, "base", encoder_config(file), file.config["tags"], **sizes(file.config))
-    model = build_model(config.replace(pooling=pooling), pretraining)
-    fill(model_weights(model), model_arrays(file.under("w/"), model))
-    return model
+def make_network(file: GoldenFile, preset: Preset, tasks: Iterable[Task], pooling: str | None = None) -> VideoNetwork:
+    """The network of a registered model in the file's sizes and with its weights `w/`."""
+    values = {path: value for path, value in sizes(file.config).items() if preset.model.has(path)}
+    model = preset.model.replace(values | ({"pooling": pooling} if pooling else {}), encoder=encoder_config(file))
+    network = build_network(model, tasks)
+    fill(model_weights(network), model_arrays(file.under("w/"), network))
+    return network
 
 
 def encoder_weights(encoder: TransformerEncoder) -> dict[str, NamedWeight]:
@@ -59,7 +64,7 @@ def encoder_weights(encoder: TransformerEncoder) -> dict[str, NamedWeight]:
     return {f"{encoder.config.kind}/{name}": weight for name, weight in encoder.named_weights().items()}
 
 
-def model_weights(model: VideoModel) -> dict[str, NamedWeight]:
+def model_weights(model: VideoNetwork) -> dict[str, NamedWeight]:
     """All weights of a model, BatchNorm statistics included, by their golden name."""
     heads = {_golden_name(name): weight for name, weight in model.head_weights().items()}
     return encoder_weights(model.encoder) | heads
@@ -72,9 +77,9 @@ def _golden_name(name: str) -> str:
     return name
 
 
-def model_arrays(arrays: dict[str, np.ndarray], model: VideoModel) -> dict[str, np.ndarray]:
+def model_arrays(arrays: dict[str, np.ndarray], model: VideoNetwork) -> dict[str, np.ndarray]:
     """The arrays that a model has a weight for: a Uniter lacks the pooler, which never got a gradient (quirk 19)."""
-    if model.config.architecture != "uniter":
+    if not isinstance(model.config, SingleStream):
         return arrays
     return {name: array for name, array in arrays.items() if not name.startswith("bert/pooler/")}
 

@@ -41,7 +41,7 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
 
         from vsim_tf.distributed.device import suitable_precision
         from vsim_tf.inference.embedder import Embedder
-        from vsim_tf.models.build import build_model
+        from vsim_tf.models.build import build_network
 
     config = read_model_config(folder)
     if expected_model and config.name != expected_model:
@@ -49,7 +49,7 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
     keras.config.set_dtype_policy(suitable_precision(precision))
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_model(config)
+        model = build_network(config)
     return Embedder(model, strategy), read_batch_format(folder, config)
 
 

@@ -8,27 +8,26 @@ import numpy as np
 import tensorflow as tf
 
 from vsim_tf import losses
-from vsim_tf.config import ModelConfig
 from vsim_tf.distributed.cluster import worker_shard
 from vsim_tf.distributed.workers import gather_arrays
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.runs.held_weights import HeldWeights
-from vsim_tf.tasks.objectives import call_model, call_sides
+from vsim_tf.tasks.forward import call_elements, call_network
 
 
-def video_spec(config: ModelConfig) -> VideoBatch:
+def video_spec(config: Model) -> VideoBatch:
     """Shapes and types of a model's batches of any size and length."""
     tokens = tf.TensorSpec([None, None], tf.int32)
     return VideoBatch(
         ids=tf.TensorSpec([None], tf.string),
         input_ids=tokens,
         attention_mask=tokens,
-        frames=tf.TensorSpec([None, None, config.frame_embedding_size], tf.float16),
+        frames=tf.TensorSpec([None, None, config.frames.dim], tf.float16),
         num_frames=tf.TensorSpec([None], tf.int32),
-        tags=tf.TensorSpec([None, config.num_tags], tf.int8),
-        mlm_labels=tokens,
+        targets={"tags": tf.TensorSpec([None, config.num_tags], tf.int8)},
     )
 
 
@@ -43,11 +42,11 @@ class Embedder:
         strategy: where the replicas live; by default one device.
     """
 
-    def __init__(self, model: VideoModel, strategy: tf.distribute.Strategy | None = None):
+    def __init__(self, model: VideoNetwork, strategy: tf.distribute.Strategy | None = None):
         self.model, self.strategy = model, strategy or tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync // worker_shard()[1]
         videos = video_spec(model.config)
-        pairs = PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
+        pairs = PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
         self.videos = self._compiled(self._videos, videos)
         self.pairs = self._compiled(self._pairs, pairs)
         self.videos_and_tags = self._compiled(self._videos_and_tags, videos)
@@ -80,16 +79,16 @@ class Embedder:
 
     def _videos(self, batch: VideoBatch):
         """`[batch, dim]` float32 embeddings, not normalised."""
-        return call_model(self.model, batch, training=False).embedding
+        return call_network(self.model, batch, training=False).embedding
 
     def _videos_and_tags(self, batch: VideoBatch):
         """`[batch, dim]` embeddings and `[batch, tags]` tag probabilities."""
-        output = call_model(self.model, batch, training=False)
-        return output.embedding, tf.sigmoid(output.tag_logits)
+        output = call_network(self.model, batch, training=False)
+        return output.embedding, tf.sigmoid(output.logits["tags"])
 
     def _pairs(self, batch: PairBatch):
         """`[batch]` cosines."""
-        return losses.cosine(*(output.embedding for output in call_sides(self.model, batch, training=False)))
+        return losses.cosine(*(output.embedding for output in call_elements(self.model, batch, training=False)))
 
     def embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Embeddings:
         """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""
@@ -126,7 +125,8 @@ class Embedder:
     def similarities(self, batches: Iterable[tuple[tf.Tensor, PairBatch]]) -> tuple[np.ndarray, np.ndarray]:
         """Predicted and human similarity of all pairs of `numbered_batches`, `[pairs]` float32 each, in their order."""
         parts = [
-            (numbers, cosines.numpy(), batch.similarity.numpy()) for numbers, batch, cosines in self._results(self.pairs, batches)
+            (numbers, cosines.numpy(), batch.targets["similarity"].numpy())
+            for numbers, batch, cosines in self._results(self.pairs, batches)
         ]
         columns = zip(*parts, strict=True) if parts else ([], [], [])
         types = (np.int64, np.float32, np.float32)
@@ -147,7 +147,7 @@ class Embedder:
         parts, counts = [], []
         for numbers, batch, (embeddings, probabilities) in self._results(self.videos_and_tags, batches):
             parts.append((numbers, batch.ids.numpy(), embeddings.numpy()))
-            counts.append(np.array([count(probabilities.numpy(), batch.tags.numpy())]))
+            counts.append(np.array([count(probabilities.numpy(), batch.targets["tags"].numpy())]))
         width = counts[0].shape[1] if counts else 0
         (rows,) = gather_arrays(self.strategy, [_joined(counts, np.int64, width)])
         return self._in_order(parts), rows

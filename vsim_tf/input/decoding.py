@@ -16,7 +16,6 @@ from vsim_tf.records.schema import (
     FLOAT16_EXPONENT,
     FRAME_FEATURE,
     ID,
-    IGNORED_TOKEN,
     PAIR_SUFFIXES,
     SIMILARITY,
     TAG_ID,
@@ -102,7 +101,7 @@ def decode(records: Sequence[bytes], where: Callable[[int], str], kind: str, for
     with _bad_record_named(records, where, kind, form):
         features = [_features(record) for record in records]
         sides = [_decode_videos(features, suffix, form) for suffix in SUFFIXES[kind]]
-        return PairBatch(*sides, _similarity(features)) if kind == "pairs" else sides[0]
+        return PairBatch(*sides, {"similarity": _similarity(features)}) if kind == "pairs" else sides[0]
 
 
 def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[str]]:
@@ -178,8 +177,7 @@ def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoB
         attention_mask=mask[:, :text],
         frames=sample_frames(frames, form.max_frames, form.frame_positions(num_frames.max())).view(np.float16),
         num_frames=num_frames,
-        tags=multi_hot(tags, form.tags),
-        mlm_labels=np.full((len(ids), text), IGNORED_TOKEN, np.int32),
+        targets={"tags": multi_hot(tags, form.tags)},
     )
 
 

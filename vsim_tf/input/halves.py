@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from vsim_tf.config import ModelConfig
 from vsim_tf.records.schema import PairBatch, VideoBatch
 
 
@@ -27,22 +26,22 @@ class Halves(NamedTuple):
         return results[: tf.shape(short)[0]], results[tf.shape(short)[0] :]
 
 
-def halves_by_length(pairs: PairBatch, config: ModelConfig) -> Halves:
+def halves_by_length(pairs: PairBatch, trims_text: bool, trims_frames: bool) -> Halves:
     """Both sides together, sorted by what the model can trim of them, cut in the middle, each half trimmed to its longest."""
     sides = (pairs.first, pairs.second)
     input_ids, mask = (_stack([getattr(side, name) for side in sides], _padded) for name in ("input_ids", "attention_mask"))
     frames = _stack([side.frames for side in sides], _repeated)
     num_frames = tf.concat([side.num_frames for side in sides], axis=0)
     tokens = tf.reduce_sum(mask, axis=1)
-    places = tf.argsort(tokens * config.trims_text + num_frames * config.trims_frames, stable=True)
+    places = tf.argsort(tokens * trims_text + num_frames * trims_frames, stable=True)
 
     def half(rows):
-        text = tf.reduce_max(tf.gather(tokens, rows)) if config.trims_text else tf.shape(mask)[1]
-        length = tf.maximum(tf.reduce_max(tf.gather(num_frames, rows)), 1) if config.trims_frames else tf.shape(frames)[1]
+        text = tf.reduce_max(tf.gather(tokens, rows)) if trims_text else tf.shape(mask)[1]
+        length = tf.maximum(tf.reduce_max(tf.gather(num_frames, rows)), 1) if trims_frames else tf.shape(frames)[1]
         videos = (tf.gather(input_ids[:, :text], rows), tf.gather(mask[:, :text], rows), tf.gather(frames[:, :length], rows))
-        return VideoBatch((), *videos, tf.gather(num_frames, rows), (), ())
+        return VideoBatch((), *videos, tf.gather(num_frames, rows), {})
 
-    middle = tf.shape(pairs.similarity)[0]
+    middle = tf.shape(pairs.first.num_frames)[0]
     return Halves(half(places[:middle]), half(places[middle:]), places)
 
 

@@ -9,18 +9,19 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
 from vsim_tf.input.decoding import BatchFormat, decode
-from vsim_tf.input.masking import mask_tokens
 from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder, TrainingOrder
 from vsim_tf.input.record_lengths import RecordLengths
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.text.tokenizers import Tokenizer
 
 BATCHES_AHEAD = 4
 """Batches that are being decoded, or wait for their use."""
@@ -96,10 +97,9 @@ class RecordBatches:
             attention_mask=tokens,
             frames=tf.TensorSpec(frames, tf.float16),
             num_frames=tf.TensorSpec([None], tf.int32),
-            tags=tf.TensorSpec([None, len(form.tags)], tf.int8),
-            mlm_labels=tokens,
+            targets={"tags": tf.TensorSpec([None, len(form.tags)], tf.int8)},
         )
-        return videos if self.kind == "videos" else PairBatch(videos, videos, tf.TensorSpec([None], tf.float32))
+        return videos if self.kind == "videos" else PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
 
     def numbered(self, places: tf.data.Dataset, order: Order, end: int | None = None) -> tf.data.Dataset:
         """Numbers, `[batch]` int64, and the batch of them.
@@ -160,6 +160,26 @@ def numbered_batches(
     return without_threads(numbered)
 
 
+class Draw(NamedTuple):
+    """What a corruption of a batch draws its random numbers from.
+
+    Attributes:
+        seed: of the run and the step, `[2]` integers: the same seed gives the same numbers.
+        whole: rows and text positions of the global batch, for all of which numbers are drawn, so that those of a video do not
+            depend on which part of the batch it is in.
+        first_row: row of the global batch that is the first of this part.
+        tokenizer: of the titles.
+    """
+
+    seed: tf.Tensor
+    whole: tuple[int, int]
+    first_row: int
+    tokenizer: Tokenizer
+
+
+Corruption = Callable[[VideoBatch, Draw], VideoBatch]
+
+
 class TrainingData:
     """Endless shuffled batches, a function of the seed and the step. Each epoch is another permutation of all records.
 
@@ -168,8 +188,8 @@ class TrainingData:
         kind: "videos" or "pairs".
         batch_format: how records become batches.
         batch_size: global batch; the remainder of an epoch is dropped.
-        seed: of the order and of word masking.
-        mask_words: draw targets for the masked language model ("videos" only).
+        seed: of the order and of corruptions.
+        corruptions: what tasks make of a batch, one after the other.
         bucket: videos of similar length share a batch where batches are trimmed.
 
     Raises:
@@ -184,16 +204,18 @@ class TrainingData:
         batch_format: BatchFormat,
         batch_size: int,
         seed: int,
-        mask_words: bool = False,
+        corruptions: Sequence[Corruption] = (),
         bucket: bool = True,
     ):
-        self.kind, self.format, self.batch_size, self.seed, self.mask_words = kind, batch_format, batch_size, seed, mask_words
+        self.kind, self.format, self.batch_size, self.seed, self.corruptions = kind, batch_format, batch_size, seed, corruptions
         self.records = RecordBatches(files, kind, batch_format)
         self.bucket = bucket and batch_format.trims
         self.num_records = len(self.records.index)
         self.steps_per_epoch = self.num_records // batch_size
         if not self.steps_per_epoch:
-            raise UserError(f"--batch_size={batch_size}: more than the {self.num_records} {kind} to train on")
+            raise UserError(
+                f"batch_size={batch_size}: more than the {self.num_records} {kind} to train on", ["training.batch_size"]
+            )
 
     @tf.autograph.experimental.do_not_convert
     def batches(self, start_step: int = 0, rows: tuple[int, int] | None = None) -> tf.data.Dataset:
@@ -207,13 +229,13 @@ class TrainingData:
         order = TrainingOrder(self.num_records, self.batch_size, self.seed, self.records.lengths if self.bucket else None)
         steps = tf.data.Dataset.counter(start_step)
         batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(lambda _, batch: batch)
-        if self.mask_words:
-            batches = batches.enumerate(start_step).map(functools.partial(self._mask, first_row=first))
+        if self.corruptions:
+            batches = batches.enumerate(start_step).map(functools.partial(self._corrupted, first_row=first))
         return without_threads(batches)
 
-    def _mask(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:
-        tokenizer, seed = self.format.tokenizer, tf.stack([self.seed, step])
+    def _corrupted(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:
         whole = (self.batch_size, self.format.max_text_length)
-        special = list(tokenizer.special_ids)
-        ids, labels = mask_tokens(batch.input_ids, seed, tokenizer.vocab_size, tokenizer.mask_id, special, whole, first_row)
-        return batch._replace(input_ids=ids, mlm_labels=labels)
+        draw = Draw(tf.stack([self.seed, step]), whole, first_row, self.format.tokenizer)
+        for corrupt in self.corruptions:
+            batch = corrupt(batch, draw)
+        return batch

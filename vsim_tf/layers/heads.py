@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from vsim_tf.config import EncoderConfig
-from vsim_tf.layers.gelu import gelu
-from vsim_tf.layers.layer_norm import LayerNorm
+from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.layers.kernels.gelu import gelu
+from vsim_tf.layers.kernels.layer_norm import LayerNorm
 
 
 class MaskedLanguageModelHead(keras.layers.Layer):
-    """Dense → GELU → LayerNorm → product with the encoder's word table (tied) + a bias per word.
+    """Dense → GELU → LayerNorm → product with the encoder's token embeddings (tied) + a bias per token.
 
     The 2021 solution feeds it with the embedding-wide states, not the encoder's (quirk 15).
     """
@@ -19,7 +19,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         self.vocab_size = config.vocab_size
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.transform = keras.layers.Dense(
-            config.embedding_size, activation=gelu, kernel_initializer=initializer, name="transform"
+            config.token_dim, activation=gelu, kernel_initializer=initializer, name="transform"
         )
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="layer_norm")
 
@@ -28,7 +28,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         self.norm.build((*states_shape[:-1], self.transform.units))
         self.bias = self.add_weight(name="bias", shape=(self.vocab_size,), initializer="zeros")
 
-    def call(self, states, word_table):
-        """`[..., dim]` states and the `[vocab, embedding]` word table to `[..., vocab]` logits."""
+    def call(self, states, token_embeddings):
+        """`[..., dim]` states and `[vocab, embedding]` token embeddings to `[..., vocab]` logits."""
         x = self.norm(self.transform(states))
-        return ops.matmul(x, ops.transpose(ops.cast(word_table, x.dtype))) + ops.cast(self.bias, x.dtype)
+        return ops.matmul(x, ops.transpose(ops.cast(token_embeddings, x.dtype))) + ops.cast(self.bias, x.dtype)

@@ -4,8 +4,9 @@ import keras
 from keras import ops
 
 from vsim_tf.layers.dropout import Dropout
+from vsim_tf.layers.kernels.wide_dense import WideDense
+from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.layers.replicas import replicas_in_scope
-from vsim_tf.layers.wide_dense import WideDense
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -29,11 +30,6 @@ def batch_normalization(name: str) -> BatchNormalization:
     Not with one replica: synchronised variances are E[x²] − E[x]², which costs float32 a digit of the gate's gradient.
     """
     return BatchNormalization(synchronized=replicas_in_scope() > 1, name=name)
-
-
-def l2_normalize(x, axis=-1):
-    """x · rsqrt(max(Σx², 1e-12)): a zero vector stays zero, its gradient is multiplied by 10⁶ (quirk 43)."""
-    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
 
 
 class NeXtVLAD(keras.layers.Layer):

@@ -1,6 +1,6 @@
 """Leaving padding out: a video's frames move right behind its title, and what no video of the batch needs is cut off."""
 
-from keras import ops
+from vsim_tf.lazy import ops
 
 
 def packed_positions(mask):
@@ -8,7 +8,7 @@ def packed_positions(mask):
 
     Videos shorter than the longest are filled up with masked positions.
     """
-    masked = ops.cast(mask == 0, "int32")
+    masked = 1 - ops.cast(ops.cast(mask, "bool"), "int32")
     length = ops.shape(mask)[1]
     order = ops.argsort(ops.arange(length) + length * masked, axis=1)
     return order[:, : ops.max(ops.sum(1 - masked, axis=1))]

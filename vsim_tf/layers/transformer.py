@@ -1,4 +1,4 @@
-"""BERT and RoFormer encoders that take text, or text followed by frames, as one sequence.
+"""BERT and RoFormer encoders: token embeddings, and a stack of blocks over any sequence of states.
 
 BERT: Devlin et al. 2018, arXiv 1810.04805. RoFormer: Su et al. 2021, arXiv 2104.09864. Weights carry Hugging Face's names
 (`TransformerEncoder.named_weights`), so that published checkpoints fit.
@@ -8,54 +8,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from vsim_tf.config import EncoderConfig
 from vsim_tf.layers.dropout import Dropout
-from vsim_tf.layers.gelu import gelu
-from vsim_tf.layers.layer_norm import LayerNorm
-from vsim_tf.layers.packing import packed_positions, take_positions
-from vsim_tf.layers.wide_dense import WideDense
+from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.layers.kernels.gelu import gelu
+from vsim_tf.layers.kernels.layer_norm import LayerNorm
+from vsim_tf.layers.kernels.rows import rows
+from vsim_tf.layers.kernels.wide_dense import WideDense
+from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
 
 MASKED_SCORE = -10000.0
 """Added to the attention scores of masked keys (2021 solution, transformers 4.9)."""
-
-
-class NamedWeight:
-    """A weight under its Hugging Face name: a whole variable, or the query, key or value third of a fused one."""
-
-    def __init__(self, variable: keras.Variable, part: int | None = None):
-        self.variable = variable
-        self.part = part
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        shape = tuple(self.variable.shape)
-        return shape if self.part is None else (*shape[:-1], shape[-1] // 3)
-
-    def _columns(self) -> slice:
-        width = self.shape[-1]
-        return slice(None) if self.part is None else slice(self.part * width, (self.part + 1) * width)
-
-    def select(self, array: np.ndarray) -> np.ndarray:
-        """The part of an array shaped like the whole variable that belongs to this name."""
-        return np.asarray(array)[..., self._columns()]
-
-    def read(self) -> np.ndarray:
-        return self.select(self.variable.numpy())
-
-    def assign(self, value: np.ndarray):
-        whole = np.array(self.variable.numpy())
-        whole[..., self._columns()] = value
-        self.variable.assign(whole)
-
-
-def dense_weights(name: str, layer: keras.layers.Dense) -> dict[str, NamedWeight]:
-    """Hugging Face names of a Dense layer's kernel and bias."""
-    return {f"{name}/kernel": NamedWeight(layer.kernel), f"{name}/bias": NamedWeight(layer.bias)}
-
-
-def norm_weights(name: str, layer: LayerNorm) -> dict[str, NamedWeight]:
-    """Hugging Face names of a LayerNorm's scale and offset."""
-    return {f"{name}/gamma": NamedWeight(layer.gamma), f"{name}/beta": NamedWeight(layer.beta)}
 
 
 def sinusoid_table(positions: int, width: int) -> np.ndarray:
@@ -76,16 +38,6 @@ def rotate(x, sinusoid):
     pairs = ops.reshape(x, (*ops.shape(x)[:-1], -1, 2))
     turned = ops.reshape(ops.stack([-pairs[..., 1], pairs[..., 0]], axis=-1), ops.shape(x))
     return x * cosine + turned * sine
-
-
-def rows(x, training):
-    """`[batch, positions, dim]` as `[batch * positions, dim]` for a Dense layer, in training as it is.
-
-    On a matrix TensorFlow computes product, bias and GELU as one operation; on more axes Keras puts a reshape between
-    product and bias, which keeps them apart. Training gains nothing by it, and the one operation does not survive that
-    memory runs out.
-    """
-    return x if training else ops.reshape(x, (-1, x.shape[-1]))
 
 
 class SelfAttention(keras.layers.Layer):
@@ -180,7 +132,7 @@ class TextEmbedding(keras.layers.Layer):
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
         self.dropout = Dropout(config.hidden_dropout, name="embedding_dropout")
         self.project = None
-        if config.embedding_size != config.hidden_size:
+        if config.token_dim != config.hidden_size:
             self.project = keras.layers.Dense(config.hidden_size, name="project")
 
     def build(self, input_ids_shape=None):
@@ -189,14 +141,14 @@ class TextEmbedding(keras.layers.Layer):
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
         def table(name, rows):
-            return self.add_weight(name=name, shape=(rows, config.embedding_size), initializer=initializer)
+            return self.add_weight(name=name, shape=(rows, config.token_dim), initializer=initializer)
 
         self.word = table("word", config.vocab_size)
         self.token_type = table("token_type", config.type_vocab_size)
         self.position = table("position", config.max_positions) if config.kind == "bert" else None
-        self.norm.build((None, None, config.embedding_size))
+        self.norm.build((None, None, config.token_dim))
         if self.project:
-            self.project.build((None, None, config.embedding_size))
+            self.project.build((None, None, config.token_dim))
 
     def call(self, input_ids, training=None):
         """`[batch, text]` token ids to `[batch, text, hidden]`."""
@@ -218,14 +170,11 @@ class TextEmbedding(keras.layers.Layer):
 
 
 class TransformerEncoder(keras.layers.Layer):
-    """BERT or RoFormer over text, or over text followed by frame vectors.
+    """BERT or RoFormer: token embeddings, and the bare stack of transformer blocks over any sequence of states.
 
     Args:
         config: sizes and kind.
         pooler: add BERT's pooler, tanh(Dense([CLS])).
-
-    Frames enter after the text embedding's LayerNorm and dropout and get no position, token type or LayerNorm of their own;
-    in RoFormer the rotary positions run on over them (2021 solution, docs/facts.md 3.4 and 3.5).
     """
 
     def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs):
@@ -240,8 +189,8 @@ class TransformerEncoder(keras.layers.Layer):
             else None
         )
 
-    def build(self, input_ids_shape=None):
-        del input_ids_shape
+    def build(self, states_shape=None):
+        del states_shape
         config = self.config
         shape = (None, None, config.hidden_size)
         self.embedding.build((None, None))
@@ -250,70 +199,47 @@ class TransformerEncoder(keras.layers.Layer):
         if self.pooler:
             self.pooler.build((None, config.hidden_size))
         self.sinusoid = None
-        if config.kind == "roformer":  # a trainable weight, as in transformers 4.9 (quirk 18)
+        if config.is_rotary:  # a trainable weight, as in transformers 4.9 (quirk 18)
             table = sinusoid_table(config.max_positions, config.hidden_size // config.num_heads)
             self.sinusoid = self.add_weight(
                 name="sinusoid", shape=table.shape, initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype)
             )
 
-    def call(
-        self,
-        input_ids,
-        attention_mask,
-        frame_vectors=None,
-        frame_mask=None,
-        text_positions=None,
-        pack=False,
-        first_only=False,
-        training=None,
-    ):
-        """States of all positions.
+    def embed(self, input_ids, training=None):
+        """Embedded tokens `[batch, text, hidden]` of ids `[batch, text]`."""
+        if not self.built:
+            self.build()
+        return self.embedding(input_ids, training=training)
+
+    def call(self, states, attention_mask, positions, first_only=False, training=None):
+        """Contextual states of all positions.
 
         Args:
-            input_ids, attention_mask: `[batch, text]` integers.
-            frame_vectors: `[batch, frames, hidden]`, or None for text alone.
-            frame_mask: `[batch, frames]`, 1 at real frames; masked frames are no attention keys.
-            text_positions: rotary position of the first frame, so that it does not depend on how much padding was
-                trimmed; by default it follows the text as given.
-            pack: leave padding out (`packing.packed_positions`).
+            states: `[batch, length, hidden]`.
+            attention_mask: `[batch, length]`, 1 or True at positions that are attended to.
+            positions: for rotary embeddings, `[length]` or `[batch, length]` integers; BERT ignores them.
             first_only: return the state of the first position alone, `[batch, 1, hidden]`; the last block computes no
                 other.
 
         Returns:
-            `[batch, text + frames, hidden]`, or fewer positions if packed.
+            `[batch, length, hidden]`.
         """
-        x = self.embedding(input_ids, training=training)
-        mask, frames = ops.cast(attention_mask, x.dtype), 0
-        if frame_vectors is not None:
-            frames = ops.shape(frame_vectors)[1]
-            x = ops.concatenate([x, ops.cast(frame_vectors, x.dtype)], axis=1)
-            mask = ops.concatenate([mask, ops.cast(frame_mask, x.dtype)], axis=1)
-        sinusoid = self._sinusoid(ops.shape(input_ids)[1], frames, text_positions)
-        if pack:
-            order = packed_positions(mask)
-            x, mask = take_positions(x, order), ops.take_along_axis(mask, order, axis=1)
-            sinusoid = None if sinusoid is None else ops.take(sinusoid, order, axis=0)[:, None]
-        score_bias = ((1.0 - mask) * MASKED_SCORE)[:, None, None, :]
+        score_bias = ((1.0 - ops.cast(attention_mask, states.dtype)) * MASKED_SCORE)[:, None, None, :]
+        sinusoid = self._sinusoid(positions)
         for block in self.blocks[:-1]:
-            x = block(x, score_bias, sinusoid, training=training)
-        return self.blocks[-1](x, score_bias, sinusoid, first_only=first_only, training=training)
+            states = block(states, score_bias, sinusoid, training=training)
+        return self.blocks[-1](states, score_bias, sinusoid, first_only=first_only, training=training)
 
-    def _sinusoid(self, text, frames, text_positions):
-        """Rotary angles of `text` positions and of `frames` from `text_positions` on; None in BERT."""
+    def _sinusoid(self, positions):
+        """Rotary angles of positions, with an axis for the heads where they are of each video; None in BERT."""
         if self.sinusoid is None:
             return None
-        start = text if text_positions is None else text_positions
-        return ops.concatenate([self.sinusoid[:text], self.sinusoid[start : start + frames]], axis=0)
+        angles = ops.take(self.sinusoid, positions, axis=0)
+        return angles[:, None] if len(angles.shape) == 3 else angles
 
     def pool(self, states):
         """BERT's pooler: `[batch, positions, hidden]` to `[batch, hidden]`."""
         return self.pooler(states[:, 0])
-
-    def embedding_variables(self) -> list[keras.Variable]:
-        """The embedding block: word, type and position tables and LayerNorm (the projection is not part of it)."""
-        project = self.embedding.project
-        apart = set() if project is None else {id(v) for v in project.trainable_variables}
-        return [v for v in self.embedding.trainable_variables if id(v) not in apart]
 
     def named_weights(self) -> dict[str, NamedWeight]:
         """Weights by their Hugging Face TensorFlow name, without the model's prefix."""

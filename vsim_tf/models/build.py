@@ -1,20 +1,35 @@
-"""The two architectures and how to build one from its configuration."""
+"""A model with all its weights made."""
 
+from collections.abc import Iterable
+from typing import Protocol
+
+import keras
 from keras import ops
 
-from vsim_tf.config import ModelConfig
-from vsim_tf.models.mix_nextvlad import MixNextVLAD
-from vsim_tf.models.uniter import Uniter
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.components import require
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.network import VideoNetwork
 
 
-def build_model(config: ModelConfig, pretraining: bool = False) -> VideoModel:
-    """A model with all its weights made; `pretraining` adds the heads that only pre-training needs."""
-    if config.architecture == "mix_nextvlad":
-        model = MixNextVLAD(config)
-    else:
-        model = Uniter(config, mlm_head=pretraining and "mlm" in config.pretrain_losses)
-    text = ops.zeros((1, config.max_text_length), "int32")
-    frames = ops.zeros((1, config.max_frames, config.frame_embedding_size))
-    model(input_ids=text, attention_mask=text, frames=frames, num_frames=ops.zeros((1,), "int32"))
-    return model
+class AddsHeads(Protocol):
+    """A task, as far as building a network is concerned."""
+
+    def add_heads(self, network: VideoNetwork) -> None:
+        """Adds heads to a network that is not built yet; those that its call does not build must be built here."""
+
+
+def build_network(model: Model, tasks: Iterable[AddsHeads] = ()) -> VideoNetwork:
+    """The network of a model with the heads of some tasks; without tasks, it embeds.
+
+    Raises:
+        UserError: the vocabulary's size is not known.
+    """
+    require(model.encoder.vocab_size > 0, "vocab_size=0: the vocabulary is not known", "encoder.vocab_size")
+    network = model.network()
+    with keras.name_scope(network.name):
+        for task in tasks:
+            task.add_heads(network)
+    text = ops.zeros((1, model.text.max_length), "int32")
+    frames = ops.zeros((1, model.frames.max_frames, model.frames.dim))
+    network(input_ids=text, attention_mask=text, frames=frames, num_frames=ops.zeros((1,), "int32"))
+    return network

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from vsim_tf.config import EncoderConfig
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import read_json_object
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
 
 SINUSOIDS = "encoder/embed_positions/embeddings"

@@ -2,26 +2,38 @@
 
 from typing import Any, NamedTuple
 
+from vsim_tf.models.sequence import Sequence
+
 
 class VideoOutput(NamedTuple):
     """Result of a model on a batch of videos.
 
     Attributes:
         embedding: `[batch, embedding_size]`, not normalised.
-        tag_logits: `[batch, tags]`.
-        token_states: Uniter: embedding-wide states of all positions, `[batch, text + frames, embedding_size]`.
-        expert_logits: MixNextVLAD: tag logits of each expert, a list of `[batch, tags]`.
-        expert_vectors: MixNextVLAD: each expert's frame vector v_k, a list of `[batch, vlad_hidden_size]`.
-        expert_embeddings: MixNextVLAD: each expert's embedding e_k, a list of `[batch, embedding_size]`.
-        text_vector: MixNextVLAD: mapped text t, `[batch, vlad_hidden_size]`.
-        gate: MixNextVLAD: weight of each expert, `[batch, experts]`.
+        logits: of the heads that the model was built with, by name: "tags", `[batch, tags]`.
+        sequence: single-stream: embedding-wide states of all positions.
+        experts: MixNextVLAD: what its losses need.
     """
 
     embedding: Any
-    tag_logits: Any
-    token_states: Any = None
-    expert_logits: Any = ()
-    expert_vectors: Any = ()
-    expert_embeddings: Any = ()
-    text_vector: Any = None
-    gate: Any = None
+    logits: dict[str, Any]
+    sequence: Sequence | None = None
+    experts: "Experts | None" = None
+
+
+class Experts(NamedTuple):
+    """Parts of a mixture.
+
+    Attributes:
+        logits: tag logits of each expert, a list of `[batch, tags]`; empty without tag heads.
+        vectors: each expert's frame vector v_k, a list of `[batch, vlad_size]`.
+        embeddings: each expert's embedding e_k, a list of `[batch, embedding_size]`.
+        text: mapped text t, `[batch, vlad_size]`.
+        gate: weight of each expert, `[batch, experts]`.
+    """
+
+    logits: list[Any]
+    vectors: list[Any]
+    embeddings: list[Any]
+    text: Any
+    gate: Any

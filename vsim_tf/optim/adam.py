@@ -5,16 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from vsim_tf.config import Schedule
-
-
-def learning_rate(schedule: Schedule, step: tf.Tensor) -> tf.Tensor:
-    """Rate for the update after `step` completed ones: peak·i/warm-up, then linear to 0 at the horizon (docs/facts.md 4.2)."""
-    i = tf.cast(step, tf.float32)
-    warmup, horizon = float(schedule.warmup), float(schedule.horizon)
-    rising = schedule.peak * (i / max(warmup, 1.0))
-    falling = schedule.peak * (1.0 - (tf.minimum(i, horizon) - warmup) / (horizon - warmup))
-    return tf.where(i < warmup, rising, falling)
+from vsim_tf.optim.schedules import Schedule
 
 
 class Update(NamedTuple):
@@ -41,14 +32,12 @@ class GroupAdam:
     Args:
         groups: variables of each group, in the order of their updates. Make the optimizer under the strategy's scope.
         schedules: learning rate of each group.
-        max_norm: largest norm of all gradients together, after their sum over replicas; longer ones are scaled to it, so that
-            their direction stays (Pascanu et al. 2013, arXiv 1211.5063). 0 for any.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule], max_norm: float = 0.0):
-        self.schedules, self.max_norm = schedules, max_norm
+    def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule]):
+        self.schedules = schedules
         self.variables = list({id(v): v.value for group in groups.values() for v in group}.values())
         self.updates = [
             Update(name, v.path, v.value, _zeros_like(v), _zeros_like(v)) for name, group in groups.items() for v in group
@@ -58,15 +47,22 @@ class GroupAdam:
 
     def learning_rates(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
         """Rate of each group for the update after `step` completed ones."""
-        return {name: learning_rate(schedule, step) for name, schedule in self.schedules.items()}
+        return {name: schedule.rate(step) for name, schedule in self.schedules.items()}
 
-    def apply(self, gradients: list, step: tf.Tensor):
-        """Sums this replica's gradients (one for each of `variables`, None where there is none) over replicas, applies them."""
+    def apply(self, gradients: list, step: tf.Tensor, max_norm: tf.Tensor | None = None):
+        """Sums gradients over replicas and applies them.
+
+        Args:
+            gradients: of this replica, one for each of `variables`, None where there is none.
+            step: completed updates.
+            max_norm: largest norm of all summed gradients together; longer ones are scaled to it, so that their direction stays
+                (Pascanu et al. 2013, arXiv 1211.5063). None for any.
+        """
         context = tf.distribute.get_replica_context()
         present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients, strict=True) if g is not None]
         summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [g for _, g in present])
-        if self.max_norm:
-            summed, _ = tf.clip_by_global_norm(summed, self.max_norm)  # all nan if one is not finite, which stops the run
+        if max_norm is not None:
+            summed, _ = tf.clip_by_global_norm(summed, max_norm)  # all nan if one is not finite, which stops the run
         gradient_of = dict(zip((v.ref() for v, _ in present), summed, strict=True))
         rates, count = self.learning_rates(step), tf.cast(step + 1, tf.float32)
         beta_powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))

@@ -44,4 +44,5 @@ class RankLabels:
 
     def __call__(self, batch: PairBatch) -> PairBatch:
         """The batch with labels for similarities, which must be among those given."""
-        return batch._replace(similarity=tf.gather(self.labels, tf.searchsorted(self.similarities, batch.similarity)))
+        rows = tf.searchsorted(self.similarities, batch.targets["similarity"])
+        return batch._replace(targets={"similarity": tf.gather(self.labels, rows)})

@@ -37,8 +37,8 @@ class VideoBatch(NamedTuple):
         attention_mask: 1 at tokens and 0 at padding, `[batch, text]` int32.
         frames: frame features, positions after the last frame repeat it, `[batch, frames, dim]` float16.
         num_frames: number of sampled frames, `[batch]` int32.
-        tags: multi-hot tags, columns by ascending tag id, `[batch, tags]` int8.
-        mlm_labels: original token where a token is to be predicted, else -100, `[batch, text]` int32.
+        targets: what tasks predict, by name: "tags", multi-hot with columns by ascending tag id, `[batch, tags]` int8; and what
+            corruptions add.
     """
 
     ids: Any
@@ -46,8 +46,12 @@ class VideoBatch(NamedTuple):
     attention_mask: Any
     frames: Any
     num_frames: Any
-    tags: Any
-    mlm_labels: Any
+    targets: dict[str, Any]
+
+    @property
+    def elements(self) -> "tuple[VideoBatch, ...]":
+        """The videos of each example."""
+        return (self,)
 
     def without_ids(self) -> "VideoBatch":
         """The numbers alone."""
@@ -55,11 +59,21 @@ class VideoBatch(NamedTuple):
 
 
 class PairBatch(NamedTuple):
-    """A batch of scored pairs: `first` and `second` are `VideoBatch`, `similarity` is `[batch]` float32 in [0, 1]."""
+    """A batch of labelled pairs.
+
+    Attributes:
+        first, second: the pair elements.
+        targets: "similarity", `[batch]` float32 in [0, 1].
+    """
 
     first: VideoBatch
     second: VideoBatch
-    similarity: Any
+    targets: dict[str, Any]
+
+    @property
+    def elements(self) -> tuple[VideoBatch, ...]:
+        """The videos of each example."""
+        return (self.first, self.second)
 
     def without_ids(self) -> "PairBatch":
         """The numbers alone."""

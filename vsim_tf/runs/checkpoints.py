@@ -5,12 +5,13 @@ its index has got its name: a process that is killed at any moment leaves comple
 which the next start removes.
 """
 
+import contextlib
 import logging
 import math
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import google_crc32c
@@ -20,8 +21,9 @@ from google.protobuf.message import DecodeError
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError, system_reason
 from vsim_tf.io.files import sync
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.models.network import VideoNetwork, is_random_state
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.runs.checkpoint_files import (
     BEST,
     LAST,
@@ -31,6 +33,7 @@ from vsim_tf.runs.checkpoint_files import (
     resuming_state,
     saved_checkpoints,
 )
+from vsim_tf.runs.stage import Selection
 
 KEPT_STATES = 2
 """So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
@@ -43,26 +46,20 @@ DAMAGES = (tf.errors.OpError, LookupError, ValueError, RuntimeError, DecodeError
 logger = logging.getLogger(__name__)
 
 
-def _is_seed(variable) -> bool:
-    return "seed_generator" in variable.path
-
-
-def model_weights(model: VideoModel) -> dict[str, tf.Variable]:
+def model_weights(model: VideoNetwork) -> dict[str, tf.Variable]:
     """Weights and BatchNorm statistics by their path, e.g. `encoder/block_0/attention/qkv/kernel`."""
-    weights = {v.path.removeprefix(f"{model.name}/"): v.value for v in model.weights if not _is_seed(v)}
-    assert len(weights) == sum(not _is_seed(v) for v in model.weights), "two weights share a path"
-    return weights
+    return {name: variable.value for name, variable in model.weights_by_name().items()}
 
 
-def random_states(model: VideoModel) -> dict[str, tf.Variable]:
+def random_states(model: VideoNetwork) -> dict[str, tf.Variable]:
     """States of the dropout generators, numbered: Keras neither saves them nor names them the same in every process."""
-    return {str(i): v.value for i, v in enumerate(v for v in model.non_trainable_variables if _is_seed(v))}
+    return {str(i): v.value for i, v in enumerate(v for v in model.non_trainable_variables if is_random_state(v))}
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def restore_weights(model: VideoModel, checkpoint: str | os.PathLike):
+def restore_weights(model: VideoNetwork, checkpoint: str | os.PathLike):
     """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
 
     Raises:
@@ -166,29 +163,37 @@ def _remove_unfinished(folder: Path, kind: str):
 class TrainingState:
     """Everything that a run needs to continue as if it had not stopped.
 
+    With an average of weights, `weights` of checkpoints are the average, for every reader but this one, and the trained ones
+    stand beside them.
+
     Attributes:
         step: completed updates.
         evaluated: step of the newest evaluation that has been compared with the best; -1 before the first.
-        best_value, best_step: the highest evaluation so far and its step; -inf and 0 before the first.
+        best_value, best_step: the best evaluation so far and its step; infinitely bad and 0 before the first.
         whole: False when a complete run has been restored that has given up its optimizer's moments.
     """
 
-    def __init__(self, model: VideoModel, optimizer: GroupAdam):
-        self.name = model.config.name
+    def __init__(self, network: VideoNetwork, optimizer: GroupAdam, selection: Selection, average: WeightAverage | None = None):
+        self.name, self.average = network.config.name, average
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.evaluated = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self.best_value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
+        self.best_value = tf.Variable(selection.worst, dtype=tf.float64, trainable=False)
         self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         counters = {
             "step": self.step, "evaluated": self.evaluated, "best_value": self.best_value, "best_step": self.best_step,
         }  # fmt: skip
-        self.weights, self.random_states = model_weights(model), random_states(model)
+        self.weights, self.random_states = model_weights(network), random_states(network)
+        self.averages = _averages(network) if average else {}
         self.slots = optimizer.slots
         self._initial = [(v, v.numpy()) for v in (*self.weights.values(), *self.random_states.values(), *counters.values())]
-        self._whole = tf.train.Checkpoint(weights=self.weights, random_states=self.random_states, slots=self.slots, **counters)
-        self._weights_only = tf.train.Checkpoint(weights=self.weights)
+        evaluated = self.weights | self.averages
+        trained = {"trained": {name: self.weights[name] for name in self.averages}} if average else {}
+        self._whole = tf.train.Checkpoint(
+            weights=evaluated, random_states=self.random_states, slots=self.slots, **counters, **trained
+        )
+        self._weights_only = tf.train.Checkpoint(weights=evaluated)
         self._complete = tf.train.Checkpoint(
-            weights=self.weights, **counters, **{MOMENTS_REMOVED: tf.Variable(True, trainable=False)}
+            weights=evaluated, **counters, **{MOMENTS_REMOVED: tf.Variable(True, trainable=False)}
         )
         self.whole = True
 
@@ -199,6 +204,32 @@ class TrainingState:
             variable.assign(value)
         for slot in self.slots.values():
             slot.assign(tf.zeros_like(slot))
+        self.start_average()
+
+    def start_average(self):
+        """The average of no step: the weights as they are."""
+        for name, average in self.averages.items():
+            average.assign(self.weights[name])
+
+    def update_average(self, strategy: tf.distribute.Strategy):
+        """Follows the weights of a completed step."""
+        for name, average in self.averages.items():
+            strategy.extended.update(average, self._follow, args=(self.weights[name], self.step))
+
+    def _follow(self, average, weight, step):
+        average.assign(self.average.update(average, weight, step))
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside it, the network has the averaged weights, where there are any."""
+        trained = {name: self.weights[name].numpy() for name in self.averages}
+        for name, average in self.averages.items():
+            self.weights[name].assign(average)
+        try:
+            yield
+        finally:
+            for name, value in trained.items():
+                self.weights[name].assign(value)
 
     def summary(self) -> dict[str, int | float]:
         """What tells this state from others: step, last evaluation, best value, and a checksum of weights and dropout seeds."""
@@ -290,7 +321,14 @@ class TrainingState:
         """Removes states and best weights that newer ones have made superfluous."""
         for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
             _remove(checkpoint)
-        kept = f"ckpt-{self.best_step.numpy()}" if self.best_value > -math.inf else None
+        kept = f"ckpt-{self.best_step.numpy()}" if math.isfinite(self.best_value.numpy()) else None
         for checkpoint in saved_checkpoints(folder, BEST):
             if checkpoint.name != kept:
                 _remove(checkpoint)
+
+
+def _averages(network: VideoNetwork) -> dict[str, tf.Variable]:
+    """A second variable for every trainable weight."""
+    trainable = {id(v) for v in network.trainable_variables}
+    weights = {name: v.value for name, v in network.weights_by_name().items() if id(v) in trainable}
+    return {name: tf.Variable(value, trainable=False) for name, value in weights.items()}

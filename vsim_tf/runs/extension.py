@@ -1,37 +1,35 @@
 """More steps for a run that is finished or was stopped, where its completed updates are those of the longer run as well."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsim_tf.config import Schedule, StageConfig
+import numpy as np
+
 from vsim_tf.errors import UserError
+from vsim_tf.optim.schedules import Schedule
 from vsim_tf.runs.checkpoint_files import LAST, path_for_tensorflow, saved_checkpoints
 from vsim_tf.runs.settings import Difference
+from vsim_tf.runs.stage import Stage
 
 TOTAL_STEPS = "training.total_steps"
-SCHEDULES = ("head_schedule", "encoder_schedule")
-
-
-def rate(schedule: Schedule, step: int) -> float:
-    """Learning rate of the update after `step` completed ones, as `optimizers.learning_rate` has it."""
-    if step < schedule.warmup:
-        return schedule.peak * step / schedule.warmup
-    return schedule.peak * (1 - (min(step, schedule.horizon) - schedule.warmup) / (schedule.horizon - schedule.warmup))
+GROUPS = "training.groups."
 
 
 def same_rates(one: Schedule, other: Schedule, updates: int) -> bool:
     """Whether the first so many updates have the same learning rates under both schedules."""
-    return one == other or all(rate(one, step) == rate(other, step) for step in range(updates))
+    steps = np.arange(updates)
+    return one == other or bool(np.array_equal(one.rate(steps), other.rate(steps)))
 
 
 def asks_for_more_steps(differing: Sequence[Difference]) -> bool:
     """Whether more steps, and at most other schedules, are all that is asked for."""
-    allowed = (TOTAL_STEPS, *(f"training.{name}." for name in SCHEDULES))
+    allowed = (TOTAL_STEPS, GROUPS)
     more = any(path == TOTAL_STEPS and type(there) is int and there < asked for path, there, asked in differing)
     return more and all(difference.path.startswith(allowed) for difference in differing)
 
 
-def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
+def require_extensible(folder: Path, there: Stage, asked: Stage):
     """Checks that the run of a folder can be continued to the steps asked for.
 
     Raises:
@@ -39,8 +37,8 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
     """
     checkpoints = saved_checkpoints(folder, LAST)
     completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
-    for name in SCHEDULES:
-        if not same_rates(getattr(there, name), getattr(asked, name), completed):
+    for name in asked.groups:
+        if not same_rates(there.groups[name].schedule, asked.groups[name].schedule, completed):
             raise _other_rates(folder, there, asked, name, completed)
     if checkpoints and not _has_moments(checkpoints[0]):
         raise UserError(
@@ -49,16 +47,16 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
         )
 
 
-def _other_rates(folder: Path, there: StageConfig, asked: StageConfig, name: str, completed: int) -> UserError:
-    old, new = getattr(there, name).to_dict(), getattr(asked, name).to_dict()
+def _other_rates(folder: Path, there: Stage, asked: Stage, name: str, completed: int) -> UserError:
+    old, new = (stage.groups[name].schedule.to_dict() for stage in (there, asked))
     changed = [key for key in old if old[key] != new[key]]
-    kept = " ".join(f"training.{name}.{key}={old[key]}" for key in changed)
-    zero = f" (then the rate is 0 from step {old['horizon']} on)" if old["horizon"] <= there.total_steps else ""
+    kept = " ".join(f"{GROUPS}{name}.schedule.{key}={old[key]}" for key in changed)
+    zero = f" (then the rate is 0 from step {old['horizon']} on)" if old.get("horizon", math.inf) <= there.total_steps else ""
     return UserError(
         f"{folder} holds a run of {there.total_steps} steps that cannot be extended to {asked.total_steps} with this schedule:"
         f" the learning rates of its {completed} completed updates would have been others. Add {kept}{zero}, or train all steps"
         " in another --output_dir",
-        fields=[f"training.{name}.{key}" for key in changed],
+        fields=[f"{GROUPS}{name}.schedule.{key}" for key in changed],
     )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vsim_tf.config import ModelConfig
 from vsim_tf.io.disk_space import format_bytes
 from vsim_tf.io.memory import available_memory
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.runs.checkpoints import model_weights, restore_weights
 
 VIDEOS_AT_A_TIME = 4096
@@ -28,7 +28,7 @@ class HeldWeights:
         videos: how many videos are to be embedded between two turns.
     """
 
-    def __init__(self, model: VideoModel, checkpoints: Sequence[str]):
+    def __init__(self, model: VideoNetwork, checkpoints: Sequence[str]):
         self.model, self.count = model, len(set(checkpoints))
         self.needed = self.count * sum(value.shape.num_elements() * value.dtype.size for value in model_weights(model).values())
         self.budget = int(MEMORY_SHARE * available_memory())
@@ -59,7 +59,7 @@ class HeldWeights:
         return f"weights of {self.count} checkpoints are restored for every {self.videos:,} videos: they are {sizes}"
 
 
-def assign_weights(model: VideoModel, weights: dict[str, np.ndarray]):
+def assign_weights(model: VideoNetwork, weights: dict[str, np.ndarray]):
     """Fills every weight of a model from arrays by `model_weights`' names.
 
     Raises:
@@ -78,6 +78,6 @@ def assign_weights(model: VideoModel, weights: dict[str, np.ndarray]):
         value.assign(weights[name])
 
 
-def video_bytes(config: ModelConfig) -> int:
-    """Memory of one decoded video of full length: float16 frames, three rows of int32 tokens, int8 tags."""
-    return 2 * config.max_frames * config.frame_embedding_size + 3 * 4 * config.max_text_length + config.num_tags
+def video_bytes(config: Model) -> int:
+    """Memory of one decoded video of full length: float16 frames, two rows of int32 tokens, int8 tags."""
+    return 2 * config.frames.max_frames * config.frames.dim + 2 * 4 * config.text.max_length + config.num_tags

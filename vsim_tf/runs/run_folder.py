@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_object
+from vsim_tf.models.architectures import Model
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
+from vsim_tf.runs.migration import migrate_flat_config
 from vsim_tf.runs.settings import differences, other_settings
+from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ class RunSettings:
     """
 
     kind: str
-    model: ModelConfig
-    training: StageConfig
+    model: Model
+    training: Stage
     tokenizer: Tokenizer
     tags: np.ndarray
     data: dict[str, Any]
@@ -146,9 +148,9 @@ def _require_same(folder: Path, settings: RunSettings):
         raise other_settings(folder, settings.kind, differing)
 
 
-def _stage(folder: Path, config: dict[str, Any]) -> StageConfig:
+def _stage(folder: Path, config: dict[str, Any]) -> Stage:
     try:
-        return StageConfig.from_dict(config["training"])
+        return Stage.from_dict(config["training"])
     except UserError as error:
         raise UserError(f"{folder / CONFIG}: {error}") from None
 
@@ -189,23 +191,26 @@ def read_config(folder: Path) -> dict[str, Any]:
     damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
     if damaged:
         raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; remove {folder} to retrain it")
-    return config
+    try:
+        return migrate_flat_config(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: a setting is missing or of another type: {error}; remove {folder} to retrain it") from None
 
 
-def read_model_config(folder: Path) -> ModelConfig:
+def read_model_config(folder: Path) -> Model:
     """The model that a run folder holds."""
     try:
-        return ModelConfig.from_dict(read_config(folder)["model"])
+        return Model.from_dict(read_config(folder)["model"])
     except UserError as error:
         raise UserError(f"{folder / CONFIG}: {error}") from None
 
 
-def read_batch_format(folder: Path, model: ModelConfig) -> "BatchFormat":
+def read_batch_format(folder: Path, model: Model) -> "BatchFormat":
     """How records become batches for the model of a run folder; raises as `read_vocabularies` does."""
     return batch_format(model, *read_vocabularies(folder, model))
 
 
-def read_vocabularies(folder: Path, model: ModelConfig) -> tuple[Tokenizer, np.ndarray]:
+def read_vocabularies(folder: Path, model: Model) -> tuple[Tokenizer, np.ndarray]:
     """The tokenizer and the tag list of a run folder.
 
     Raises:
@@ -221,12 +226,12 @@ def read_vocabularies(folder: Path, model: ModelConfig) -> tuple[Tokenizer, np.n
     return tokenizer, tags
 
 
-def batch_format(model: ModelConfig, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
+def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
     """How records become batches for a model."""
     from vsim_tf.input.pipeline import BatchFormat
 
     return BatchFormat(
-        tokenizer, tags, model.max_text_length, model.max_frames, model.frame_embedding_size, model.trims_text, model.trims_frames
+        tokenizer, tags, model.text.max_length, model.frames.max_frames, model.frames.dim, model.trims_text, model.trims_frames
     )
 
 

@@ -1,11 +1,13 @@
 """Whether the settings in a run folder are those asked for, and the error that says what differs."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.errors import UserError
+from vsim_tf.models.architectures import Model
+from vsim_tf.runs.stage import Stage
 
 FREE_TO_CHANGE = ("training.val_batch_size",)
 """Settings with which a run may resume though they changed: evaluation does not depend on them, and memory may ask for it."""
@@ -30,10 +32,14 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Differenc
 
     A setting that an older run did not know has its default.
     """
-    unsaid = _flat({"model": ModelConfig.defaults(), "training": StageConfig.defaults()})
-    there, asked = unsaid | _flat(found), _flat(wanted)
+    there, asked = _flat(_with_defaults(found)), _flat(wanted)
     paths = sorted(path for path in there | asked if there.get(path) != asked.get(path))
     return [Difference(path, there.get(path), asked.get(path)) for path in paths if path not in FREE_TO_CHANGE]
+
+
+def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    complete = {"model": Model.from_dict(config["model"]).to_dict(), "training": Stage.from_dict(config["training"]).to_dict()}
+    return config | json.loads(json.dumps(complete))
 
 
 def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:

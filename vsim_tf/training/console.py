@@ -17,7 +17,6 @@ SCORE = (int, float, type(None))
 SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
 
 
-
 def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
     """A table of what is about to run: model, device, data, schedule."""
     import tensorflow as tf
@@ -27,13 +26,14 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
     model, training = settings.model, settings.training
     encoder = model.encoder
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    rates = " and ".join(f"{group.schedule.peak:g} ({name})" for name, group in training.groups.items())
     rows = {
         "model": f"{model.name}: {encoder.kind} {encoder.num_layers} x {encoder.hidden_size}, vocabulary {encoder.vocab_size:,}",
-        "embedding": f"{model.embedding_size} numbers, {model.num_tags:,} tags, {model.tag_loss} tag loss",
+        "embedding": f"{model.embedding_size} numbers, {model.num_tags:,} tags",
+        "tasks": ", ".join(f"{name} ({task.type_name}) x {task.weight:g}" for name, task in training.tasks.items()),
         "device": f"{strategy.num_replicas_in_sync} x {devices[0].device_type}, {training.precision}",
         "data": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
-        "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {training.encoder_schedule.peak:g}"
-        f" (encoder) and {training.head_schedule.peak:g} (head), seed {training.seed}",
+        "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {rates}, seed {training.seed}",
     }
     rows["batches"] = _order(settings)
     table = Table(title=label, show_header=False, title_justify="left")

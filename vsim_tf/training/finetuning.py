@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsim_tf.config import StageConfig
 from vsim_tf.distributed.cluster import worker_shard
 from vsim_tf.distributed.device import suitable_precision
 from vsim_tf.distributed.strategy import make_strategy
@@ -27,7 +26,7 @@ from vsim_tf.runs.run_folder import (
     write_summary,
 )
 from vsim_tf.runs.run_space import require_space_for_runs
-from vsim_tf.tasks.objectives import PairObjective
+from vsim_tf.runs.stage import Stage
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
@@ -42,7 +41,7 @@ def finetune(
     model: str,
     pretrained: Path,
     runs: Sequence[PairRun],
-    training: StageConfig,
+    training: Stage,
     overwrite: bool = False,
     keep_optimizer: bool = False,
 ):
@@ -77,8 +76,8 @@ def finetune(
             if trainer is None:
                 index = RecordIndex(run.train_files)
                 check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
-                trainer = make_trainer(config, training, PairObjective(training.kl_weight), strategy, pretraining=False)
-                embedder = Embedder(trainer.model, strategy)
+                trainer = make_trainer(config, training, strategy)
+                embedder = Embedder(trainer.network, strategy)
                 announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
                 unfinished = [each.folder for each in runs if overwrite or not _is_complete(each.folder, training.total_steps)]
                 require_space_for_runs(trainer.state, unfinished, keep_optimizer)
@@ -100,7 +99,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
             run.folder,
             training_batches(data, run, training),
             PairEvaluator(embedder, validation),
-            lambda: restore_weights(trainer.model, checkpoint),
+            lambda: restore_weights(trainer.network, checkpoint),
             label,
             keep_optimizer,
         )
@@ -108,7 +107,7 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
     announce_finished(label, summary, run.folder, trainer)
 
 
-def training_batches(data: TrainingData, run: PairRun, training: StageConfig) -> Batches:
+def training_batches(data: TrainingData, run: PairRun, training: Stage) -> Batches:
     """The training data from a step on, with the labels that the stage asks for."""
     if training.labels == "scores":
         return data.batches

@@ -8,13 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsim_tf.config import PretrainOptions, StageConfig
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.io.files import remove_stale_lock
 from vsim_tf.runs.run_folder import RunSettings, finished_run, read_config, read_summary
+from vsim_tf.runs.stage import Stage
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.pair_runs import PairRun, run_settings
-from vsim_tf.training.pretrain_inputs import note_source, read_inputs
+from vsim_tf.training.pretrain_inputs import PretrainOptions, note_source, read_inputs
 
 
 def announce_pretrained(options: PretrainOptions) -> bool:
@@ -26,13 +26,13 @@ def announce_pretrained(options: PretrainOptions) -> bool:
     if options.overwrite or not _is_certain([options.folder], options.training):
         return False
     inputs = read_inputs(options)
-    if not _announce_all({f"pretrain {options.model}": options.folder}, [inputs.settings(_decided(options.training))]):
+    if not _announce_all({f"pretrain {options.model.name}": options.folder}, [inputs.settings(_decided(options.training))]):
         return False
     note_source(options, inputs)
     return True
 
 
-def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], training: StageConfig, overwrite: bool) -> bool:
+def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], training: Stage, overwrite: bool) -> bool:
     """Whether all of these fine-tuning runs are finished, after saying so; errors as in `announce_pretrained`."""
     if overwrite or not _is_certain([run.folder for run in runs], training):
         return False
@@ -40,7 +40,7 @@ def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], tr
     return _announce_all(labels, run_settings(pretrained, model, runs, _decided(training)))
 
 
-def _is_certain(folders: Sequence[Path], training: StageConfig) -> bool:
+def _is_certain(folders: Sequence[Path], training: Stage) -> bool:
     """Whether all folders hold summaries of runs of the precision that "auto" stands for, and no other machine takes part."""
     if os.environ.get("TF_CONFIG") or any(read_summary(folder) is None for folder in folders):
         return False
@@ -48,7 +48,7 @@ def _is_certain(folders: Sequence[Path], training: StageConfig) -> bool:
     return training.precision != "auto" or all(read_config(folder)["training"].get("precision") == wanted for folder in folders)
 
 
-def _decided(training: StageConfig) -> StageConfig:
+def _decided(training: Stage) -> Stage:
     return training.replace(precision=likely_precision(training.precision))
 
 

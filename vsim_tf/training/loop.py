@@ -7,15 +7,17 @@ from pathlib import Path
 import tensorflow as tf
 from tqdm import tqdm
 
-from vsim_tf.config import StageConfig
 from vsim_tf.distributed.strategy import Rows, distribute
 from vsim_tf.distributed.workers import require_agreement
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.io.files import without_nan
 from vsim_tf.io.memory import enough_memory
-from vsim_tf.models.video_model import VideoModel
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.groups import grouped
 from vsim_tf.runs.checkpoints import TrainingState
+from vsim_tf.runs.stage import Stage
+from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.run_log import VALIDATION, RunLog
 from vsim_tf.training.stopping import StopAsked, StopSignals
 
@@ -25,23 +27,22 @@ LENGTH_FLAGS = "or in pre-training --max_frames and --bert_seq_length"
 
 
 class Trainer:
-    """A model, its objective and optimizer, compiled once and used for as many runs as there are folds.
+    """A network and its stage, compiled once and used for as many runs as there are folds.
 
     Args:
-        model: made under the strategy's scope.
-        objective: called with (model, batch), returns this replica's part of the loss sum and of the logged means; its `videos`
-            says how many videos an example has.
-        stage: steps, batch, schedules, intervals.
+        network: made under the strategy's scope, with the heads of the stage's tasks.
+        stage: tasks, steps, batch, groups, intervals.
         strategy: where the replicas live.
     """
 
-    def __init__(self, model: VideoModel, objective: Callable, stage: StageConfig, strategy: tf.distribute.Strategy):
-        self.model, self.objective, self.stage, self.strategy = model, objective, stage, strategy
-        schedules = {"encoder": stage.encoder_schedule, "head": stage.head_schedule}
+    def __init__(self, network: VideoNetwork, stage: Stage, strategy: tf.distribute.Strategy):
+        self.network, self.stage, self.strategy = network, stage, strategy
+        self.objective = Objective(stage.tasks)
         with strategy.scope():
-            max_norm = stage.clip_norm * stage.batch_size * objective.videos  # of the sum over videos, which is differentiated
-            self.optimizer = GroupAdam(model.optimizer_groups(), schedules, max_norm)
-            self.state = TrainingState(model, self.optimizer)
+            self.optimizer = GroupAdam(
+                grouped(network, stage.groups), {name: group.schedule for name, group in stage.groups.items()}
+            )
+            self.state = TrainingState(network, self.optimizer, stage.selection, stage.average)
         # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
         self._losses_and_gradients = self._forward_and_backward
@@ -62,10 +63,11 @@ class Trainer:
 
     def _require_compilable(self):
         replicas = self.strategy.num_replicas_in_sync
-        if replicas > 1 and not self.model.config.videos_are_independent:
+        if replicas > 1 and not self.network.config.videos_are_independent:
             raise UserError(
-                f"--jit_compile with {replicas} replicas: {self.model.config.name} needs numbers of all replicas in the middle of"
-                " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave --jit_compile out, or use one device"
+                f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas in the middle"
+                " of a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
+                ["training.jit_compile"],
             )
 
     def train_step(self, batch) -> dict[str, tf.Tensor]:
@@ -82,17 +84,25 @@ class Trainer:
     def _train_step(self, batch):
         logs = self.strategy.run(self._replica_step, args=(batch,))
         self.state.step.assign_add(1)
+        self.state.update_average(self.strategy)
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
     def _replica_step(self, batch):
         batch = batch.without_ids()  # XLA takes no strings
-        logs, gradients = self._losses_and_gradients(batch, self.objective.global_batch(batch))
-        self.optimizer.apply(gradients, self.state.step)
+        world = self.objective.global_batch(batch)
+        method, variables = self.stage.gradient_method, self.optimizer.variables
+
+        def compute():
+            return self._losses_and_gradients(batch, world)
+
+        logs, gradients = method.gradients(compute, self.network, variables) if method else compute()
+        largest = self.stage.clip_norm * world.videos  # of the sum over videos, which is differentiated
+        self.optimizer.apply(gradients, self.state.step, largest if self.stage.clip_norm else None)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
 
     def _forward_and_backward(self, batch, world):
         with tf.GradientTape() as tape:
-            total, logs = self.objective(self.model, batch, world)
+            total, logs = self.objective(self.network, batch, world)
         return logs, tape.gradient(total, self.optimizer.variables)
 
     def run(
@@ -109,13 +119,14 @@ class Trainer:
         Args:
             folder: receives `last/`, `best/`, `metrics.jsonl` and TensorBoard events.
             batches: the training data from a step on: certain rows of each global batch, or all.
-            evaluate: metrics of the model as it is; "spearman" decides what is best.
+            evaluate: metrics of the model as it is; the stage's selection says which evaluation is the best.
             start_from: sets the weights of a new run.
             label: stands before the progress bar.
             keep_optimizer: whether the complete run keeps the optimizer's moments.
 
         Returns:
-            step, spearman, best_spearman, best_step; None for a Spearman that is not defined.
+            step, the metrics of the last evaluation, and the selected metric of the best with its step, e.g. `best_spearman` and
+            `best_step`; None for a metric that is not defined.
 
         Raises:
             UserError: a number is no longer finite, a checkpoint cannot be read or written, or memory does not suffice; the
@@ -129,6 +140,7 @@ class Trainer:
             self.state.require_moments(folder, self.stage.total_steps)
             if not restored:
                 start_from()
+                self.state.start_average()
             log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
             evaluation = log.validation(int(self.state.evaluated.numpy()))
             require_agreement(self.strategy, lambda: self.state.summary() | {"evaluation": evaluation}, folder)
@@ -155,10 +167,14 @@ class Trainer:
                     if (step + 1) % self.stage.log_every == 0:
                         log.write(step + 1, self._finite(logs, step + 1))
                     if bar.update():  # is being drawn: reading the loss waits for the device
-                        bar.set_postfix(loss=f"{float(logs['loss']):.4g}", spearman=f"{metrics.get('spearman', math.nan):.4f}")
+                        selected = self.stage.selection.metric
+                        bar.set_postfix(
+                            {"loss": f"{float(logs['loss']):.4g}", selected: f"{metrics.get(selected, math.nan):.4f}"}
+                        )
         finally:
             del data  # here and now: Python's collector may do so in a thread that its own threads wait for
-        best = {"best_spearman": float(self.state.best_value.numpy()), "best_step": int(self.state.best_step.numpy())}
+        best = float(self.state.best_value.numpy())
+        best = {f"best_{self.stage.selection.metric}": best, "best_step": int(self.state.best_step.numpy())}
         return without_nan(metrics | {"step": total} | best)
 
     def batches(self, batches: Batches, start: int) -> Iterator:
@@ -173,18 +189,24 @@ class Trainer:
         self._finite(logs, step)
         flag = f"--val_batch_size={self.stage.val_batch_size}"
         try:
-            with signals.interruptible(), enough_memory("for the evaluation", flag, LENGTH_FLAGS):
+            with signals.interruptible(), enough_memory("for the evaluation", flag, LENGTH_FLAGS), self.state.averaged():
                 metrics = evaluate()
         except StopAsked:
             self._save_and_stop(folder, step, logs, signals)
         log.write(step, {f"{VALIDATION}{name}": value for name, value in metrics.items()})
-        if metrics["spearman"] > float(self.state.best_value.numpy()):  # never true for nan
-            self.state.best_value.assign(metrics["spearman"])
+        if self.stage.selection.is_better(self._selected(metrics), float(self.state.best_value.numpy())):
+            self.state.best_value.assign(self._selected(metrics))
             self.state.best_step.assign(step)
             self.state.save_best(folder)
         self.state.evaluated.assign(step)
         self.state.save_last(folder)
         return metrics
+
+    def _selected(self, metrics: dict[str, float]) -> float:
+        name = self.stage.selection.metric
+        if name not in metrics:
+            raise UserError(f"metric={name!r}: evaluated are {', '.join(metrics)}", ["training.selection.metric"])
+        return metrics[name]
 
     def _save_and_stop(self, folder: Path, step: int, logs, signals: StopSignals):
         self._finite(logs, step)
@@ -197,15 +219,16 @@ class Trainer:
         values |= {f"learning_rate/{k}": float(v) for k, v in self.optimizer.learning_rates(self.state.step - 1).items()}
         for name in reversed(values):
             if not math.isfinite(values[name]):
-                raise _not_finite(f"'{name}'", values[name], step)
+                raise self._not_finite(f"'{name}'", values[name], step)
         if broken := self.state.broken_weights():
-            raise _not_finite(f"weight '{broken[0]}'", "not finite", step)
+            raise self._not_finite(f"weight '{broken[0]}'", "not finite", step)
         return values
 
-
-def _not_finite(what: str, value, step: int) -> UserError:
-    kept = "the state of the last evaluation is kept" if step else "no state is saved"
-    return UserError(
-        f"{what} is {value} at step {step}; {kept}."
-        " Lower --lr or --bert_lr, or look for damaged frames, and run the same command again"
-    )
+    def _not_finite(self, what: str, value, step: int) -> UserError:
+        kept = "the state of the last evaluation is kept" if step else "no state is saved"
+        rates = [f"training.groups.{name}.schedule.peak" for name in reversed(self.stage.groups)]
+        return UserError(
+            f"{what} is {value} at step {step}; {kept}."
+            f" Lower {' or '.join(rates)}, or look for damaged frames, and run the same command again",
+            rates,
+        )

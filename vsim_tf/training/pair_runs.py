@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.errors import UserError
+from vsim_tf.models.architectures import Model
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import LAST, newest_checkpoint
@@ -17,6 +17,7 @@ from vsim_tf.runs.run_folder import (
     read_summary,
     read_vocabularies,
 )
+from vsim_tf.runs.stage import Stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: 
     return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
 
 
-def finished_pretraining(pretrained: Path, model: str) -> tuple[ModelConfig, str]:
+def finished_pretraining(pretrained: Path, model: str) -> tuple[Model, str]:
     """The model of a complete pre-training run, and its last checkpoint.
 
     Raises:
@@ -63,7 +64,7 @@ def finished_pretraining(pretrained: Path, model: str) -> tuple[ModelConfig, str
     return config, newest_checkpoint(pretrained, LAST)
 
 
-def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: StageConfig) -> list[RunSettings]:
+def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: Stage) -> list[RunSettings]:
     """All that decides the result of each run that starts from a complete pre-training run."""
     config, checkpoint = finished_pretraining(pretrained, model)
     tokenizer, tags = read_vocabularies(pretrained, config)

@@ -1,23 +1,60 @@
 """The inputs of a pre-training and the settings that follow from them, without TensorFlow where titles need not be read."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing, stamp
-from vsim_tf.presets import registry
+from vsim_tf.models.architectures import Model
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records
 from vsim_tf.runs.run_folder import TOKENIZER, RunSettings, data_files, read_json, write_json
+from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 
+PADDED_VOCABULARY = 128
+"""Token embeddings are padded to multiples of at most this; a table that exceeds its vocab.txt by more belongs to another."""
 SOURCE = "source.json"
 """In the tokenizer's folder: the record files whose titles the vocabulary was built from."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainOptions:
+    """What a pre-training was asked for.
+
+    Attributes:
+        model: its parts; vocabulary and tags are not known yet.
+        training: how to train.
+        train_records, val_records: patterns of video records.
+        label_file: labelled pairs among the videos of `val_records`.
+        tag_file: one known tag per line.
+        hub_dir: Hugging Face folder of the text encoder; empty to train it from scratch.
+        vocab: vocabulary for training from scratch; empty to build one from the training titles.
+        folder: the run folder.
+        overwrite: replace what the folder holds.
+        keep_optimizer: keep the optimizer's moments of the complete run.
+    """
+
+    model: Model
+    training: Stage
+    train_records: str
+    val_records: str
+    label_file: str
+    tag_file: str
+    hub_dir: str
+    vocab: str
+    folder: Path
+    overwrite: bool = False
+    keep_optimizer: bool = False
+
+    def fitted_model(self, vocab_size: int, num_tags: int) -> Model:
+        """The model for a vocabulary and a tag list; `UserError` for sizes that do not go together."""
+        return self.model.fitted(vocab_size, num_tags, _hub_config(self.hub_dir, self.model.encoder.kind, vocab_size))
 
 
 class PretrainInputs(NamedTuple):
@@ -28,9 +65,9 @@ class PretrainInputs(NamedTuple):
     pairs: list[Pair]
     tags: np.ndarray
     tokenizer: Tokenizer
-    model: ModelConfig
+    model: Model
 
-    def settings(self, training: StageConfig) -> RunSettings:
+    def settings(self, training: Stage) -> RunSettings:
         """All that decides the result."""
         data = {"train": data_files(self.train_files), "validation": data_files(self.val_files), "pairs": len(self.pairs)}
         return RunSettings("pretrain", self.model, training, self.tokenizer, self.tags, data)
@@ -38,19 +75,10 @@ class PretrainInputs(NamedTuple):
 
 def read_inputs(options: PretrainOptions) -> PretrainInputs:
     """Reads labels, tags and vocabulary, and looks the record files up; `UserError` for what is missing or does not fit."""
-    spec = registry.model_spec(options.model)
     train_files, val_files = expand_pattern(options.train_records), expand_pattern(options.val_records)
     pairs, tags = read_labels(options.label_file), read_tag_list(options.tag_file)
-    tokenizer = make_tokenizer(options, spec.encoder_kind, train_files)
-    model = model_config(options, tokenizer.vocab_size, len(tags))
-    return PretrainInputs(train_files, val_files, pairs, tags, tokenizer, model)
-
-
-def model_config(options: PretrainOptions, vocab_size: int, num_tags: int) -> ModelConfig:
-    """The model that was asked for; `UserError` for sizes that do not go together."""
-    spec = registry.model_spec(options.model)
-    encoder = registry.encoder_config(spec, options.size, vocab_size, _hub_config(options, spec.encoder_kind))
-    return registry.model_config(spec, options.size, encoder, num_tags, **options.model_overrides)
+    tokenizer = make_tokenizer(options, options.model.encoder.kind, train_files)
+    return PretrainInputs(train_files, val_files, pairs, tags, tokenizer, options.fitted_model(tokenizer.vocab_size, len(tags)))
 
 
 def check_inputs(options: PretrainOptions):
@@ -60,21 +88,23 @@ def check_inputs(options: PretrainOptions):
     expand_pattern(options.val_records)
     read_labels(options.label_file)
     vocabulary = options.hub_dir or options.vocab
-    kind = registry.model_spec(options.model).encoder_kind
-    vocab_size = load_tokenizer(vocabulary, kind).vocab_size if vocabulary else 1  # or as many as the titles have
-    model_config(options, vocab_size, len(read_tag_list(options.tag_file)))
+    vocab_size = load_tokenizer(vocabulary, options.model.encoder.kind).vocab_size if vocabulary else 1  # or that of the titles
+    options.fitted_model(vocab_size, len(read_tag_list(options.tag_file)))
     if options.hub_dir:
         from vsim_tf.models.weight_files import weights_file
 
         weights_file(Path(options.hub_dir))
 
 
-def _hub_config(options: PretrainOptions, kind: str) -> dict[str, Any] | None:
-    if not options.hub_dir:
+def _hub_config(folder: str, kind: str, vocab_size: int) -> dict[str, Any] | None:
+    if not folder:
         return None
     from vsim_tf.models.hub_weights import read_encoder_config  # loads h5py
 
-    return read_encoder_config(options.hub_dir, kind)
+    values = read_encoder_config(folder, kind)
+    if not 0 <= values["vocab_size"] - vocab_size < PADDED_VOCABULARY:
+        raise UserError(f"the vocabulary has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
+    return values
 
 
 def make_tokenizer(options: PretrainOptions, kind: str, train_files: list[str]) -> Tokenizer:

@@ -1,12 +1,10 @@
 """The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
 
 import dataclasses
-from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from vsim_tf.config import ModelConfig, PretrainOptions, StageConfig
 from vsim_tf.distributed.cluster import is_chief, worker_shard
 from vsim_tf.distributed.device import suitable_precision
 from vsim_tf.distributed.strategy import make_strategy
@@ -15,16 +13,16 @@ from vsim_tf.evaluation.evaluators import VideoEvaluator
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
-from vsim_tf.models.build import build_model
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import load_pretrained
-from vsim_tf.models.video_model import VideoModel
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
-from vsim_tf.tasks.objectives import PretrainObjective
+from vsim_tf.runs.stage import Stage
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Trainer
-from vsim_tf.training.pretrain_inputs import PretrainInputs, note_source, read_inputs
+from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, note_source, read_inputs
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
@@ -36,7 +34,7 @@ def pretrain(options: PretrainOptions):
     strategy = make_strategy()
     inputs = read_inputs(options)
     settings = inputs.settings(options.training.replace(precision=suitable_precision(options.training.precision)))
-    label = f"pretrain {options.model}"
+    label = f"pretrain {options.model.name}"
     if options.overwrite or read_summary(options.folder) is None:  # before a folder is made that keeps what is wrong
         _check_videos(options, inputs)
     with run_lock(options.folder):
@@ -52,18 +50,20 @@ def pretrain(options: PretrainOptions):
 
 def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str):
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
-    trainer = make_trainer(settings.model, training, PretrainObjective(), strategy, pretraining=True)
-    mask_words = "mlm" in settings.model.pretrain_losses
+    trainer = make_trainer(settings.model, training, strategy)
+    corruptions = [task.corrupt for task in training.tasks.values()]
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
-    data = TrainingData(train_files, "videos", rounded, training.batch_size, training.seed, mask_words, training.bucket_by_length)
+    data = TrainingData(
+        train_files, "videos", rounded, training.batch_size, training.seed, corruptions, training.bucket_by_length
+    )
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
-    embedder = Embedder(trainer.model, trainer.strategy)
+    embedder = Embedder(trainer.network, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
 
     def start():
         if options.hub_dir:
-            print(load_pretrained(trainer.model.encoder, options.hub_dir))
+            print(load_pretrained(trainer.network.encoder, options.hub_dir))
         else:
             print(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
@@ -90,12 +90,10 @@ def _check_videos(options: PretrainOptions, inputs: PretrainInputs):
         print(f"{name}: {found}", flush=True)
 
 
-def make_trainer(
-    config: ModelConfig, training: StageConfig, objective: Callable, strategy: tf.distribute.Strategy, pretraining: bool
-) -> Trainer:
-    """A model with seeded first weights, and its trainer."""
+def make_trainer(model: Model, training: Stage, strategy: tf.distribute.Strategy) -> Trainer:
+    """The network of a model with seeded first weights, and its trainer."""
     keras.utils.set_random_seed(training.seed)
     keras.config.set_dtype_policy(suitable_precision(training.precision))
     with strategy.scope():
-        model: VideoModel = build_model(config, pretraining=pretraining)
-    return Trainer(model, objective, training, strategy)
+        network = build_network(model, training.tasks.values())
+    return Trainer(network, training, strategy)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vsim_tf.layers.kernels import made_for_cpus
+from vsim_tf.layers.kernels.choice import made_for_cpus
 
 
 class LayerNorm(keras.layers.LayerNormalization):

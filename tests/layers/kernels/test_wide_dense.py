@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.layers.wide_dense import WideDense
+from vsim_tf.layers.kernels.wide_dense import WideDense
 
 X = np.array([[1.0, 2.0, -1.0], [0.5, 0.0, 4.0]])
 KERNEL = np.array([[1.0, -2.0], [3.0, 0.0], [0.25, 1.0]])

@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from vsim_tf.layers.kernels import made_for_cpus
+from vsim_tf.layers.kernels.choice import made_for_cpus
 
 
 def gelu(x, training=None):

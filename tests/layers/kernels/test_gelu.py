@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.stats import norm
 
-from vsim_tf.layers.gelu import gelu
+from vsim_tf.layers.kernels.gelu import gelu
 
 X = np.concatenate([np.linspace(-12, 12, 97), [1e-30, -1e-30, 0.0, 1e4, -1e4]])
 SLOPE = norm.cdf(X) + X * norm.pdf(X)

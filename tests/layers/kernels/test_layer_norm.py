@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.layers.layer_norm import LayerNorm
+from vsim_tf.layers.kernels.layer_norm import LayerNorm
 
 EPSILON = 0.5
 X = np.array([[1.0, 2.0, 3.0, 6.0], [0.0, 0.0, 4.0, -4.0], [2.0, 2.0, 2.0, 2.0]])

@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.layers import kernels
-from vsim_tf.layers.gelu import gelu
-from vsim_tf.layers.kernels import made_for_cpus, use_kernels
-from vsim_tf.layers.layer_norm import LayerNorm
-from vsim_tf.layers.wide_dense import WideDense
+from vsim_tf.layers.kernels.gelu import gelu
+from vsim_tf.layers.kernels.choice import made_for_cpus, use_kernels
+from vsim_tf.layers.kernels.layer_norm import LayerNorm
+from vsim_tf.layers.kernels.wide_dense import WideDense
 
 RNG = np.random.default_rng(0)
 X, UPSTREAM = (tf.constant(RNG.normal(size=(3, 5, 8)), tf.float32) for _ in range(2))

@@ -1,0 +1,184 @@
+"""Flags that stand for one setting each: of the model, or of how it is trained.
+
+One table says which flag is which setting. `--set=path=value` reaches every other one.
+"""
+
+import contextlib
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from absl import flags
+
+from vsim_tf.components import Component, parse_value
+from vsim_tf.errors import UserError
+from vsim_tf.models.architectures import Model
+from vsim_tf.runs.stage import LABELS, PRECISIONS, Stage
+
+FLAGS = flags.FLAGS
+COMPILED_LENGTH_MULTIPLE = 16
+"""Of 32 tokens and 32 frames this makes four shapes, and compiling one takes seconds."""
+MODEL, TRAINING = "model.", "training."
+
+AnyComponent = TypeVar("AnyComponent", bound=Component)
+
+
+class SettingFlag(NamedTuple):
+    """A flag, the path of its setting in config.json, and how it is defined; its default is the setting's value."""
+
+    name: str
+    path: str
+    define: Callable[..., Any]
+    help: str
+    options: Mapping[str, Any] = types.MappingProxyType({})
+
+    def add(self) -> None:
+        """Defines the flag."""
+        if self.define is flags.DEFINE_enum:
+            flags.DEFINE_enum(self.name, None, self.options["values"], self.help)
+        else:
+            self.define(self.name, None, self.help, **self.options)
+
+    @property
+    def value(self) -> Any:
+        """What the flag was given; None if it was not, or is no flag of this script."""
+        return FLAGS[self.name].value if self.name in FLAGS else None
+
+
+INTEGER, FLOAT, BOOLEAN, ENUM = flags.DEFINE_integer, flags.DEFINE_float, flags.DEFINE_boolean, flags.DEFINE_enum
+FROM_0, FROM_1 = {"lower_bound": 0}, {"lower_bound": 1}
+
+MODEL_FLAGS = (
+    SettingFlag("frame_embedding_size", "model.frames.dim", INTEGER, "Feature dimension of a frame; default: 1536.", FROM_1),
+    SettingFlag("max_frames", "model.frames.max_frames", INTEGER, "Frames per video.", FROM_1),
+    SettingFlag(
+        "bert_seq_length", "model.text.max_length", INTEGER, "Tokens per title, [CLS] and [SEP] included.", {"lower_bound": 2}
+    ),
+    SettingFlag(
+        "hidden_size", "model.embedding_size", INTEGER, "Embedding dimension, at most 256.", FROM_1 | {"upper_bound": 256}
+    ),
+    SettingFlag("dropout", "model.dropout", FLOAT, "Dropout outside the encoder (MixNextVLAD).", FROM_0),
+    SettingFlag("vlad_cluster_size", "model.clusters", INTEGER, "Clusters of NeXtVLAD.", FROM_1),
+    SettingFlag("vlad_hidden_size", "model.vlad_size", INTEGER, "Dimension of NeXtVLAD's result and of the mapped text.", FROM_1),
+    SettingFlag("vlad_groups", "model.groups", INTEGER, "Groups of NeXtVLAD.", FROM_1),
+    SettingFlag("se_ratio", "model.se_ratio", INTEGER, "Reduction of the squeeze-and-excitation gate (MixNextVLAD).", FROM_1),
+    SettingFlag("uniter_pooling", "model.pooling", ENUM, "How Uniter pools positions.", {"values": ["mean", "cls", "max"]}),
+)
+SCHEDULE_FLAGS = (
+    SettingFlag(
+        "lr_total_steps", "training.groups.head.schedule.horizon", INTEGER, "Horizon of --lr; default: --total_steps.", FROM_1
+    ),
+    SettingFlag("warmup_steps", "training.groups.head.schedule.warmup", INTEGER, "Warm-up of --lr.", FROM_0),
+    SettingFlag("lr", "training.groups.head.schedule.peak", FLOAT, "Peak learning rate outside the encoder.", FROM_0),
+    SettingFlag("bert_total_steps", "training.groups.encoder.schedule.horizon", INTEGER, "Horizon of --bert_lr.", FROM_1),
+    SettingFlag("bert_warmup_steps", "training.groups.encoder.schedule.warmup", INTEGER, "Warm-up of --bert_lr.", FROM_0),
+    SettingFlag("bert_lr", "training.groups.encoder.schedule.peak", FLOAT, "Peak learning rate of the encoder.", FROM_0),
+)
+TRAINING_FLAGS = (
+    SettingFlag("batch_size", "training.batch_size", INTEGER, "Videos or pairs per step, over all replicas.", FROM_1),
+    SettingFlag("val_batch_size", "training.val_batch_size", INTEGER, "The same in evaluation.", FROM_1),
+    SettingFlag(
+        "total_steps", "training.total_steps", INTEGER,
+        "Steps; a larger number extends a run where its schedules allow it.", FROM_1,
+    ),
+    *SCHEDULE_FLAGS,
+    SettingFlag(
+        "clip_norm", "training.clip_norm", FLOAT, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", FROM_0
+    ),
+    SettingFlag("eval_freq", "training.eval_every", INTEGER, "Steps between evaluations; each saves a checkpoint.", FROM_1),
+    SettingFlag("print_freq", "training.log_every", INTEGER, "Steps between log lines.", FROM_1),
+    SettingFlag("seed", "training.seed", INTEGER, "Seed of first weights, order, token masking and dropout."),
+    SettingFlag(
+        "bucket_by_length", "training.bucket_by_length", BOOLEAN, "Videos of similar length share a batch; default: Uniter's."
+    ),
+    SettingFlag(
+        "jit_compile", "training.jit_compile", BOOLEAN, "Compile by XLA, again for every length of a batch; see --length_multiple."
+    ),
+    SettingFlag(
+        "length_multiple", "training.length_multiple", INTEGER,
+        f"Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile {COMPILED_LENGTH_MULTIPLE}.",
+        FROM_0,
+    ),
+    SettingFlag(
+        "precision", "training.precision", ENUM, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.",
+        {"values": list(PRECISIONS)},
+    ),
+)  # fmt: skip
+PAIR_FLAGS = (
+    SettingFlag("kl_weight", "training.tasks.kl.weight", FLOAT, "Weight of the KL term of the pair loss.", FROM_0),
+    SettingFlag(
+        "labels", "training.labels", ENUM, "What is learnt: human similarity scores or their rank; default: the recipe's.",
+        {"values": list(LABELS)},
+    ),
+)  # fmt: skip
+ALL_FLAGS = (*MODEL_FLAGS, *TRAINING_FLAGS, *PAIR_FLAGS)
+FLAG_OF = {flag.path: f"--{flag.name}" for flag in ALL_FLAGS} | {"model.name": "--model", "model.recipe": "--recipe"}
+"""Settings that have a flag of their own."""
+
+
+def define(setting_flags: Sequence[SettingFlag], example: str) -> None:
+    """Defines flags of settings, and --set for all others."""
+    for flag in setting_flags:
+        flag.add()
+    flags.DEFINE_multi_string(
+        "set", None, f"Any other setting by its path in config.json, --set=path=value, e.g. {example}; may be repeated."
+    )
+
+
+def model_as_asked(model: Model) -> Model:
+    """A model with what the flags change."""
+    for flag in MODEL_FLAGS:
+        if flag.value is not None and not model.has(flag.path.removeprefix(MODEL)):
+            raise UserError(f"--{flag.name}={flag.value}: {model.name} has no such part")
+    return _changed(model, MODEL, {flag.path: flag.value for flag in MODEL_FLAGS})
+
+
+def stage_as_asked(stage: Stage) -> Stage:
+    """A stage with what the flags change."""
+    values = {flag.path: flag.value for flag in (*TRAINING_FLAGS, *PAIR_FLAGS)}
+    horizon, multiple = "training.groups.head.schedule.horizon", "training.length_multiple"
+    implied = values[horizon] is None and FLAGS.total_steps is not None
+    if implied:
+        values[horizon] = FLAGS.total_steps
+    if FLAGS.jit_compile and values[multiple] is None:
+        values[multiple] = COMPILED_LENGTH_MULTIPLE
+    try:
+        return _changed(stage, TRAINING, values)
+    except UserError as error:
+        if not (implied and horizon in error.fields):
+            raise
+        note = " (training.groups.head.schedule.horizon is the number of steps unless it is given)"
+        raise UserError(f"{error}{note}", error.fields) from None
+
+
+def require_known_sections(*sections: str) -> None:
+    """`UserError` for --set of something else than these sections."""
+    for text in FLAGS.set or []:
+        path, equals, _ = text.partition("=")
+        if not equals or not path.startswith(sections):
+            raise UserError(f"--set={text}: {' or '.join(f'{section}PATH=VALUE' for section in sections)} is needed")
+
+
+def _changed(component: AnyComponent, section: str, values: dict[str, Any]) -> AnyComponent:
+    """The component with values that are not None, then those of --set, by paths that begin with the section."""
+    given = {path.removeprefix(section): value for path, value in values.items() if value is not None}
+    with _named(section):
+        component = component.replace(given)
+    for text in FLAGS.set or []:
+        path, _, value = text.partition("=")
+        if path.startswith(section):
+            try:
+                with _named(section):
+                    component = component.replace({path.removeprefix(section): parse_value(value)})
+            except UserError as error:
+                raise UserError(f"--set={text}: {error}") from None
+    return component
+
+
+@contextlib.contextmanager
+def _named(section: str) -> Iterator[None]:
+    """Fields of errors in the block are paths from config.json on."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error), [section + field for field in error.fields]) from None

@@ -1,0 +1,51 @@
+"""Sizes and kind of a BERT or RoFormer encoder."""
+
+from vsim_tf.components import Component, require
+
+KINDS = ("bert", "roformer")
+
+
+class EncoderConfig(Component):
+    """A BERT or RoFormer encoder; field meanings are those of Hugging Face's config.json.
+
+    Attributes:
+        kind: "bert" (absolute positions) or "roformer" (rotary positions).
+        vocab_size: number of token embeddings; 0 as long as the vocabulary is not known.
+        embedding_size: dimension of the token embeddings; differs from `hidden_size` only in RoFormer. 0 means `hidden_size`.
+        rotary_value: rotate the values too, not only queries and keys (RoFormer).
+    """
+
+    kind: str
+    vocab_size: int = 0
+    hidden_size: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_size: int = 3072
+    max_positions: int = 512
+    type_vocab_size: int = 2
+    embedding_size: int = 0
+    hidden_dropout: float = 0.1
+    attention_dropout: float = 0.1
+    layer_norm_eps: float = 1e-12
+    initializer_range: float = 0.02
+    rotary_value: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.kind in KINDS, f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted", "kind")
+        require(self.vocab_size >= 0, f"vocab_size={self.vocab_size}: an integer from 0 is needed", "vocab_size")
+        self.require_positive("hidden_size", "num_layers", "num_heads", "intermediate_size", "max_positions")
+        self.require_fraction("hidden_dropout", "attention_dropout", "layer_norm_eps", "initializer_range")
+        heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
+        require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second", "hidden_size")
+        even = self.hidden_size // self.num_heads % 2 == 0
+        require(self.kind == "bert" or even, f"{heads}: RoFormer needs an even head width", "hidden_size")
+
+    @property
+    def token_dim(self) -> int:
+        """Dimension of the token embeddings."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def is_rotary(self) -> bool:
+        """Whether positions enter every layer, as angles, instead of the token embeddings."""
+        return self.kind == "roformer"

@@ -1,0 +1,101 @@
+"""How the states of a sequence become one vector."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vsim_tf.components import Component
+from vsim_tf.lazy import ops
+from vsim_tf.models.sequence import Sequence
+
+if TYPE_CHECKING:
+    from vsim_tf.layers.transformer import TransformerEncoder
+
+MASKED = 1000.0
+"""Masked states are lowered by it before a maximum is taken."""
+
+
+class Pooling(Component):
+    """Maps a `Sequence` to `[batch, dim]`.
+
+    Attributes:
+        first_only: whether it reads the first state alone.
+        uses_pooler: whether it needs BERT's pooler.
+    """
+
+    first_only: ClassVar[bool] = False
+    uses_pooler: ClassVar[bool] = False
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether padding changes the result: then text cannot be trimmed."""
+        return False
+
+    def without_padding(self) -> "Pooling":
+        """The pooling that leaves padding out."""
+        return self
+
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Sequence], Any]:
+        """The function or layer; by default the component itself, which has no weights."""
+        del encoder
+        return self
+
+    def __call__(self, sequence: Sequence) -> Any:
+        raise NotImplementedError
+
+
+class PaddedPooling(Pooling):
+    """A pooling over all positions.
+
+    Attributes:
+        padding: whether padding takes part.
+    """
+
+    padding: bool
+
+    @property
+    def reads_padding(self) -> bool:
+        return self.padding
+
+    def without_padding(self) -> "Pooling":
+        return self.replace(padding=False)
+
+
+class MeanPooling(PaddedPooling, name="mean"):
+    """Σ count·h / Σ count over positions, padding included in 2021 (quirk 10)."""
+
+    padding: bool = True
+
+    def __call__(self, sequence: Sequence) -> Any:
+        weights = sequence.weights(self.padding)[:, :, None]
+        return ops.sum(sequence.states * weights, axis=1) / ops.sum(weights, axis=1)
+
+
+class MaxPooling(PaddedPooling, name="max"):
+    """Maximum over positions; masked ones are lowered by 1000, or take part (quirk 11)."""
+
+    padding: bool = False
+
+    def __call__(self, sequence: Sequence) -> Any:
+        states = sequence.states
+        if not self.padding:
+            states = states - MASKED * (1.0 - ops.cast(sequence.mask, states.dtype))[:, :, None]
+        return ops.max(states, axis=1)
+
+
+class ClsPooling(Pooling, name="cls"):
+    """State of the first position."""
+
+    first_only = True
+
+    def __call__(self, sequence: Sequence) -> Any:
+        return sequence.states[:, 0]
+
+
+class PoolerPooling(Pooling, name="pooler"):
+    """BERT's pooler, tanh(Dense(first state))."""
+
+    first_only = True
+    uses_pooler = True
+
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Sequence], Any]:
+        return lambda sequence: encoder.pool(sequence.states)

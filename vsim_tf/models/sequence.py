@@ -1,0 +1,96 @@
+"""What flows from embeddings through the encoder to pooling and heads. It owns padding and trimming."""
+
+from typing import Any, NamedTuple
+
+from vsim_tf.layers.packing import packed_positions, take_positions
+from vsim_tf.lazy import ops
+
+Span = tuple[Any, Any]
+"""First position of a part, and the one behind its last: integers, or scalar tensors."""
+
+
+class Sequence(NamedTuple):
+    """States of tokens and frames.
+
+    Attributes:
+        states: `[batch, length, dim]`.
+        mask: True at tokens and real frames, `[batch, length]`.
+        positions: of rotary embeddings, `[length]` or `[batch, length]` integers; they do not depend on trimming.
+        counts: how many equal positions a state stands for, `[length]` or `[batch, length]` integers: where frames are trimmed,
+            the last one stands for those that would repeat it.
+        spans: where "text" and "frames" stand.
+    """
+
+    states: Any
+    mask: Any
+    positions: Any
+    counts: Any
+    spans: dict[str, Span]
+
+    def span(self, name: str) -> "Sequence":
+        """One part alone."""
+        start, stop = self.spans[name]
+        part = slice(start, stop)
+        return Sequence(
+            self.states[:, part], self.mask[:, part], self.positions[..., part], self.counts[..., part], {name: (0, stop - start)}
+        )
+
+    def weights(self, padding: bool) -> Any:
+        """How often each state counts, `[batch or 1, length]` in the states' type.
+
+        Args:
+            padding: padding counts like everything else; else it counts nothing, and every other state once.
+        """
+        if not padding:
+            return ops.cast(self.mask, self.states.dtype)
+        counts = ops.cast(self.counts, self.states.dtype)
+        return counts if len(counts.shape) == 2 else counts[None]
+
+    def packed(self) -> "Sequence":
+        """Without padding: unmasked positions first, in their order, cut to the longest of the batch.
+
+        A part that begins at position 0 keeps its place as far as it is unmasked; others have no span any more.
+        """
+        order = packed_positions(self.mask)
+        batch = ops.shape(self.states)[0]
+
+        def rows(values: Any) -> Any:
+            wide = ops.broadcast_to(values, (batch, ops.shape(values)[-1]))
+            return ops.take_along_axis(wide, order, axis=1)
+
+        mask = ops.cast(rows(ops.cast(self.mask, "int32")), "bool")
+        spans = {name: span for name, span in self.spans.items() if isinstance(span[0], int) and span[0] == 0}
+        return Sequence(take_positions(self.states, order), mask, rows(self.positions), rows(self.counts), spans)
+
+
+def text_sequence(states: Any, attention_mask: Any) -> Sequence:
+    """Token states `[batch, text, dim]` with their attention mask `[batch, text]`."""
+    length = ops.shape(states)[1]
+    ones = ops.ones((length,), "int32")
+    return Sequence(states, ops.cast(attention_mask, "bool"), ops.arange(length), ones, {"text": (0, length)})
+
+
+def frame_sequence(states: Any, num_frames: Any, max_frames: int) -> Sequence:
+    """Frame states `[batch, frames, dim]` of videos with `num_frames` `[batch]` real ones, trimmed from `max_frames`."""
+    length = ops.shape(states)[1]
+    mask = ops.arange(length) < ops.expand_dims(num_frames, -1)
+    last = ops.cast(ops.equal(ops.arange(length), length - 1), "int32")
+    return Sequence(states, mask, ops.arange(length), 1 + last * (max_frames - length), {"frames": (0, length)})
+
+
+def joined(first: Sequence, second: Sequence, second_position: int) -> Sequence:
+    """Two sequences as one.
+
+    Args:
+        first, second: with spans of different names.
+        second_position: rotary position of the second's first state.
+    """
+    length = ops.shape(first.states)[1]
+    spans = first.spans | {name: (length + start, length + stop) for name, (start, stop) in second.spans.items()}
+    return Sequence(
+        ops.concatenate([first.states, ops.cast(second.states, first.states.dtype)], axis=1),
+        ops.concatenate([first.mask, second.mask], axis=1),
+        ops.concatenate([first.positions, second_position + second.positions], axis=0),
+        ops.concatenate([first.counts, second.counts], axis=0),
+        spans,
+    )

@@ -1,0 +1,44 @@
+"""What is changed of the published solutions, in every stage. What helps, and by how much: docs/recipes.md."""
+
+import dataclasses
+from typing import Any
+
+from vsim_tf.errors import UserError
+from vsim_tf.models.architectures import Model
+from vsim_tf.runs.stage import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Changes of a preset.
+
+    Attributes:
+        without_padding: models read padding nowhere.
+        pretrain, finetune: fields of `Stage`.
+    """
+
+    without_padding: bool = False
+    pretrain: dict[str, Any] = dataclasses.field(default_factory=dict)
+    finetune: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def model(self, model: Model) -> Model:
+        """The model as the recipe has it."""
+        return model.without_padding() if self.without_padding else model
+
+    def stage(self, kind: str, stage: Stage) -> Stage:
+        """The stage "pretrain" or "finetune" as the recipe has it."""
+        changes: dict[str, Any] = getattr(self, kind)
+        return stage.replace(**changes)
+
+
+RECIPES = {
+    "2021": Recipe(),
+    "plus": Recipe(without_padding=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The registered recipe of a name; `UserError` with the known names otherwise."""
+    if name not in RECIPES:
+        raise UserError(f"recipe {name!r}: not a registered one; accepted: {', '.join(RECIPES)}", ["model.recipe"])
+    return RECIPES[name]

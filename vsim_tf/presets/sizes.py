@@ -1,0 +1,50 @@
+"""How large models are: what each size changes of the published ones."""
+
+from typing import Any, TypeVar
+
+from vsim_tf.errors import UserError
+from vsim_tf.models.architectures import Model
+
+SIZES: dict[str, dict[str, Any]] = {
+    "base": {},
+    "tiny": {
+        "encoder.hidden_size": 128,
+        "encoder.num_layers": 2,
+        "encoder.num_heads": 4,
+        "encoder.intermediate_size": 512,
+        "encoder.max_positions": 512,
+        "clusters": 16,
+        "groups": 4,
+        "vlad_size": 256,
+    },
+    "debug": {
+        "encoder.hidden_size": 16,
+        "encoder.num_layers": 1,
+        "encoder.num_heads": 2,
+        "encoder.intermediate_size": 32,
+        "encoder.max_positions": 128,
+        "embedding_size": 8,
+        "clusters": 4,
+        "groups": 2,
+        "vlad_size": 12,
+        "se_ratio": 2,
+    },
+}
+"""Values by path, where a model has it. `base`: as published; `tiny` trains from scratch on a CPU; `debug` proves shapes."""
+PUBLIC_SIZES = ("base", "tiny")
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+def sized(model: AnyModel, size: str) -> AnyModel:
+    """The model at a registered size; `UserError` with the known ones otherwise."""
+    if size not in SIZES:
+        raise UserError(f"size {size!r}: not a registered one; accepted: {', '.join(PUBLIC_SIZES)}", ["size"])
+    values = model.to_dict()
+    for path, value in SIZES[size].items():
+        place, names = values, path.split(".")
+        for name in names[:-1]:
+            place = place.get(name, {})
+        if names[-1] in place:
+            place[names[-1]] = value
+    return type(model).from_dict(values)

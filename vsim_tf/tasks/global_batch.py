@@ -1,0 +1,38 @@
+"""What a replica knows of the batches of all replicas."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from vsim_tf.lazy import tf
+
+
+class GlobalBatch(NamedTuple):
+    """Sums over all replicas, made before the forward pass, so that a compiled pass needs no other replica.
+
+    Attributes:
+        replicas: number of replicas.
+        videos: videos of all replicas, a float32 scalar; an example of pairs has two.
+        offset: position of this replica's first example in the global batch, an integer scalar.
+        counts: what tasks average over, in all replicas, by task, float32 scalars (`Task.count`).
+    """
+
+    replicas: int
+    videos: Any
+    offset: Any
+    counts: dict[str, Any]
+
+    @classmethod
+    def of(cls, batch: Any, counts: Mapping[str, Any]) -> "GlobalBatch":
+        """From this replica's batch and counts."""
+        examples = tf.shape(batch.elements[0].num_frames)[0]
+        context = tf.distribute.get_replica_context()
+        mine = tf.stack([examples, *(tf.cast(count, tf.int32) for count in counts.values())])[None]
+        each = mine if context.num_replicas_in_sync == 1 else context.all_gather(mine, axis=0)
+        examples, *totals = tf.unstack(tf.cast(tf.reduce_sum(each, axis=0), tf.float32), 1 + len(counts))
+        offset = tf.reduce_sum(each[: context.replica_id_in_sync_group, 0])
+        videos = len(batch.elements) * examples
+        return cls(context.num_replicas_in_sync, videos, offset, dict(zip(counts, totals, strict=True)))
+
+    def gather(self, value: Any) -> Any:
+        """Values of all replicas along the batch axis; gradients flow back to each."""
+        return value if self.replicas == 1 else tf.distribute.get_replica_context().all_gather(value, axis=0)

@@ -1,0 +1,40 @@
+"""What is minimised: the weighted sum of tasks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vsim_tf.tasks.forward import call_elements
+from vsim_tf.tasks.global_batch import GlobalBatch
+from vsim_tf.tasks.task import Step, Task
+
+
+class Objective:
+    """The weighted sum of the losses of tasks.
+
+    Args:
+        tasks: by the names under which their terms are logged.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task]):
+        self.tasks = dict(tasks)
+
+    def global_batch(self, batch: Any) -> GlobalBatch:
+        """What the losses need of all replicas' batches."""
+        counts = {name: task.count(batch) for name, task in self.tasks.items()}
+        return GlobalBatch.of(batch, {name: count for name, count in counts.items() if count is not None})
+
+    def __call__(
+        self, network: Any, batch: Any, world: GlobalBatch | None = None, training: bool = True
+    ) -> tuple[Any, dict[str, Any]]:
+        """This replica's part of the sum, a scalar, and of each weighted term's mean over videos, by name."""
+        return self.of_outputs(network, call_elements(network, batch, training), batch, world, training)
+
+    def of_outputs(
+        self, network: Any, outputs: tuple, batch: Any, world: GlobalBatch | None = None, training: bool = True
+    ) -> tuple[Any, dict[str, Any]]:
+        """The same from the network's outputs for the elements of the batch."""
+        world = world or self.global_batch(batch)
+        step = Step(network, batch, outputs, world, training)
+        terms = {name: task.weight * task.loss(step._replace(count=world.counts.get(name))) for name, task in self.tasks.items()}
+        total = sum(terms.values())
+        return total, {name: value / world.videos for name, value in ({"loss": total} | terms).items()}
