@@ -1,84 +1,9 @@
-"""Fine-tunes one model on scored pairs: python train_pair.py --model=uniter_asl --folds=0-10 --output_dir=output"""
+"""Fine-tune one model on labelled pairs: python train_pair.py --model=uniter_asl --folds=0-10 --output_dir=output"""
 
-from pathlib import Path
+from vsim_tf.cli import app
+from vsim_tf.cli.finetune import check_flags, check_inputs, define_flags, finished, main
 
-from vsim_tf.cli import app, flags
-from vsim_tf.errors import UserError
-from vsim_tf.io.files import require_existing
-from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.presets import registry
-from vsim_tf.records.tfrecords import expand_pattern
-
-define_flags = flags.define_pair
-
-
-def pretrained() -> Path:
-    return Path(flags.FLAGS.pretrained_dir or Path(flags.FLAGS.output_dir) / flags.FLAGS.model / "pretrain")
-
-
-def folds_dir() -> Path:
-    return Path(flags.FLAGS.folds_dir or Path(flags.FLAGS.output_dir) / "folds")
-
-
-def patterns() -> tuple[str, str]:
-    """Files to train and to validate on, instead of folds."""
-    return flags.FLAGS.train_record_pattern, flags.FLAGS.val_record_pattern
-
-
-def training(recipe: str):
-    """The stage of a recipe, which the pre-training run names, with what the flags change."""
-    return flags.training_config(registry.model_spec(flags.FLAGS.model).finetune.replace(**registry.recipe(recipe).finetune))
-
-
-def runs():
-    """What is to be trained: folds, or files given by patterns."""
-    options = flags.FLAGS
-    from vsim_tf.training.pair_runs import fold_runs, pattern_run
-
-    model_folder = Path(options.output_dir) / options.model
-    if all(patterns()):
-        return [pattern_run(model_folder, options.run_name, *patterns())]
-    return fold_runs(model_folder, folds_dir(), flags.parse_folds(options.folds))
-
-
-def check_flags(devices: int = 1):
-    options = flags.FLAGS
-    if any(patterns()) and (not all(patterns()) or options["folds"].present):
-        raise UserError("--train_record_pattern and --val_record_pattern go together and exclude --folds")
-    if options["run_name"].present and not all(patterns()):
-        raise UserError("--run_name names the run of --train_record_pattern and --val_record_pattern; runs of --folds have names")
-    flags.parse_folds(options.folds)
-    flags.require_batch(training("2021"), devices)
-
-
-def check_inputs():
-    if all(patterns()):
-        expand_pattern(patterns()[0], may_be_empty=True)
-        expand_pattern(patterns()[1])
-
-
-def finished() -> bool:
-    from vsim_tf.runs.run_folder import read_model_config
-    from vsim_tf.training.finished import announce_finetuned
-
-    require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
-    recipe = read_model_config(pretrained()).recipe
-    return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite)
-
-
-def main():
-    check_flags()
-    if finished():
-        return
-    with quiet_imports():
-        from vsim_tf.distributed.device import use_deterministic_kernels
-        from vsim_tf.runs.run_folder import read_model_config
-        from vsim_tf.training.finetuning import finetune
-
-    use_deterministic_kernels(flags.FLAGS.deterministic)
-    recipe = read_model_config(pretrained()).recipe
-    finetune(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer)
-
+__all__ = ["check_flags", "check_inputs", "define_flags", "finished", "main"]
 
 if __name__ == "__main__":
     define_flags()

@@ -1,44 +1,9 @@
-"""Pre-trains one model on tagged videos: python train_pretrain.py --model=uniter_asl --data_dir=data --output_dir=output"""
+"""Pre-train one model on tagged videos: python train_pretrain.py --model=uniter_asl --data_dir=data --output_dir=output"""
 
-from vsim_tf.cli import app, flags
-from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.cli import app
+from vsim_tf.cli.pretrain import check_flags, check_inputs, define_flags, finished, main
 
-define_flags = flags.define_pretrain
-
-
-def check_flags(devices: int = 1):
-    from vsim_tf.training.pretrain_inputs import model_config
-
-    options = flags.pretrain_options()
-    flags.require_batch(options.training, devices)
-    if not options.hub_dir:  # whose config.json decides
-        model_config(options, vocab_size=1, num_tags=1)
-
-
-def check_inputs():
-    from vsim_tf.training.pretrain_inputs import check_inputs
-
-    check_inputs(flags.pretrain_options())
-
-
-def finished() -> bool:
-    from vsim_tf.training.finished import announce_pretrained
-
-    return announce_pretrained(flags.pretrain_options())
-
-
-def main():
-    check_flags()
-    check_inputs()
-    if finished():
-        return
-    with quiet_imports():
-        from vsim_tf.distributed.device import use_deterministic_kernels
-        from vsim_tf.training.pretraining import pretrain
-
-    use_deterministic_kernels(flags.FLAGS.deterministic)
-    pretrain(flags.pretrain_options())
-
+__all__ = ["check_flags", "check_inputs", "define_flags", "finished", "main"]
 
 if __name__ == "__main__":
     define_flags()

@@ -1,54 +1,9 @@
-"""Cuts the scored pairs into folds: python write_tfrecord.py --data_dir=data --output_dir=output/folds"""
+"""Split the labelled pairs into folds: python write_tfrecord.py --data_dir=data --output_dir=output/folds"""
 
-from pathlib import Path
+from vsim_tf.cli import app
+from vsim_tf.cli.write_folds import check_flags, check_inputs, define_flags, finished, main
 
-from vsim_tf.cli import app, flags
-from vsim_tf.io.files import require_existing
-from vsim_tf.records.tfrecords import expand_pattern, folder_pattern
-
-define_flags = flags.define_write_tfrecord
-
-
-def inputs() -> tuple[str, str]:
-    """The pattern of the videos, and the label file."""
-    options = flags.FLAGS
-    pairwise = Path(options.data_dir) / "pairwise"
-    return options.pairwise_record_pattern or folder_pattern(pairwise), options.annotation_file or str(pairwise / "label.tsv")
-
-
-def check_flags(devices: int = 1):
-    del devices  # which take no part
-
-
-def check_inputs():
-    records, labels = inputs()
-    expand_pattern(records)
-    require_existing(labels)
-
-
-def finished() -> bool:
-    from vsim_tf.records.manifest import MANIFEST
-
-    if flags.FLAGS.overwrite or not (Path(flags.FLAGS.output_dir) / MANIFEST).exists():
-        return False
-    main()  # a set with its manifest is kept or refused, without TensorFlow
-    return True
-
-
-def main():
-    options = flags.FLAGS
-    from vsim_tf.records.fold_writer import write_folds
-
-    write_folds(
-        *inputs(),
-        options.output_dir,
-        layout=options.layout,
-        num_folds=options.num_folds,
-        seed=options.seed,
-        frame_embedding_size=options.frame_embedding_size,
-        overwrite=options.overwrite,
-    )
-
+__all__ = ["check_flags", "check_inputs", "define_flags", "finished", "main"]
 
 if __name__ == "__main__":
     define_flags()

@@ -1,5 +1,7 @@
 """The order of records is a permutation that the seed and the epoch decide, in any version of NumPy."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,7 +38,7 @@ def test_windows_are_sorted_and_their_batches_mixed(monkeypatch):
     for window in range(4):
         means = [lengths(batches(4 * window + i)).mean() for i in range(4)]
         ranges = sorted((lengths(batches(4 * window + i)).min(), lengths(batches(4 * window + i)).max()) for i in range(4))
-        assert all(one[1] <= other[0] for one, other in zip(ranges, ranges[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
         firsts.append(np.argmin(means))
     assert len(set(firsts)) > 1
 

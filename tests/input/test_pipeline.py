@@ -389,7 +389,7 @@ def test_the_end_of_an_epoch_comes_from_all_files(tmp_path):
     files = [toys.write_records(tmp_path / str(i), [video(n) for n in names[i * 30 : (i + 1) * 30]]) for i in range(20)]
     data = TrainingData(files, "videos", PADDED, 30, seed=1)
     epoch = [[video_id.decode() for video_id in batch.ids.numpy()] for batch in take(data, data.steps_per_epoch)]
-    assert sorted(sum(epoch, [])) == sorted(names)
+    assert sorted(name for batch in epoch for name in batch) == sorted(names)
     for part in (epoch[:3], epoch[-3:]):
         of_file = np.bincount([int(name[:2]) for batch in part for name in batch], minlength=20)
         assert of_file.max() <= 15 and np.count_nonzero(of_file) >= 18  # 4.5 are expected of each of 20

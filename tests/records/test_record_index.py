@@ -10,7 +10,7 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.records.record_index import RecordIndex
 
 CONTENTS = [[b"a0", b"a1" * 500, b""], [], [b"c0"], [b"d0" * 3, b"d1"]]
-RECORDS = sum(CONTENTS, [])
+RECORDS = [record for contents in CONTENTS for record in contents]
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ The quick tests always try the same inputs, the slow ones new ones each time.
 
 import contextlib
 import copy
-import importlib.util
 import json
 import zipfile
 from collections.abc import Callable
@@ -21,20 +20,12 @@ from hypothesis import strategies as st
 from parsed_files import JSON_FILES, PARSERS, Parser, read_batches, read_pairs, read_videos
 
 from vsim_tf.cli import flags
+from vsim_tf.cli.ensemble import model_weights
 from vsim_tf.ensemble.combine import check_weights
 from vsim_tf.errors import UserError
 from vsim_tf.records.tfrecords import read_records
 
-ROOT = Path(__file__).parents[2]
 QUICK, SLOW = 25, 500
-
-
-def load_script(name: str):
-    """A script of the repository as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
 
 
 # --- what is tried ----------------------------------------------------------------------------------------------------
@@ -269,8 +260,6 @@ def test_folds(tried, count):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_weights(tried, count):
-    model_weights = load_script("ensemble_final").model_weights
-
     def check(texts: list[str]):
         with contextlib.suppress(UserError):
             assert sum(check_weights(model_weights(["uniter", "uniter_asl"], texts, False))) > 0

@@ -1,6 +1,7 @@
 """How a script runs: flags are parsed, `main` is called, and what a person can fix ends with one line instead of a traceback."""
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from vsim_tf.io.interrupts import Interrupts
 
 FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
-
+CONSOLE_SCRIPT = "vsim-tf"
 
 
 def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags"):
@@ -53,7 +54,7 @@ def guarded(main: Callable[[], None]):
 
 def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
-        print(f"{description}\n\nusage: python {argv[0]} [flags]\n{FLAGS.module_help(module)}")
+        print(f"{description}\n\nusage: {shlex.join(program(argv[0]))} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
         return parse(argv)
@@ -66,10 +67,17 @@ def parse(argv: Sequence[str]) -> list[str]:
     try:
         rest = FLAGS(argv)
     except flags.Error as error:
-        raise UserError(f"{error}; python {argv[0]} --help lists the flags") from None
+        raise UserError(f"{error}; {shlex.join(program(argv[0]))} --help lists the flags") from None
     if len(rest) > 1:
         raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
     return rest
+
+
+def program(name: str) -> list[str]:
+    """Return the words that start a script again: a file, a module, or a command of the console script."""
+    if name.startswith(f"{CONSOLE_SCRIPT} "):
+        return name.split()
+    return ["python", name] if name.endswith(".py") else ["python", "-m", name]
 
 
 def _fail(message: str) -> int:

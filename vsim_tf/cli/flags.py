@@ -1,4 +1,4 @@
-"""Every flag of the five scripts, and what turns them into configurations, checked before TensorFlow is imported.
+"""Every flag of the five stages, and what turns them into configurations, checked before TensorFlow is imported.
 
 Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
 """

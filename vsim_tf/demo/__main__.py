@@ -56,4 +56,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, __doc__, "__main__")
+    app.run(main, __doc__, __name__)

@@ -1,0 +1,84 @@
+"""The console script: what it lists, which command it runs, and what it refuses."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vsim_tf.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = {
+    "write-folds": "write_tfrecord", "pretrain": "train_pretrain", "finetune": "train_pair", "embed": "inference_pair",
+    "ensemble": "ensemble_final",
+}  # fmt: skip
+NAMES = ("define_flags", "check_flags", "check_inputs", "finished", "main")
+HELP = """
+import sys
+from vsim_tf.cli.main import main
+sys.argv[0] = "vsim-tf"
+try:
+    main()
+finally:
+    assert not {"tensorflow", "keras", "transformers"} & set(sys.modules)
+"""
+
+
+def start(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    """The console script in a process, which fails if it loads TensorFlow."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", HELP, *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_has_one_line_for_each_command():
+    result = start("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    listed = re.findall(r"^  ([\w-]+)  +\w.*$", result.stdout, re.MULTILINE)
+    assert listed == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "golden"])
+def test_help_of_a_command(name):
+    result = start(name, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"\nusage: vsim-tf {name} [flags]\n" in result.stdout
+    assert "--output_dir: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["colour"], "colour: no such command; accepted: demo, write-folds, "),
+        ([], "a command is needed; accepted: "),
+        (["embed", "--colour=red"], "Unknown command line flag 'colour'; vsim-tf embed --help lists the flags"),
+        (["finetune", "--labels=rank", "uniter"], "unexpected arguments ['uniter']"),
+        (["pretrain", "--seed=-1"], "--seed"),
+        (["demo", "--num_pairs=-1"], "num_pairs"),
+    ],
+)
+def test_one_line_and_exit_code_2(words, said, tmp_path):
+    result = start(*words, folder=tmp_path)
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ") and said in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_golden_takes_its_words_itself(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "vsim_tf.cli.main", "golden", "--help"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "folder with golden_*.json" in result.stdout
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_script_of_the_same_stage_is_the_same_code(name, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    script, module = importlib.import_module(SCRIPTS[name]), importlib.import_module(COMMANDS[name].module)
+    assert [getattr(script, part) for part in NAMES] == [getattr(module, part) for part in NAMES]

@@ -1,0 +1,60 @@
+"""The console script `vsim-tf`: one command for each stage, by its name and flags."""
+
+import importlib
+import sys
+from typing import NamedTuple
+
+from vsim_tf.cli import app
+
+
+class Command(NamedTuple):
+    """A module with `main`, and with `define_flags` unless `main` takes the words itself."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Command("vsim_tf.demo.__main__", "write demo data in the contest's format"),
+    "write-folds": Command("vsim_tf.cli.write_folds", "split the labelled pairs into folds"),
+    "pretrain": Command("vsim_tf.cli.pretrain", "pre-train one model on tagged videos"),
+    "finetune": Command("vsim_tf.cli.finetune", "fine-tune one model on labelled pairs"),
+    "embed": Command("vsim_tf.cli.embed", "embed videos by one checkpoint or by those of a model's folds"),
+    "ensemble": Command("vsim_tf.cli.ensemble", "average embeddings over folds, sum models by weight, and report"),
+    "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
+}
+"""Modules by name: only the one that is called is imported."""
+
+
+def usage() -> str:
+    """Return the help text, one line a command."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: vsim-tf COMMAND [--name=value ...]", "", *lines, "", "vsim-tf COMMAND --help lists its flags."])
+
+
+def main() -> None:
+    """Run the command that the first word names; an unknown one ends with one line and exit code 2."""
+    name, *arguments = sys.argv[1:] or [""]
+    if name in ("--help", "-h"):
+        print(usage())
+    elif name in COMMANDS:
+        run(name, arguments)
+    else:
+        given = f"{name}: no such command" if name else "a command is needed"
+        print(f"error: {given}; accepted: {', '.join(COMMANDS)}; vsim-tf --help describes them", file=sys.stderr)
+        sys.exit(app.USER_ERROR_EXIT)
+
+
+def run(name: str, arguments: list[str]) -> None:
+    """Run one command and exit with its code."""
+    module = importlib.import_module(COMMANDS[name].module)
+    if not hasattr(module, "define_flags"):
+        sys.exit(module.main(arguments))
+    sys.argv = [f"{app.CONSOLE_SCRIPT} {name}", *arguments]
+    module.define_flags()
+    app.run(module.main, module.__doc__, module.define_flags.__module__)
+
+
+if __name__ == "__main__":
+    main()

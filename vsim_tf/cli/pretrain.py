@@ -1,0 +1,40 @@
+"""Pre-train one model on tagged videos: vsim-tf pretrain --model=uniter_asl --data_dir=data --output_dir=output"""
+
+from vsim_tf.cli import flags
+from vsim_tf.io.quiet_imports import quiet_imports
+
+define_flags = flags.define_pretrain
+
+
+def check_flags(devices: int = 1):
+    from vsim_tf.training.pretrain_inputs import model_config
+
+    options = flags.pretrain_options()
+    flags.require_batch(options.training, devices)
+    if not options.hub_dir:  # whose config.json decides
+        model_config(options, vocab_size=1, num_tags=1)
+
+
+def check_inputs():
+    from vsim_tf.training.pretrain_inputs import check_inputs
+
+    check_inputs(flags.pretrain_options())
+
+
+def finished() -> bool:
+    from vsim_tf.training.finished import announce_pretrained
+
+    return announce_pretrained(flags.pretrain_options())
+
+
+def main():
+    check_flags()
+    check_inputs()
+    if finished():
+        return
+    with quiet_imports():
+        from vsim_tf.distributed.device import use_deterministic_kernels
+        from vsim_tf.training.pretraining import pretrain
+
+    use_deterministic_kernels(flags.FLAGS.deterministic)
+    pretrain(flags.pretrain_options())
