@@ -19,6 +19,7 @@ from vsim_tf.ensemble.run_report import validation_curve
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.hub_folder import load_hub_tokenizer
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
@@ -169,6 +170,16 @@ def make_tokenizer_json(folder: Path):
     backend.save(str(folder / "tokenizer.json"))
 
 
+def make_hub_tokenizer(folder: Path):
+    make_tokenizer(folder)
+    make_tokenizer_json(folder)
+    (folder / "special_tokens_map.json").write_text('{"cls_token": "[CLS]", "sep_token": {"content": "[SEP]", "lstrip": false}}')
+
+
+def read_hub_tokenizer(folder: Path):
+    load_hub_tokenizer(folder, "bert").encode_batch(["天地 abc", ""], 8)
+
+
 def make_shards(folder: Path):
     make_safetensors(folder)
     tensors = load_file(folder / "model.safetensors")
@@ -198,6 +209,8 @@ PARSERS = {
     "config.json of a hub folder": text_file(
         "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))
     ),
+    "tokenizer_config.json of a hub folder": Parser("tokenizer_config.json", make_hub_tokenizer, read_hub_tokenizer),
+    "special_tokens_map.json": Parser("special_tokens_map.json", make_hub_tokenizer, read_hub_tokenizer),
     "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
     "index of shards": Parser("model.safetensors.index.json", make_shards, lambda folder: load_pretrained(ENCODER, folder)),
     "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
@@ -212,5 +225,5 @@ PARSERS = {
 }
 JSON_FILES = [
     "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
-    "index of shards",
+    "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards",
 ]  # fmt: skip

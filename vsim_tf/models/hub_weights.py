@@ -6,13 +6,14 @@ What the files hold is read by `vsim_tf.models.weight_files`; here it is given i
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_type_hints
 
 import numpy as np
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import read_json_object
 from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.models.hub_folder import read_config
 from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
 
 SINUSOIDS = "encoder/embed_positions/embeddings"
@@ -27,18 +28,18 @@ _SIZES = {
 }
 """Keys that config.json must have, with their names in `EncoderConfig`."""
 
-_OPTIONAL = {
-    "type_vocab_size": ("type_vocab_size", 2),
-    "hidden_dropout_prob": ("hidden_dropout", 0.1),
-    "attention_probs_dropout_prob": ("attention_dropout", 0.1),
-    "layer_norm_eps": ("layer_norm_eps", 1e-12),
-    "initializer_range": ("initializer_range", 0.02),
+_DEFAULTED = {
+    "type_vocab_size": "type_vocab_size",
+    "hidden_dropout_prob": "hidden_dropout",
+    "attention_probs_dropout_prob": "attention_dropout",
+    "layer_norm_eps": "layer_norm_eps",
+    "initializer_range": "initializer_range",
 }
-_OPTIONAL_ROFORMER = {"embedding_size": ("embedding_size", 0), "rotary_value": ("rotary_value", False)}
-"""Keys that config.json may leave out, with their names in `EncoderConfig` and Hugging Face's defaults."""
+_DEFAULTED_ROFORMER = {"embedding_size": "embedding_size", "rotary_value": "rotary_value"}
+"""Keys that config.json may leave out, with their names in `EncoderConfig`; the defaults are those of transformers."""
 
-_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
-"""What the encoder computes; a folder that asks for anything else is refused."""
+_FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False, "configuration_files": None}
+"""What the encoder computes; a folder that asks for anything else is refused. So are other files in the place of config.json."""
 
 NO_POOLER = (
     ". This model reads BERT's pooler, and the file was saved without one (add_pooling_layer=False, or a masked language model):"
@@ -92,25 +93,14 @@ def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
         kind: "bert" or "roformer"; the file's `model_type` must be the same.
 
     Raises:
-        UserError: no such file, not JSON, a key missing or of the wrong type, another model type, or an activation
-            or kind of positions that the encoder does not compute.
+        UserError: no such file, not JSON, a key missing or of the wrong type, another model type, an activation
+            or kind of positions that the encoder does not compute, or a value that transformers refuses.
     """
     path = Path(folder, "config.json")
-    values = read_json_object(path)
-    if values.get("model_type") != kind:
-        raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
-    for key, accepted in _FIXED.items():
-        if values.get(key) not in (None, accepted):
-            raise UserError(f"{path}: {key} is {values[key]!r}, only {accepted!r} is supported")
-    missing = [key for key in _SIZES if key not in values]
-    if missing:
-        raise UserError(f"{path}: no key {', '.join(missing)}")
-    config: dict[str, Any] = {"kind": kind}
-    for key, name in _SIZES.items():
-        config[name] = _typed(path, key, values[key], 1)
-    for key, (name, default) in (_OPTIONAL | (_OPTIONAL_ROFORMER if kind == "roformer" else {})).items():
-        value = values.get(key)
-        config[name] = default if value is None else _typed(path, key, value, default)
+    names = _SIZES | _DEFAULTED | (_DEFAULTED_ROFORMER if kind == "roformer" else {})
+    _check_config(path, read_json_object(path), kind, names)
+    read = read_config(folder)
+    config = {"kind": kind} | {name: getattr(read, key) for key, name in names.items()}
     try:
         EncoderConfig(**config)
     except UserError as error:  # sizes that do not go together
@@ -145,16 +135,30 @@ def load_pretrained(encoder: Encoder, folder: str | os.PathLike) -> LoadReport:
     return LoadReport(path, list(values), kept, ignored)
 
 
-def _typed(path: Path, key: str, value: Any, example: bool | int | float) -> bool | int | float:
-    if isinstance(example, bool):
-        fits, needed = isinstance(value, bool), "true or false"
-    elif isinstance(example, int):
-        fits, needed = type(value) is int and value > 0, "a whole number above 0"
+def _check_config(path: Path, values: Mapping[str, Any], kind: str, names: Mapping[str, str]) -> None:
+    """Refuse what transformers passes over: it has defaults for missing sizes, and ignores keys that it does not know."""
+    if values.get("model_type") != kind:
+        raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
+    for key, accepted in _FIXED.items():
+        if values.get(key) not in (None, accepted):
+            raise UserError(f"{path}: {key} is {values[key]!r}, only {accepted!r} is supported")
+    if missing := [key for key in _SIZES if key not in values]:
+        raise UserError(f"{path}: no key {', '.join(missing)}")
+    types = get_type_hints(EncoderConfig)
+    for key, name in names.items():
+        if key in _SIZES or values.get(key) is not None:
+            _check_type(path, key, values[key], types[name])
+
+
+def _check_type(path: Path, key: str, value: Any, needed: type) -> None:
+    if needed is bool:
+        fits, accepted = isinstance(value, bool), "true or false"
+    elif needed is int:
+        fits, accepted = type(value) is int and value > 0, "a whole number above 0"
     else:
-        fits, needed = type(value) in (int, float) and 0 <= value < 1, "a number from 0 to 1"
+        fits, accepted = type(value) in (int, float) and 0 <= value < 1, "a number from 0 to 1"
     if not fits:
-        raise UserError(f"{path}: {key} is {value!r}; {needed} is needed")
-    return value
+        raise UserError(f"{path}: {key} is {value!r}; {accepted} is needed")
 
 
 def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:

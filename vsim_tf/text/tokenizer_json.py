@@ -1,69 +1,64 @@
 """The vocabulary and the normalizer of a `tokenizer.json`, the only tokenizer file that transformers 5 writes."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import tokenizers
-from tokenizers import models, normalizers, pre_tokenizers
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import read_json_object
 
 TOKENIZER_JSON = "tokenizer.json"
-_WAY_OUT = "give the folder of a BERT or RoFormer with WordPiece, or put its vocab.txt (one token a line) into the folder"
-_PARTS = {
-    "model": models.WordPiece, "normalizer": normalizers.BertNormalizer, "pre_tokenizer": pre_tokenizers.BertPreTokenizer
-}  # fmt: skip
-_WORD_PIECE = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
-"""Options of WordPiece as BERT was trained with; other values would cut words in another way."""
+_WAY_OUT = (
+    "give the folder of a BERT or RoFormer with WordPiece, or put its vocab.txt (one token a line) in the place of this file"
+)
+_BERT: dict[str, dict[str, Any]] = {
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100},
+    "normalizer": {"type": "BertNormalizer", "clean_text": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+}
+"""Parts of a tokenizer and their options, as BERT was trained with them; others would cut titles in another way."""
 
 
-class TokenizerJson(NamedTuple):
-    """Contents of a `tokenizer.json`.
+def read_tokenizer_json(path: Path) -> tuple[list[str], dict[str, bool | None]]:
+    """Read the WordPiece tokenizer of BERT or RoFormer as the Rust package `tokenizers` saved it.
 
-    Attributes:
-        vocabulary: tokens in the order of their ids.
-        options: `do_lower_case`, `strip_accents` and `tokenize_chinese_chars` of its normalizer; None where it decides nothing.
-    """
-
-    vocabulary: list[str]
-    options: dict[str, bool | None]
-
-
-def read_tokenizer_json(path: Path) -> TokenizerJson:
-    """Reads the WordPiece tokenizer of BERT or RoFormer as the Rust package `tokenizers` saved it.
+    Returns:
+        The tokens in the order of their ids; `do_lower_case`, `strip_accents` and `tokenize_chinese_chars` of its normalizer.
 
     Raises:
         UserError: no JSON, another type of tokenizer (BPE, Unigram, ...) or of normalizer, WordPiece with other options, ids with
             gaps, or tokens that were added behind the vocabulary.
     """
-    _require_types(path)
+    content = read_json_object(path)
+    _require_bert(path, content)
     try:
-        backend = tokenizers.Tokenizer.from_file(str(path))
+        backend = tokenizers.Tokenizer.from_str(json.dumps(content))
     except Exception as error:  # the package raises nothing more specific
         raise UserError(f"{path}: damaged, or of an unknown version: {error}; {_WAY_OUT}") from error
-    for name, needed in _WORD_PIECE.items():
-        if (found := getattr(backend.model, name)) != needed:
-            raise UserError(f"{path}: WordPiece with {name}={found!r}; BERT has {needed!r}: {_WAY_OUT}")
     normalizer = backend.normalizer
-    if not normalizer.clean_text:
-        raise UserError(f"{path}: its normalizer has clean_text=False; BERT has True: {_WAY_OUT}")
     options = {
         "do_lower_case": normalizer.lowercase,
         "strip_accents": normalizer.strip_accents,
         "tokenize_chinese_chars": normalizer.handle_chinese_chars,
     }
-    return TokenizerJson(_vocabulary(path, backend), options)
+    return _vocabulary(path, backend), options
 
 
-def _require_types(path: Path) -> None:
+def _require_bert(path: Path, content: dict[str, Any]) -> None:
     """Before the Rust package reads the file: it may panic, not raise, at the rarer parts of other tokenizers."""
-    content = read_json_object(path)
-    for part, kind in _PARTS.items():
+    for part, options in _BERT.items():
         found = content.get(part)
-        name = found.get("type") if isinstance(found, dict) else found
-        if name != kind.__name__:
-            raise UserError(f"{path}: {part} is {name!r}, BERT's {kind.__name__} is needed; {_WAY_OUT}")
+        if not isinstance(found, dict):
+            found = {"type": found}
+        if "max_input_chars_per_word" in found:  # of WordPiece alone; files of 2020 name no type
+            found.setdefault("type", "WordPiece")
+        if (kind := found.get("type")) != options["type"]:
+            raise UserError(f"{path}: {part} is {kind!r}, BERT's {options['type']} is needed; {_WAY_OUT}")
+        for name, needed in options.items():
+            if (value := found.get(name, needed)) != needed:
+                raise UserError(f"{path}: {part} with {name}={value!r}; BERT has {needed!r}: {_WAY_OUT}")
 
 
 def _vocabulary(path: Path, backend: tokenizers.Tokenizer) -> list[str]:

@@ -180,7 +180,7 @@ def load_tokenizer(path: str | os.PathLike, kind: str) -> Tokenizer:
 
     Args:
         path: a folder that `Tokenizer.save` or Hugging Face wrote, or a file with one token a line. vocab.txt is read
-            before tokenizer.json; tokenizer_config.json wins over the normalizer of tokenizer.json, as in transformers.
+            before tokenizer.json.
         kind: "bert" or "roformer".
 
     Raises:
@@ -191,18 +191,31 @@ def load_tokenizer(path: str | os.PathLike, kind: str) -> Tokenizer:
     folder = Path(path)
     if not folder.is_dir():
         return _CLASSES[kind](_read_vocabulary(folder), source=path)
-    source = folder / VOCAB_FILE
-    if not source.exists() and (folder / TOKENIZER_JSON).exists():
-        source = folder / TOKENIZER_JSON
-        vocabulary, options = read_tokenizer_json(source)
+    return tokenizer_of(vocabulary_files(folder)[0], kind)
+
+
+def vocabulary_files(folder: Path) -> list[Path]:
+    """The files of a folder that hold a vocabulary, vocab.txt first; never empty, so that an error names vocab.txt."""
+    found = [folder / name for name in (VOCAB_FILE, TOKENIZER_JSON) if (folder / name).exists()]
+    return found or [folder / VOCAB_FILE]
+
+
+def tokenizer_of(file: Path, kind: str) -> Tokenizer:
+    """The tokenizer that one vocabulary file of a folder makes, as `load_tokenizer`.
+
+    The options of the tokenizer_config.json beside it win over those of tokenizer.json, as in transformers.
+    """
+    if file.name == TOKENIZER_JSON:
+        vocabulary, options = read_tokenizer_json(file)
         if kind == WordTokenizer.kind:  # there it says that words are cut before, not how BERT cuts what is unknown
             del options["tokenize_chinese_chars"]
-        fallback = Normalization(**options)
+        normalization = Normalization(**options)
     else:
-        vocabulary, fallback = _read_vocabulary(source), DEFAULT_NORMALIZATION
-    config_file = folder / CONFIG_FILE
-    normalization = _read_normalization(config_file, kind, fallback) if config_file.exists() else fallback
-    return _CLASSES[kind](vocabulary, normalization, source=source)
+        vocabulary, normalization = _read_vocabulary(file), DEFAULT_NORMALIZATION
+    config_file = file.with_name(CONFIG_FILE)
+    if config_file.exists():
+        normalization = _read_normalization(config_file, kind, normalization)
+    return _CLASSES[kind](vocabulary, normalization, source=file)
 
 
 def build_vocab(titles: Iterable[str], kind: str, max_words: int = 50_000) -> list[str]:

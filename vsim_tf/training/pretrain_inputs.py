@@ -87,8 +87,8 @@ def check_inputs(options: PretrainOptions):
     expand_pattern(options.train_records)
     expand_pattern(options.val_records)
     read_labels(options.label_file)
-    vocabulary = options.hub_dir or options.vocab
-    vocab_size = load_tokenizer(vocabulary, options.model.encoder.kind).vocab_size if vocabulary else 1  # or that of the titles
+    tokenizer = _given_tokenizer(options, options.model.encoder.kind)
+    vocab_size = tokenizer.vocab_size if tokenizer else 1  # or as many as the titles have
     options.fitted_model(vocab_size, len(read_tag_list(options.tag_file)))
     if options.hub_dir:
         from vsim_tf.models.weight_files import weights_file
@@ -112,12 +112,21 @@ def make_tokenizer(options: PretrainOptions, kind: str, train_files: list[str]) 
 
     Titles are read once: a run folder names the files that its vocabulary was built from.
     """
-    if options.hub_dir or options.vocab:
-        return load_tokenizer(options.hub_dir or options.vocab, kind)
+    if tokenizer := _given_tokenizer(options, kind):
+        return tokenizer
     if not options.overwrite and (tokenizer := _built_before(options, kind, train_files)):
         return tokenizer
     vocabulary = build_vocab(read_titles(train_files), kind)
     return {"bert": Tokenizer, "roformer": WordTokenizer}[kind](vocabulary)
+
+
+def _given_tokenizer(options: PretrainOptions, kind: str) -> Tokenizer | None:
+    """The tokenizer of the Hugging Face folder or of the vocabulary; None where neither is given."""
+    if options.hub_dir:
+        from vsim_tf.models.hub_folder import load_hub_tokenizer
+
+        return load_hub_tokenizer(options.hub_dir, kind)
+    return load_tokenizer(options.vocab, kind) if options.vocab else None
 
 
 def note_source(options: PretrainOptions, inputs: PretrainInputs):
