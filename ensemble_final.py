@@ -7,8 +7,9 @@ from typing import Any
 
 from vsim_tf.cli import app, flags
 from vsim_tf.ensemble.combine import models_present, normalized_weights
-from vsim_tf.ensemble.note import RESULT, announce_ensemble, note_sources
+from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import RESULT
 from vsim_tf.presets import registry
 from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.records.tfrecords import split_paths

@@ -5,6 +5,7 @@ from pathlib import Path
 from vsim_tf.cli import app, flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
+from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.records.tfrecords import expand_pattern
@@ -13,11 +14,11 @@ define_flags = flags.define_pair
 
 
 def pretrained() -> Path:
-    return Path(flags.FLAGS.pretrained_dir or Path(flags.FLAGS.output_dir) / flags.FLAGS.model / "pretrain")
+    return Path(flags.FLAGS.pretrained_dir or pretrain_folder(flags.FLAGS.output_dir, flags.FLAGS.model))
 
 
 def folds_dir() -> Path:
-    return Path(flags.FLAGS.folds_dir or Path(flags.FLAGS.output_dir) / "folds")
+    return Path(flags.FLAGS.folds_dir or folds_folder(flags.FLAGS.output_dir))
 
 
 def patterns() -> tuple[str, str]:
@@ -35,10 +36,10 @@ def runs():
     options = flags.FLAGS
     from vsim_tf.training.pair_runs import fold_runs, pattern_run
 
-    model_folder = Path(options.output_dir) / options.model
+    folder = model_folder(options.output_dir, options.model)
     if all(patterns()):
-        return [pattern_run(model_folder, options.run_name, *patterns())]
-    return fold_runs(model_folder, folds_dir(), flags.parse_folds(options.folds))
+        return [pattern_run(folder, options.run_name, *patterns())]
+    return fold_runs(folder, folds_dir(), flags.parse_folds(options.folds))
 
 
 def check_flags(devices: int = 1):

@@ -17,13 +17,14 @@ from vsim_tf.config import PretrainOptions
 from vsim_tf.demo.data import write_demo_data
 from vsim_tf.ensemble import run_report
 from vsim_tf.ensemble.combine import ensemble_run, find_members, fold_mean
-from vsim_tf.ensemble.note import announce_ensemble, note_path, note_sources
+from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.ensemble.report import ModelScores, SetScores
-from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, report_path, validation_curve
+from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, validation_curve
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_zip
 from vsim_tf.io.files import exclusive
+from vsim_tf.io.paths import report_file, sources_file
 from vsim_tf.records.embeddings import read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
@@ -174,8 +175,8 @@ def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
     assert "SVD of embeddings" in (tmp_path / "by svd.report.md").read_text()
     assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
     assert {name: (root / "output" / name).read_bytes() for name in before} == before
-    assert report_path("here/result.zip", Path("here")) == Path("here/report.md")
-    assert report_path("./result.zip", Path("here")) == Path("result.report.md")
+    assert report_file("here/result.zip", Path("here")) == Path("here/report.md")
+    assert report_file("./result.zip", Path("here")) == Path("result.report.md")
 
 
 def test_the_frames_width_of_the_baseline_is_that_of_the_runs(root, tmp_path):
@@ -336,7 +337,7 @@ def test_finished_stages_are_recognised_without_tensorflow(root, tmp_path):
     (tmp_path / "finished.py").write_text(FINISHED.format(**{name: repr(value) for name, value in values.items()}))
     command = [sys.executable, str(tmp_path / "finished.py")]
     subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
-    note_path(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
+    sources_file(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
 
 
 def test_what_is_not_finished_is_not_announced(root, tmp_path, capsys):
@@ -416,7 +417,7 @@ def test_zip_and_report_are_made_again_when_something_changed(root, tmp_path, ch
     elif change == "weights":
         settings["weights"] = {"uniter": 0.5, "mix_nextvlad": 0.5}
     else:
-        note_path(settings["output_zip"]).write_text("{")
+        sources_file(settings["output_zip"]).write_text("{")
     assert not announce_ensemble(settings)
 
 

@@ -11,6 +11,7 @@ from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import remove_stale_lock
+from vsim_tf.io.paths import FOLD_RUNS, SUMMARY
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
 from vsim_tf.records.tfrecords import count_records
@@ -188,7 +189,7 @@ def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:
 
 def _finished_checkpoint(folder: Path, kind: str) -> str:
     if read_summary(folder) is None:
-        complete = sorted(path.parent.name for path in folder.parent.glob("fold-*/summary.json"))
+        complete = sorted(path.parent.name for path in folder.parent.glob(f"{FOLD_RUNS}/{SUMMARY}"))
         listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
         raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
     return newest_checkpoint(folder, kind)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from vsim_tf.config import Schedule, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.runs.checkpoint_files import LAST, path_for_tensorflow, saved_checkpoints
+from vsim_tf.io.paths import CHECKPOINT, LAST
+from vsim_tf.runs.checkpoint_files import path_for_tensorflow, saved_checkpoints
 from vsim_tf.runs.settings import Difference
 
 TOTAL_STEPS = "training.total_steps"
@@ -38,7 +39,7 @@ def require_extensible(folder: Path, there: StageConfig, asked: StageConfig):
         UserError: completed updates had other learning rates than the longer run has, or the moments of Adam are gone.
     """
     checkpoints = saved_checkpoints(folder, LAST)
-    completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
+    completed = int(checkpoints[0].name.removeprefix(CHECKPOINT)) if checkpoints else 0
     for name in SCHEDULES:
         if not same_rates(getattr(there, name), getattr(asked, name), completed):
             raise _other_rates(folder, there, asked, name, completed)

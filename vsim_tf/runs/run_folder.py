@@ -22,6 +22,7 @@ from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_object
+from vsim_tf.io.paths import CONFIG, SUMMARY, TAGS, TOKENIZER
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
 from vsim_tf.runs.settings import differences, other_settings
@@ -29,8 +30,6 @@ from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from vsim_tf.input.pipeline import BatchFormat  # which loads TensorFlow
-
-CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
 
 
 @dataclasses.dataclass(frozen=True)

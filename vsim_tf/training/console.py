@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
-from vsim_tf.runs.run_folder import SUMMARY, RunSettings
+from vsim_tf.io.paths import SUMMARY
+from vsim_tf.runs.run_folder import RunSettings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 SCORE = (int, float, type(None))
 """A Spearman in JSON is null where it is not defined; older files have NaN and -Infinity."""
 SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
-
 
 
 def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):

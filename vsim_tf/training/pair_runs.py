@@ -6,9 +6,10 @@ from pathlib import Path
 
 from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import LAST, fold_name
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
-from vsim_tf.runs.checkpoint_files import LAST, newest_checkpoint
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.run_folder import (
     RunSettings,
     checkpoint_fingerprint,
@@ -34,7 +35,7 @@ def fold_runs(model_folder: Path, folds_dir: Path, folds: Sequence[int]) -> list
     manifest, runs = read_manifest(folds_dir), []
     for fold in folds:
         train_files, val_files = files_of_fold(folds_dir, manifest, fold)
-        runs.append(PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files, sorted({*train_files, *val_files})))
+        runs.append(PairRun(model_folder / fold_name(fold), train_files, val_files, sorted({*train_files, *val_files})))
     return runs
 
 
