@@ -59,11 +59,11 @@ def check_inputs():
 
 
 def finished() -> bool:
-    from vsim_tf.runs.run_folder import read_model_config
+    from vsim_tf.runs.run_folder import RunFolder
     from vsim_tf.training.finished import announce_finetuned
 
     require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
-    recipe = read_model_config(pretrained()).recipe
+    recipe = RunFolder.open(pretrained()).model.recipe
     return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite)
 
 
@@ -73,11 +73,11 @@ def main():
         return
     with quiet_imports():
         from vsim_tf.distributed.device import use_deterministic_kernels
-        from vsim_tf.runs.run_folder import read_model_config
+        from vsim_tf.runs.run_folder import RunFolder
         from vsim_tf.training.finetuning import finetune
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    recipe = read_model_config(pretrained()).recipe
+    recipe = RunFolder.open(pretrained()).model.recipe
     finetune(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer)
 
 

@@ -31,7 +31,7 @@ from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.run_folder import read_batch_format, read_config, read_model_config
+from vsim_tf.runs.run_folder import RunFolder
 from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
@@ -120,7 +120,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def ids_of(root, name) -> list[str]:
-    form = read_batch_format(root / "output/uniter/pretrain", read_model_config(root / "output/uniter/pretrain"))
+    form = RunFolder.open(root / "output/uniter/pretrain").batch_format()
     batches = toys.evaluation_batches([str(root / "data" / name / f"{name}.tfrecords")], "videos", form, 50)
     return [video_id.decode() for batch in batches for video_id in batch.ids.numpy()]
 
@@ -265,7 +265,7 @@ def test_each_run_holds_all_that_inference_needs(root):
             folder = root / "output" / model / run
             names = {path.name for path in folder.iterdir()}
             assert {"config.json", "metrics.jsonl", "tag_list.txt", "tokenizer", "last", "events", "summary.json"} <= names
-            assert read_config(folder)["model"]["name"] == model
+            assert RunFolder.open(folder).config["model"]["name"] == model
             assert json.loads((folder / "summary.json").read_text())["step"] == 4
             assert newest_checkpoint(folder, "last").endswith("ckpt-4")
 
@@ -464,7 +464,7 @@ def test_more_steps_extend_a_finished_run(root, tmp_path, capsys):
     longer = pretrain_options(root, "uniter", folder=folder, training=PRETRAINING.replace(total_steps=6))
     pretrain(longer)
     assert json.loads((folder / "summary.json").read_text())["step"] == 6
-    assert read_config(folder)["training"]["total_steps"] == 6
+    assert RunFolder.open(folder).config["training"]["total_steps"] == 6
     assert (folder / "metrics.jsonl").read_text().startswith(before)
     assert newest_checkpoint(folder, "last").endswith("ckpt-6")
     said = capsys.readouterr().out
@@ -515,7 +515,7 @@ def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp
     command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
     for fold, given, expected in ((0, [], (1.0, "rank")), (1, ["--clip_norm=0", "--labels=scores"], (0.0, "scores"))):
         subprocess.run([*command, f"--folds={fold}", *steps, *given], cwd=ROOT, check=True, capture_output=True, timeout=300)
-        config = read_config(tmp_path / f"uniter/fold-0{fold}")
+        config = RunFolder.open(tmp_path / f"uniter/fold-0{fold}").config
         assert config["model"]["recipe"] == "plus"
         assert (config["training"]["clip_norm"], config["training"]["labels"]) == expected
 
@@ -531,7 +531,7 @@ def test_labels_by_rank(root, tmp_path):
     )
     assert plain[0] == ranked[0]
     assert plain[1]["mse"] != ranked[1]["mse"]
-    assert read_config(tmp_path / "fold-00")["training"]["labels"] == "rank"
+    assert RunFolder.open(tmp_path / "fold-00").config["training"]["labels"] == "rank"
 
 
 def test_files_of_pairs_by_pattern(root, tmp_path):
@@ -545,7 +545,7 @@ def test_files_of_pairs_by_pattern(root, tmp_path):
         json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")
     ]
     assert summaries[0].keys() == summaries[1].keys()
-    data = [read_config(folder)["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
+    data = [RunFolder.open(folder).config["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
     assert data[0]["validation"] == data[1]["validation"]
     assert sorted(file["name"] for file in data[0]["train"]) == sorted(file["name"] for file in data[1]["train"])
 

@@ -6,18 +6,10 @@ from pathlib import Path
 
 from vsim_tf.config import ModelConfig, StageConfig
 from vsim_tf.errors import UserError
-from vsim_tf.io.paths import LAST, fold_name
+from vsim_tf.io.paths import fold_name
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
-from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.run_folder import (
-    RunSettings,
-    checkpoint_fingerprint,
-    data_files,
-    read_model_config,
-    read_summary,
-    read_vocabularies,
-)
+from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,22 +48,25 @@ def finished_pretraining(pretrained: Path, model: str) -> tuple[ModelConfig, str
     Raises:
         UserError: the run is missing, not complete, or of another model.
     """
-    config = read_model_config(pretrained)
-    if config.name != model:
-        raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
-    if read_summary(pretrained) is None:
+    run = _finished(pretrained, model)
+    return run.model, run.checkpoint()
+
+
+def _finished(pretrained: Path, model: str) -> RunFolder:
+    run = RunFolder.open(pretrained)
+    run.require_model(model)
+    if run.summary is None:
         raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
-    return config, newest_checkpoint(pretrained, LAST)
+    return run
 
 
 def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: StageConfig) -> list[RunSettings]:
     """All that decides the result of each run that starts from a complete pre-training run."""
-    config, checkpoint = finished_pretraining(pretrained, model)
-    tokenizer, tags = read_vocabularies(pretrained, config)
-    first_weights = checkpoint_fingerprint(checkpoint)
+    start = _finished(pretrained, model)
+    first_weights = checkpoint_fingerprint(start.checkpoint())
     return [
         RunSettings(
-            "pair", config, training, tokenizer, tags,
+            "pair", start.model, training, start.tokenizer, start.tags,
             {"train": data_files(run.train_files), "validation": data_files(run.val_files), "pretrained": first_weights},
         )
         for run in runs
