@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import median, seconds
-from vsim_tf.config import ModelConfig
 from vsim_tf.input.order import WINDOW_BATCHES
-from vsim_tf.presets import registry
+from vsim_tf.models.architectures import Model
+from vsim_tf.presets import recipes, registry
 from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 
 VOCABULARY, TAGS = 21128, 10_000
@@ -33,7 +33,7 @@ def gemm_rate(precision: str) -> float:
     return total / spent
 
 
-def encoder_gflop(config: ModelConfig, videos: int, positions: float) -> float:
+def encoder_gflop(config: Model, videos: int, positions: float) -> float:
     """Matrix products of the encoder's forward pass."""
     encoder = config.encoder
     dense = 2 * encoder.hidden_size * (4 * encoder.hidden_size + 2 * encoder.intermediate_size)
@@ -54,10 +54,9 @@ def step_gflop(trainer, batch: VideoBatch | PairBatch) -> float:
     return 1e-9 * sum(2 * math.prod(map(int, (*shape, inner))) for shape, inner in shapes(batch))
 
 
-def base_config(model: str, **overrides) -> ModelConfig:
+def base_model(name: str, recipe: str = "2021") -> Model:
     """A registered model at the 2021 size with 10,000 tags."""
-    spec = registry.model_spec(model)
-    return registry.model_config(spec, "base", registry.encoder_config(spec, "base", VOCABULARY), TAGS, **overrides)
+    return recipes.recipe(recipe).model(registry.preset(name).model.fitted(VOCABULARY, TAGS))
 
 
 def contest_lengths(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +65,7 @@ def contest_lengths(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return 9 + np.round(23 * rng.beta(2, 2.5, count)).astype(int), 5 + np.round(27 * rng.beta(2.1, 2.8, count)).astype(int)
 
 
-def window(config: ModelConfig, size: int, sides: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+def window(config: Model, size: int, sides: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     """Tokens and frames of the sides of each chosen batch of a window, sorted by length where training sorts."""
     lengths = [contest_lengths(WINDOW_BATCHES * size, side) for side in range(sides)]
     needed = sum(tokens * config.trims_text + frames * config.trims_frames for tokens, frames in lengths)
@@ -75,31 +74,31 @@ def window(config: ModelConfig, size: int, sides: int) -> list[list[tuple[np.nda
     return [[(tokens[part], frames[part]) for tokens, frames in lengths] for part in parts]
 
 
-def contest_batches(config: ModelConfig, size: int, trimmed: bool) -> list[VideoBatch]:
+def contest_batches(config: Model, size: int, trimmed: bool) -> list[VideoBatch]:
     """Batches of a window of videos; the same videos whether trimmed or not."""
     return [video_batch(config, *video, trimmed) for (video,) in window(config, size, 1)]
 
 
-def pair_batches(config: ModelConfig, size: int, trimmed: bool) -> list[PairBatch]:
+def pair_batches(config: Model, size: int, trimmed: bool) -> list[PairBatch]:
     """Batches of a window of pairs; without trimming all videos are of full length, since a step trims what it can."""
-    full = [(np.full(size, config.max_text_length), np.full(size, config.max_frames))] * 2
+    full = [(np.full(size, config.text.max_length), np.full(size, config.frames.max_frames))] * 2
     return [
-        PairBatch(*(video_batch(config, *side, trimmed) for side in (sides if trimmed else full)), tf.fill([size], 0.5))
+        PairBatch(*(video_batch(config, *side, trimmed) for side in (sides if trimmed else full)), {"similarity": tf.fill([size], 0.5)})
         for sides in window(config, size, 2)
     ]
 
 
-def video_batch(config: ModelConfig, tokens: np.ndarray, frames: np.ndarray, trimmed: bool) -> VideoBatch:
-    """Random videos of such lengths, 15 % of the words to be predicted."""
+def video_batch(config: Model, tokens: np.ndarray, frames: np.ndarray, trimmed: bool) -> VideoBatch:
+    """Random videos of such lengths, 15 % of the tokens to be predicted."""
     rng = np.random.default_rng(0)
-    text = max(tokens) if trimmed and config.trims_text else config.max_text_length
-    length = max(frames) if trimmed and config.trims_frames else config.max_frames
-    tokens = np.minimum(tokens, config.max_text_length)
-    real = np.arange(config.max_text_length) < tokens[:, None]
+    text = max(tokens) if trimmed and config.trims_text else config.text.max_length
+    length = max(frames) if trimmed and config.trims_frames else config.frames.max_frames
+    tokens = np.minimum(tokens, config.text.max_length)
+    real = np.arange(config.text.max_length) < tokens[:, None]
     ids = np.where(real, rng.integers(1000, VOCABULARY, real.shape), 0).astype("int32")
     chosen = real & (rng.random(real.shape) < 0.15)
-    values = rng.standard_normal((len(tokens), config.max_frames, config.frame_embedding_size)).astype("float16")
-    place = np.minimum(np.arange(config.max_frames), frames[:, None] - 1)
+    values = rng.standard_normal((len(tokens), config.frames.max_frames, config.frames.dim)).astype("float16")
+    place = np.minimum(np.arange(config.frames.max_frames), frames[:, None] - 1)
     values = np.take_along_axis(values, place[:, :, None], axis=1)
     tags = rng.random((len(tokens), config.num_tags)) < 5 / config.num_tags
     return VideoBatch(
@@ -107,9 +106,8 @@ def video_batch(config: ModelConfig, tokens: np.ndarray, frames: np.ndarray, tri
         input_ids=tf.constant(ids[:, :text]),
         attention_mask=tf.constant(real[:, :text].astype("int32")),
         frames=tf.constant(values[:, :length]),
-        num_frames=tf.constant(np.minimum(frames, config.max_frames), tf.int32),
-        tags=tf.constant(tags.astype("int8")),
-        mlm_labels=tf.constant(np.where(chosen, ids, IGNORED_TOKEN).astype("int32")[:, :text]),
+        num_frames=tf.constant(np.minimum(frames, config.frames.max_frames), tf.int32),
+        targets={"tags": tf.constant(tags.astype("int8")), "tokens": tf.constant(np.where(chosen, ids, IGNORED_TOKEN).astype("int32")[:, :text])},
     )
 
 

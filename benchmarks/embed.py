@@ -10,19 +10,21 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from benchmarks.contest import base_config, contest_batches, contest_records, encoder_gflop, gemm_rate
+from benchmarks.contest import base_model, contest_batches, contest_records, encoder_gflop, gemm_rate
 from benchmarks.table import in_turn, median, row, seconds
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import numbered_batches
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.presets import registry
+from vsim_tf.presets.sizes import sized
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import saved_checkpoints
 from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.held_weights import VIDEOS_AT_A_TIME
 from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.runs.stage import Selection
 from vsim_tf.text.tokenizers import Tokenizer, build_vocab
 from vsim_tf.training.pretrain_inputs import read_titles
 
@@ -35,7 +37,7 @@ CHECKPOINTS, CHECKPOINT_ROUNDS = 11, 3
 def embed(precision: str):
     """Videos per second trimmed and packed; the GEMM rate of what the trimmed model computes."""
     keras.config.set_dtype_policy(precision)
-    configs = {recipe: base_config("uniter", **registry.RECIPES[recipe].model) for recipe in ("2021", "plus")}
+    configs = {recipe: base_model("uniter", recipe) for recipe in ("2021", "plus")}
     embedders = {recipe: new_embedder(config) for recipe, config in configs.items()}
     batches = {recipe: contest_batches(config, BATCH, trimmed=True) for recipe, config in configs.items()}
     embeddings = {recipe: values(embedders[recipe], batches[recipe]) for recipe in configs}
@@ -51,7 +53,7 @@ def embed(precision: str):
 def new_embedder(config) -> Embedder:
     """An embedder of random weights, the same for every recipe."""
     keras.utils.set_random_seed(1)
-    return Embedder(build_model(config))
+    return Embedder(build_network(config))
 
 
 def values(embedder: Embedder, batches) -> np.ndarray:
@@ -94,11 +96,11 @@ def many_checkpoints(size: str = "tiny", records: int = VIDEOS_AT_A_TIME, rounds
     with tempfile.TemporaryDirectory() as name:
         data = contest_records(Path(name) / "data", pointwise=records, pairwise=10)
         files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-        tokenizer, spec = Tokenizer(build_vocab(read_titles(files), "bert")), registry.model_spec("uniter")
+        tokenizer = Tokenizer(build_vocab(read_titles(files), "bert"))
         tags = read_tag_list(data / "tag_list.txt")
-        config = registry.model_config(spec, size, registry.encoder_config(spec, size, tokenizer.vocab_size), len(tags))
-        embedder = Embedder(build_model(config))
-        TrainingState(embedder.model, GroupAdam({}, {})).save_last(Path(name))
+        config = sized(registry.preset("uniter").model, size).fitted(tokenizer.vocab_size, len(tags))
+        embedder = Embedder(build_network(config))
+        TrainingState(embedder.model, GroupAdam({}, {}), Selection()).save_last(Path(name))
         for file, number in itertools.product(list((Path(name) / "last").iterdir()), range(1, CHECKPOINTS)):
             shutil.copy(file, file.with_name(file.name.replace("ckpt-0", f"ckpt-{number}")))
         checkpoints = [str(path) for path in saved_checkpoints(Path(name), "last")]

@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.contest import base_config, encoder_gflop, gemm_rate
+from benchmarks.contest import base_model, encoder_gflop, gemm_rate
 from benchmarks.table import in_turn, median, row, seconds
-from vsim_tf.config import Schedule
 from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.sequence import text_sequence
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.schedules import LinearSchedule
 
 BATCH, POSITIONS, ROUNDS = 32, 64, 5
 
@@ -22,15 +23,17 @@ BATCH, POSITIONS, ROUNDS = 32, 64, 5
 def our_step(precision: str):
     """One update by the sum of squared states."""
     keras.config.set_dtype_policy(precision)
-    encoder = TransformerEncoder(base_config("uniter").encoder)
-    encoder.build((None, None))
-    optimizer = GroupAdam({"encoder": list(encoder.trainable_variables)}, {"encoder": Schedule(3e-5, 10, 100)})
+    encoder = TransformerEncoder(base_model("uniter").encoder)
+    encoder.build()
+    optimizer = GroupAdam({"encoder": list(encoder.trainable_variables)}, {"encoder": LinearSchedule(peak=3e-5, warmup=10, horizon=100)})
     ids, mask = tf.constant(np.random.default_rng(0).integers(1000, 20000, (BATCH, POSITIONS))), tf.ones((BATCH, POSITIONS))
 
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(tf.cast(encoder(ids, mask, training=True), tf.float32)))
+            text = text_sequence(encoder.embed(ids, training=True), mask)
+            states = encoder(text.states, text.mask, text.positions, training=True)
+            loss = tf.reduce_mean(tf.square(tf.cast(states, tf.float32)))
         optimizer.apply(tape.gradient(loss, optimizer.variables), tf.constant(5))
         return loss
 
@@ -83,7 +86,7 @@ PEERS = {"PyTorch BertModel": ("torch", torch_step), "tf-keras TFBertModel": ("t
 
 def compare(precision: str):
     """Rows of our step beside matrix products, and beside the steps of peers that are installed."""
-    gflop = 3 * encoder_gflop(base_config("uniter"), BATCH, POSITIONS)
+    gflop = 3 * encoder_gflop(base_model("uniter"), BATCH, POSITIONS)
     steps = {"ours": our_step(precision)}
     steps |= {peer: make(precision) for peer, (package, make) in PEERS.items() if importlib.util.find_spec(package)}
     for step in steps.values():

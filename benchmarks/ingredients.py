@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from vsim_tf.ensemble.combine import ensemble_run, find_members
 from vsim_tf.errors import UserError
-from vsim_tf.presets.registry import model_spec
+from vsim_tf.presets.registry import preset
 from vsim_tf.records.labels import read_labels
 
 SEEDS, MODELS, FOLDS = (1, 2, 3), ("uniter", "mix_nextvlad", "mix_nextvlad_roformer"), (0, 1, 2)
@@ -142,8 +142,8 @@ def scores(data: Path, output: Path, seed: int, training: str, models: list[str]
         members = find_members(run_folder(output, seed, training), models, FOLDS, "test_a")
     except UserError:
         return None
-    total = sum(model_spec(model).ensemble_weight for model in models)
-    weights = {model: model_spec(model).ensemble_weight / total for model in models}
+    total = sum(preset(model).ensemble_weight for model in models)
+    weights = {model: preset(model).ensemble_weight / total for model in models}
     return ensemble_run(members, weights, read_labels(data / "test_a" / "label.tsv"), **ensemble)
 
 

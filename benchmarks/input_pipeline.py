@@ -18,6 +18,7 @@ from vsim_tf.records.manifest import fold_files
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records, write_records
 from vsim_tf.runs.run_folder import batch_format
+from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.text.tokenizers import Tokenizer, build_vocab
 from vsim_tf.training.pretrain_inputs import read_titles
 
@@ -32,10 +33,9 @@ def main():
         data = contest_records(Path(folder) / "data", pointwise=VIDEOS, pairwise=VIDEOS // 2)
         write_folds(str(data / "pairwise" / "*.tfrecords"), str(data / "pairwise" / "label.tsv"), f"{folder}/folds")
         videos = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-        spec = registry.model_spec("uniter")
         tokenizer = Tokenizer(build_vocab(read_titles(videos), "bert"))
         tags = read_tag_list(data / "tag_list.txt")
-        config = registry.model_config(spec, "base", registry.encoder_config(spec, "base", tokenizer.vocab_size), len(tags))
+        config = registry.preset("uniter").model.fitted(tokenizer.vocab_size, len(tags))
         form = batch_format(config, tokenizer, tags)
         pairs, _ = fold_files(Path(folder) / "folds", 0)
         for name, kind, files in (
@@ -43,7 +43,7 @@ def main():
             (f"videos of {FILES} files", "videos", dealt(videos, Path(folder), FILES)),
             ("pairs", "pairs", pairs),
         ):
-            measure(name, TrainingData(files, kind, form, BATCH, seed=1, mask_words=kind == "videos"))
+            measure(name, TrainingData(files, kind, form, BATCH, seed=1, corruptions=[MaskedTokens().corrupt] if kind == "videos" else []))
 
 
 def dealt(files: list[str], folder: Path, count: int) -> list[str]:

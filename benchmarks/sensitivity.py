@@ -15,20 +15,20 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.table import row
-from vsim_tf.config import ModelConfig, Schedule
 from vsim_tf.demo.data import write_demo_data
 from vsim_tf.distributed.device import use_deterministic_kernels
 from vsim_tf.evaluation.metrics import cosine_similarity, pair_rows, spearman
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.decoding import BatchFormat
 from vsim_tf.input.pipeline import TrainingData, numbered_batches
-from vsim_tf.models.mix_nextvlad import MixNextVLAD
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.mix_nextvlad import MixNextVLADNetwork
 from vsim_tf.presets import registry
+from vsim_tf.presets.sizes import sized
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import batch_format
-from vsim_tf.tasks.objectives import PretrainObjective
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretrain_inputs import read_titles
@@ -39,27 +39,31 @@ SMOOTH = "-smooth"
 TOKENIZERS = {"bert": Tokenizer, "roformer": WordTokenizer}
 
 
-def demo_model(name: str, data: Path) -> tuple[ModelConfig, BatchFormat]:
+def demo_model(name: str, data: Path) -> tuple[Model, BatchFormat]:
     """A model as the demo has it, and how records become its batches."""
-    spec, tags = registry.model_spec(name), read_tag_list(data / "tag_list.txt")
+    model, tags = sized(registry.preset(name).model, "tiny"), read_tag_list(data / "tag_list.txt")
     files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-    tokenizer = TOKENIZERS[spec.encoder_kind](build_vocab(read_titles(files), spec.encoder_kind))
-    encoder = registry.encoder_config(spec, "tiny", tokenizer.vocab_size)
-    sizes = {"frame_embedding_size": 128, "max_text_length": 16, "max_frames": 8}
-    config = registry.model_config(spec, "tiny", encoder, len(tags), **sizes)
-    return config, batch_format(config, tokenizer, tags)
+    kind = model.encoder.kind
+    tokenizer = TOKENIZERS[kind](build_vocab(read_titles(files), kind))
+    model = model.replace({"frames.dim": 128, "text.max_length": 16, "frames.max_frames": 8})
+    model = model.fitted(tokenizer.vocab_size, len(tags))
+    return model, batch_format(model, tokenizer, tags)
 
 
-def demo_trainer(config: ModelConfig, seed: int = 42) -> Trainer:
+def demo_trainer(model: Model, seed: int = 42) -> Trainer:
     """The demo's pre-training."""
-    stage = registry.model_spec(config.name).pretrain.replace(
-        batch_size=64, total_steps=STEPS[-1], seed=seed, precision="float32",
-        head_schedule=Schedule(4e-3, 10, STEPS[-1]), encoder_schedule=Schedule(1e-3, 80, STEPS[-1]),
-    )  # fmt: skip
-    return make_trainer(config, stage, PretrainObjective(), tf.distribute.get_strategy(), pretraining=True)
+    rates = {"encoder": (1e-3, 80), "head": (4e-3, 10)}
+    schedules = {
+        f"groups.{group}.schedule": {"type": "linear", "peak": peak, "warmup": warmup, "horizon": STEPS[-1]}
+        for group, (peak, warmup) in rates.items()
+    }
+    stage = registry.preset(model.name).pretrain.replace(
+        schedules, batch_size=64, total_steps=STEPS[-1], seed=seed, precision="float32"
+    )
+    return make_trainer(model, stage, tf.distribute.get_strategy())
 
 
-def smooth(model: MixNextVLAD):
+def smooth(model: MixNextVLADNetwork):
     """No function of text map and fusion has a kink any more; embeddings stay positive."""
     model.bert_map.activation = keras.activations.silu
     for fusion in model.fusions:
@@ -84,12 +88,13 @@ def compare(name: str, data: Path):
     trainers = [demo_trainer(config) for _ in range(2)]
     if name.endswith(SMOOTH):
         for trainer in trainers:
-            smooth(trainer.model)
+            smooth(trainer.network)
     disturb(trainers[1])
     start = flat(trainers[0])
     files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-    batches = TrainingData(files, "videos", form, 64, 42, "mlm" in config.pretrain_losses, trainers[0].stage.bucket_by_length)
-    embedders = [Embedder(trainer.model) for trainer in trainers]
+    corruptions = [task.corrupt for task in trainers[0].stage.tasks.values()]
+    batches = TrainingData(files, "videos", form, 64, 42, corruptions, trainers[0].stage.bucket_by_length)
+    embedders = [Embedder(trainer.network) for trainer in trainers]
     test = numbered_batches([str(data / "test_a" / "test_a.tfrecords")], "videos", form, 256)
     pairs = read_labels(data / "test_a" / "label.tsv")
     for step, batch in enumerate(batches.batches().take(STEPS[-1]), 1):

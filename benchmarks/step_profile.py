@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.contest import base_config
+from benchmarks.contest import base_model
 from benchmarks.profiler import profile, shares
 from benchmarks.train_step import Steps, part
 
@@ -12,7 +12,7 @@ SHOWN = 12
 def main():
     if len(sys.argv) != 4:
         sys.exit("usage: python -m benchmarks.step_profile MODEL STAGE PRECISION, for example uniter pretrain float32")
-    steps = Steps(base_config(sys.argv[1]), *sys.argv[2:])
+    steps = Steps(base_model(sys.argv[1]), *sys.argv[2:])
     steps.trimmed()
     times = profile(lambda: steps.take(steps.middle))
     for title, group in (("kind of operation", lambda operation: operation.kind), ("part of the model", part)):

@@ -9,12 +9,11 @@ import sys
 
 import tensorflow as tf
 
-from benchmarks.contest import base_config, contest_batches, gemm_rate, pair_batches, step_gflop
+from benchmarks.contest import base_model, contest_batches, gemm_rate, pair_batches, step_gflop
 from benchmarks.profiler import Operation, profile, shares
 from benchmarks.table import in_turn, median, row, seconds
 from vsim_tf.distributed.strategy import make_strategy
-from vsim_tf.presets.registry import RECIPES, model_spec
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
+from vsim_tf.presets import registry
 from vsim_tf.training.pretraining import make_trainer
 
 BATCH = 32
@@ -28,9 +27,9 @@ class Steps:
 
     def __init__(self, config, stage: str, precision: str):
         self.config, self.make_batches = config, contest_batches if stage == "pretrain" else pair_batches
-        training = model_spec(config.name).pretrain.replace(batch_size=BATCH, precision=precision)
-        objective = PretrainObjective() if stage == "pretrain" else PairObjective(0.5)
-        self.trainer = make_trainer(config, training, objective, make_strategy(), pretraining=stage == "pretrain")
+        preset = registry.preset(config.name)
+        training = {"pretrain": preset.pretrain, "pair": preset.finetune}[stage].replace(batch_size=BATCH, precision=precision)
+        self.trainer = make_trainer(config, training, make_strategy())
         self.short, self.middle, _ = self.batches(trimmed=True)
         spec = tf.nest.map_structure(lambda x: tf.TensorSpec([None] * min(x.shape.rank, 2) + x.shape[2:], x.dtype), self.middle)
         self.trainer.compiled_step.get_concrete_function(spec)
@@ -48,19 +47,19 @@ class Steps:
 
 
 def compare(model: str, stage: str, precision: str):
-    """Rows of one model: whole, trimmed, `plus`; of the trimmed step what its matrix products and its word head take."""
-    work, config = f"{model} {stage} step, {precision}", base_config(model)
+    """Rows of one model: whole, trimmed, `plus`; of the trimmed step what its matrix products and its MLM head take."""
+    work, config = f"{model} {stage} step, {precision}", base_model(model)
     steps = Steps(config, stage, precision)
     whole = steps.batches(trimmed=False)[1]
     measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take(whole)}
     if model == "uniter":
-        measures["plus"] = Steps(base_config(model, **RECIPES["plus"].model), stage, precision).trimmed
+        measures["plus"] = Steps(base_model(model, "plus"), stage, precision).trimmed
     steps.trimmed()  # once for nothing: its memory has been left alone while `plus` was built, and is slow to touch again
     found, traces = in_turn(ROUNDS[model, stage], **measures), steps.trainer.traces
     report(work, found, step_gflop(steps.trainer, steps.middle))
-    if "mlm" in config.pretrain_losses and stage == "pretrain":
+    if "mlm" in steps.trainer.objective.tasks:
         words = shares(profile(lambda: steps.take(steps.middle)), part)["mlm"]
-        row(f"{work}, share of the word head", f"{100 * words:.1f} %", "wanted 5 %", 0.05 / words)
+        row(f"{work}, share of the MLM head", f"{100 * words:.1f} %", "wanted 5 %", 0.05 / words)
     print(f"traces of the step for 3 different lengths: {traces}")
 
 

@@ -12,25 +12,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
-
 from vsim_tf.config import PretrainOptions
+
 from vsim_tf.demo.data import write_demo_data
 from vsim_tf.ensemble import run_report
 from vsim_tf.ensemble.combine import ensemble_run, find_members, fold_mean
-from vsim_tf.ensemble.note import announce_ensemble, note_path, note_sources
+from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.ensemble.report import ModelScores, SetScores
-from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, report_path, validation_curve
+from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, validation_curve
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_zip
 from vsim_tf.io.files import exclusive
+from vsim_tf.io.paths import report_file, sources_file
 from vsim_tf.records.embeddings import read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.run_folder import read_batch_format, read_config, read_model_config
+from vsim_tf.runs.run_folder import RunFolder
 from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
@@ -119,7 +120,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def ids_of(root, name) -> list[str]:
-    form = read_batch_format(root / "output/uniter/pretrain", read_model_config(root / "output/uniter/pretrain"))
+    form = RunFolder.open(root / "output/uniter/pretrain").batch_format()
     batches = toys.evaluation_batches([str(root / "data" / name / f"{name}.tfrecords")], "videos", form, 50)
     return [video_id.decode() for batch in batches for video_id in batch.ids.numpy()]
 
@@ -174,8 +175,8 @@ def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
     assert "SVD of embeddings" in (tmp_path / "by svd.report.md").read_text()
     assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
     assert {name: (root / "output" / name).read_bytes() for name in before} == before
-    assert report_path("here/result.zip", Path("here")) == Path("here/report.md")
-    assert report_path("./result.zip", Path("here")) == Path("result.report.md")
+    assert report_file("here/result.zip", Path("here")) == Path("here/report.md")
+    assert report_file("./result.zip", Path("here")) == Path("result.report.md")
 
 
 def test_the_frames_width_of_the_baseline_is_that_of_the_runs(root, tmp_path):
@@ -264,7 +265,7 @@ def test_each_run_holds_all_that_inference_needs(root):
             folder = root / "output" / model / run
             names = {path.name for path in folder.iterdir()}
             assert {"config.json", "metrics.jsonl", "tag_list.txt", "tokenizer", "last", "events", "summary.json"} <= names
-            assert read_config(folder)["model"]["name"] == model
+            assert RunFolder.open(folder).config["model"]["name"] == model
             assert json.loads((folder / "summary.json").read_text())["step"] == 4
             assert newest_checkpoint(folder, "last").endswith("ckpt-4")
 
@@ -336,7 +337,7 @@ def test_finished_stages_are_recognised_without_tensorflow(root, tmp_path):
     (tmp_path / "finished.py").write_text(FINISHED.format(**{name: repr(value) for name, value in values.items()}))
     command = [sys.executable, str(tmp_path / "finished.py")]
     subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True, timeout=60)
-    note_path(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
+    sources_file(settings["output_zip"]).unlink()  # other tests take the folder as run_all left it
 
 
 def test_what_is_not_finished_is_not_announced(root, tmp_path, capsys):
@@ -416,7 +417,7 @@ def test_zip_and_report_are_made_again_when_something_changed(root, tmp_path, ch
     elif change == "weights":
         settings["weights"] = {"uniter": 0.5, "mix_nextvlad": 0.5}
     else:
-        note_path(settings["output_zip"]).write_text("{")
+        sources_file(settings["output_zip"]).write_text("{")
     assert not announce_ensemble(settings)
 
 
@@ -463,7 +464,7 @@ def test_more_steps_extend_a_finished_run(root, tmp_path, capsys):
     longer = pretrain_options(root, "uniter", folder=folder, training=PRETRAINING.replace(total_steps=6))
     pretrain(longer)
     assert json.loads((folder / "summary.json").read_text())["step"] == 6
-    assert read_config(folder)["training"]["total_steps"] == 6
+    assert RunFolder.open(folder).config["training"]["total_steps"] == 6
     assert (folder / "metrics.jsonl").read_text().startswith(before)
     assert newest_checkpoint(folder, "last").endswith("ckpt-6")
     said = capsys.readouterr().out
@@ -514,7 +515,7 @@ def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp
     command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
     for fold, given, expected in ((0, [], (1.0, "rank")), (1, ["--clip_norm=0", "--labels=scores"], (0.0, "scores"))):
         subprocess.run([*command, f"--folds={fold}", *steps, *given], cwd=ROOT, check=True, capture_output=True, timeout=300)
-        config = read_config(tmp_path / f"uniter/fold-0{fold}")
+        config = RunFolder.open(tmp_path / f"uniter/fold-0{fold}").config
         assert config["model"]["recipe"] == "plus"
         assert (config["training"]["clip_norm"], config["training"]["labels"]) == expected
 
@@ -530,7 +531,7 @@ def test_labels_by_rank(root, tmp_path):
     )
     assert plain[0] == ranked[0]
     assert plain[1]["mse"] != ranked[1]["mse"]
-    assert read_config(tmp_path / "fold-00")["training"]["labels"] == "rank"
+    assert RunFolder.open(tmp_path / "fold-00").config["training"]["labels"] == "rank"
 
 
 def test_files_of_pairs_by_pattern(root, tmp_path):
@@ -544,7 +545,7 @@ def test_files_of_pairs_by_pattern(root, tmp_path):
         json.loads((folder / "summary.json").read_text()) for folder in (tmp_path / "pair", root / "output/uniter/fold-00")
     ]
     assert summaries[0].keys() == summaries[1].keys()
-    data = [read_config(folder)["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
+    data = [RunFolder.open(folder).config["data"] for folder in (tmp_path / "pair", root / "output/uniter/fold-00")]
     assert data[0]["validation"] == data[1]["validation"]
     assert sorted(file["name"] for file in data[0]["train"]) == sorted(file["name"] for file in data[1]["train"])
 

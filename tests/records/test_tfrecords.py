@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.errors import RecordError, UserError
+from vsim_tf.io.paths import records_pattern
 from vsim_tf.records import tfrecords as records
 
 
@@ -114,7 +115,7 @@ def test_a_path_that_exists_is_taken_as_it_is(folder, monkeypatch):
     (folder / "a 1").mkdir()  # which the pattern would match
     (folder / "a 1/one.tfrecords").write_bytes(b"x")
     everything = sorted(str(path) for path in odd.iterdir())
-    assert records.expand_pattern(records.folder_pattern(odd)) == everything
+    assert records.expand_pattern(records_pattern(odd)) == everything
     assert records.expand_pattern(",".join(map(str, odd.iterdir()))) == everything
     both = [f"{folder}/a 1/one.tfrecords", f"{odd}/one.tfrecords"]
     assert records.expand_pattern(f"{odd}/one.tfrecords,{folder}/a 1/*") == both

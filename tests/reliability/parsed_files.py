@@ -12,8 +12,8 @@ import numpy as np
 import tokenizers
 import toys
 from safetensors.numpy import load_file, save_file
-
 from vsim_tf.config import EncoderConfig
+
 from vsim_tf.ensemble.report import read_timings
 from vsim_tf.ensemble.run_report import validation_curve
 from vsim_tf.input.decoding import check_record
@@ -28,10 +28,9 @@ from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, read_records
 from vsim_tf.records.videos import VideoIndex, read_ids
 from vsim_tf.runs.run_folder import (
+    RunFolder,
     RunSettings,
     prepare_run_folder,
-    read_batch_format,
-    read_model_config,
     read_summary,
     write_summary,
 )
@@ -92,7 +91,7 @@ def make_run(folder: Path):
 
 
 def read_run(folder: Path):
-    read_batch_format(folder, read_model_config(folder))
+    RunFolder.open(folder).batch_format()
     prepare_run_folder(folder, run_settings(), overwrite=False)
 
 

@@ -1,6 +1,8 @@
 """What stands beside a checkpoint, and when a folder is refused."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,11 +16,9 @@ from vsim_tf.runs.run_folder import (
     CONFIG,
     TAGS,
     TOKENIZER,
+    RunFolder,
     RunSettings,
     prepare_run_folder,
-    read_batch_format,
-    read_config,
-    read_model_config,
     read_summary,
     run_lock,
     write_summary,
@@ -46,12 +46,60 @@ def edit(path, change):
 
 def test_a_folder_is_enough_to_build_the_model_and_read_data(folder):
     settings = run_settings()
-    assert read_model_config(folder) == settings.model
-    form = read_batch_format(folder, settings.model)
+    assert RunFolder.open(folder).model == settings.model
+    form = RunFolder.open(folder).batch_format()
     assert form.tokenizer.vocabulary == settings.tokenizer.vocabulary
     assert form.tokenizer.kind == "roformer"
     np.testing.assert_array_equal(form.tags, toys.TAGS)
     assert (form.max_text_length, form.max_frames, form.frame_embedding_size) == (toys.TEXT, toys.FRAMES, toys.DIM)
+
+
+def test_what_is_opened_is_read_once(folder):
+    run = RunFolder.open(folder)
+    assert (run.path, run.model, run.training) == (folder, run_settings().model, run_settings().training)
+    assert run.summary is None
+    write_summary(folder, {"step": 6})
+    (folder / TAGS).unlink()
+    assert RunFolder.open(folder).summary == {"step": 6}
+    assert run.summary is None
+    with pytest.raises(UserError, match="tag_list.txt: cannot be read"):
+        _ = run.tags
+    assert run.tokenizer is run.tokenizer
+
+
+def test_the_checkpoints_of_a_run(folder):
+    with pytest.raises(UserError, match="run/last holds no checkpoint"):
+        RunFolder.open(folder).checkpoint()
+    for name in ("last/ckpt-5", "last/ckpt-12", "best/ckpt-3"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / f"{name}.index").touch()
+    run = RunFolder.open(folder)
+    assert [run.checkpoint(), run.checkpoint("best")] == [f"{folder}/last/ckpt-12", f"{folder}/best/ckpt-3"]
+
+
+def test_a_run_of_another_model_is_refused(folder, tmp_path):
+    run = RunFolder.open(folder)
+    run.require_model("uniter_roformer")
+    with pytest.raises(UserError, match="run holds model uniter_roformer, --model=uniter was asked for"):
+        run.require_model("uniter")
+    prepare_run_folder(tmp_path / "b", run_settings("uniter"), overwrite=False)
+    run.require_same_model(RunFolder.open(folder))
+    with pytest.raises(UserError, match=r"run holds another model or vocabulary than .*/b"):
+        run.require_same_model(RunFolder.open(tmp_path / "b"))
+
+
+OPENED = """
+import sys
+from vsim_tf.runs.run_folder import RunFolder
+run = RunFolder.open(sys.argv[1])
+assert run.model and run.training and run.tokenizer and run.tags.size and run.summary is None
+assert "tensorflow" not in sys.modules
+"""
+
+
+def test_a_run_is_opened_without_tensorflow(folder):
+    opened = subprocess.run([sys.executable, "-c", OPENED, str(folder)], capture_output=True, text=True, timeout=60)
+    assert (opened.returncode, opened.stderr) == (0, "")
 
 
 def test_the_same_settings_go_on_and_a_finished_run_returns_its_summary(folder):
@@ -66,7 +114,7 @@ def test_overwrite_removes_what_is_there(folder):
     (folder / "left-over").touch()
     assert prepare_run_folder(folder, run_settings(training=toys.stage(seed=7)), overwrite=True) is None
     assert not (folder / "left-over").exists()
-    assert read_config(folder)["training"]["seed"] == 7
+    assert RunFolder.open(folder).config["training"]["seed"] == 7
 
 
 @pytest.mark.parametrize(
@@ -90,39 +138,39 @@ def test_another_vocabulary_is_refused(folder):
     vocabulary = folder / TOKENIZER / "vocab.txt"
     vocabulary.write_text(vocabulary.read_text().replace("天", "夭"))
     with pytest.raises(UserError, match="tokenizer: another vocabulary than the model was trained with"):
-        read_batch_format(folder, read_model_config(folder))
+        RunFolder.open(folder).batch_format()
 
 
 def test_another_tag_list_is_refused(folder):
     with open(folder / TAGS, "a") as file:
         file.write("9\n")
     with pytest.raises(UserError, match=r"tag_list.txt: other tags than the model was trained with"):
-        read_batch_format(folder, read_model_config(folder))
+        RunFolder.open(folder).batch_format()
 
 
 def test_a_tag_that_was_exchanged_is_refused(folder):
     (folder / TAGS).write_text((folder / TAGS).read_text().replace("700", "701"))
     with pytest.raises(UserError, match=r"tag_list.txt"):
-        read_batch_format(folder, read_model_config(folder))
+        RunFolder.open(folder).batch_format()
 
 
 def test_a_folder_without_a_run(tmp_path):
     assert read_summary(tmp_path) is None
     with pytest.raises(UserError, match=r"config.json does not exist: .* is no folder of a training run"):
-        read_config(tmp_path)
+        RunFolder.open(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"step": 1', "\xff"])
 def test_damaged_json_is_named(folder, text):
     (folder / CONFIG).write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=r"config.json: not JSON"):
-        read_config(folder)
+        RunFolder.open(folder)
 
 
 def test_a_config_of_another_version_names_its_keys(folder):
     edit(folder / CONFIG, lambda values: values["model"].update(colour=1) or values["model"].pop("pooling"))
     with pytest.raises(UserError, match=r"unknown keys \['colour'\], missing keys \['pooling'\]"):
-        read_model_config(folder)
+        _ = RunFolder.open(folder).model
 
 
 @pytest.mark.parametrize("key", ["model", "tokenizer", "tags"])
@@ -130,7 +178,7 @@ def test_a_config_without_a_part_is_named(folder, key):
     for change in (lambda values: values.pop(key), lambda values: values.update({key: 3})):
         edit(folder / CONFIG, change)
         with pytest.raises(UserError, match=rf"config.json: {key} is missing or no object"):
-            read_config(folder)
+            RunFolder.open(folder)
 
 
 def test_a_damaged_summary_is_named(folder):
@@ -180,7 +228,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_a_run_goes_on_that_was_made_before_a_setting_was_there(folder):
     edit(folder / CONFIG, lambda values: [values["training"].pop(key) for key in ("clip_norm", "labels", "bucket_by_length")])
     edit(folder / CONFIG, lambda values: values["model"].pop("ignore_padding"))
-    assert read_model_config(folder) == run_settings().model
+    assert RunFolder.open(folder).model == run_settings().model
     assert prepare_run_folder(folder, run_settings(), overwrite=False) is None
     with pytest.raises(UserError, match="settings. training.clip_norm: 0.0 there, 1.0 asked for"):
         prepare_run_folder(folder, run_settings(training=toys.stage(clip_norm=1.0)), overwrite=False)
@@ -195,7 +243,7 @@ def longer(total_steps=12, horizon=10_000, **changes):
 def test_more_steps_extend_a_run_whose_rates_stay(folder):
     write_summary(folder, {"step": 6, "spearman": 0.5})
     assert prepare_run_folder(folder, longer(), overwrite=False) is None
-    assert read_config(folder)["training"]["total_steps"] == 12
+    assert RunFolder.open(folder).config["training"]["total_steps"] == 12
     assert read_summary(folder) is None  # until the longer run is complete
     assert prepare_run_folder(folder, longer(), overwrite=False) is None
     with pytest.raises(UserError, match="settings. training.total_steps: 12 there, 6 asked for"):

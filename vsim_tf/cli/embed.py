@@ -4,11 +4,11 @@ vsim-tf embed --ckpt_file=output/uniter/fold-00/last/ckpt-3000 --test_file=test_
 vsim-tf embed --model=uniter --folds=0-10 --data_dir=data --output_dir=output
 """
 
-import glob
 from pathlib import Path
 
 from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import all_sets_pattern, fold_folder
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 
@@ -16,13 +16,13 @@ define_flags = flags.define_inference
 
 
 def test_files() -> list[str]:
-    return expand_pattern(flags.FLAGS.test_file or f"{glob.escape(flags.FLAGS.data_dir)}/test_*/*.tfrecords")
+    return expand_pattern(flags.FLAGS.test_file or all_sets_pattern(flags.FLAGS.data_dir))
 
 
 def folders() -> list[Path]:
     """Run folders of the folds."""
     options = flags.FLAGS
-    return [Path(options.output_dir) / options.model / f"fold-{fold:02d}" for fold in flags.parse_folds(options.folds)]
+    return [fold_folder(options.output_dir, options.model, fold) for fold in flags.parse_folds(options.folds)]
 
 
 def check_flags(devices: int = 1):

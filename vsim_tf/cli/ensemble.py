@@ -7,8 +7,9 @@ from typing import Any
 
 from vsim_tf.cli import app, flags
 from vsim_tf.ensemble.combine import models_present, normalized_weights
-from vsim_tf.ensemble.note import RESULT, announce_ensemble, note_sources
+from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import RESULT
 from vsim_tf.presets import registry
 from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.records.tfrecords import split_paths
@@ -45,7 +46,7 @@ def model_weights(models: list[str], given: list[str] | None, are_files: bool) -
     if len(set(models)) < len(models):
         raise UserError(f"{','.join(models)}: a member is named twice")
     if given is None:
-        return normalized_weights([1.0 if are_files else registry.model_spec(model).ensemble_weight for model in models])
+        return normalized_weights([1.0 if are_files else registry.preset(model).ensemble_weight for model in models])
     try:
         weights = [float(weight) for weight in given]
     except ValueError:

@@ -5,19 +5,19 @@ from pathlib import Path
 from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
+from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.presets import registry
 from vsim_tf.records.tfrecords import expand_pattern
 
 define_flags = flags.define_pair
 
 
 def pretrained() -> Path:
-    return Path(flags.FLAGS.pretrained_dir or Path(flags.FLAGS.output_dir) / flags.FLAGS.model / "pretrain")
+    return Path(flags.FLAGS.pretrained_dir or pretrain_folder(flags.FLAGS.output_dir, flags.FLAGS.model))
 
 
 def folds_dir() -> Path:
-    return Path(flags.FLAGS.folds_dir or Path(flags.FLAGS.output_dir) / "folds")
+    return Path(flags.FLAGS.folds_dir or folds_folder(flags.FLAGS.output_dir))
 
 
 def patterns() -> tuple[str, str]:
@@ -25,20 +25,15 @@ def patterns() -> tuple[str, str]:
     return flags.FLAGS.train_record_pattern, flags.FLAGS.val_record_pattern
 
 
-def training(recipe: str):
-    """The stage of a recipe, which the pre-training run names, with what the flags change."""
-    return flags.training_config(registry.model_spec(flags.FLAGS.model).finetune.replace(**registry.recipe(recipe).finetune))
-
-
 def runs():
     """What is to be trained: folds, or files given by patterns."""
     options = flags.FLAGS
     from vsim_tf.training.pair_runs import fold_runs, pattern_run
 
-    model_folder = Path(options.output_dir) / options.model
+    folder = model_folder(options.output_dir, options.model)
     if all(patterns()):
-        return [pattern_run(model_folder, options.run_name, *patterns())]
-    return fold_runs(model_folder, folds_dir(), flags.parse_folds(options.folds))
+        return [pattern_run(folder, options.run_name, *patterns())]
+    return fold_runs(folder, folds_dir(), flags.parse_folds(options.folds))
 
 
 def check_flags(devices: int = 1):
@@ -48,7 +43,7 @@ def check_flags(devices: int = 1):
     if options["run_name"].present and not all(patterns()):
         raise UserError("--run_name names the run of --train_record_pattern and --val_record_pattern; runs of --folds have names")
     flags.parse_folds(options.folds)
-    flags.require_batch(training("2021"), devices)
+    flags.require_batch(flags.finetune_stage("2021"), devices)
 
 
 def check_inputs():
@@ -58,12 +53,12 @@ def check_inputs():
 
 
 def finished() -> bool:
-    from vsim_tf.runs.run_folder import read_model_config
+    from vsim_tf.runs.run_folder import RunFolder
     from vsim_tf.training.finished import announce_finetuned
 
     require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
-    recipe = read_model_config(pretrained()).recipe
-    return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite)
+    recipe = RunFolder.open(pretrained()).model.recipe
+    return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite)
 
 
 def main():
@@ -72,9 +67,9 @@ def main():
         return
     with quiet_imports():
         from vsim_tf.distributed.device import use_deterministic_kernels
-        from vsim_tf.runs.run_folder import read_model_config
+        from vsim_tf.runs.run_folder import RunFolder
         from vsim_tf.training.finetuning import finetune
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    recipe = read_model_config(pretrained()).recipe
-    finetune(flags.FLAGS.model, pretrained(), runs(), training(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer)
+    recipe = RunFolder.open(pretrained()).model.recipe
+    finetune(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer)

@@ -12,10 +12,22 @@ from absl import flags
 from vsim_tf.cli import settings
 from vsim_tf.cli.enum_flags import EnumWithHidden
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import (
+    BEST,
+    LAST,
+    OUTPUT,
+    PAIRWISE,
+    POINTWISE,
+    RESULT,
+    TAGS,
+    folds_folder,
+    pairwise_labels,
+    pretrain_folder,
+    records_pattern,
+)
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
-from vsim_tf.records.tfrecords import folder_pattern
 from vsim_tf.runs.stage import PRECISIONS, Stage
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
@@ -27,7 +39,7 @@ def define_write_tfrecord():
     _define_data_dir()
     flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
-    flags.DEFINE_string("output_dir", "output/folds", "Folder that receives the folds and manifest.json.")
+    flags.DEFINE_string("output_dir", str(folds_folder(OUTPUT)), "Folder that receives the folds and manifest.json.")
     flags.DEFINE_enum(
         "layout", "once", ["once", "expanded"],
         "once: each pair in the one file of its fold. expanded: the 2021 tree, <range>val/{train,val}.tfrecord,"
@@ -81,8 +93,8 @@ def define_inference():
     _define_model(None, "Registered model; with --ckpt_file: what it must be.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
     flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
-    flags.DEFINE_string("output_zip", "result.zip", "Submission zip of --ckpt_file.")
-    flags.DEFINE_enum("checkpoint", "last", ["last", "best"], "Which checkpoint of each fold; 2021 took the last.")
+    flags.DEFINE_string("output_zip", RESULT, "Submission zip of --ckpt_file.")
+    flags.DEFINE_enum("checkpoint", LAST, [LAST, BEST], "Which checkpoint of each fold; 2021 took the last.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
     _define_precision()
 
@@ -131,7 +143,7 @@ def _define_data_dir():
 
 
 def _define_output_dir():
-    flags.DEFINE_string("output_dir", "output", "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
+    flags.DEFINE_string("output_dir", OUTPUT, "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
 
 
 def _define_folds():
@@ -180,13 +192,13 @@ def pretrain_options() -> PretrainOptions:
     return PretrainOptions(
         model=recipe.model(model),
         training=settings.stage_as_asked(recipe.stage("pretrain", preset.pretrain)),
-        train_records=FLAGS.train_record_pattern or folder_pattern(data / "pointwise"),
-        val_records=FLAGS.val_record_pattern or folder_pattern(data / "pairwise"),
-        label_file=FLAGS.annotation_file or str(data / "pairwise" / "label.tsv"),
-        tag_file=FLAGS.multi_label_file or str(data / "tag_list.txt"),
+        train_records=FLAGS.train_record_pattern or records_pattern(data / POINTWISE),
+        val_records=FLAGS.val_record_pattern or records_pattern(data / PAIRWISE),
+        label_file=FLAGS.annotation_file or str(pairwise_labels(data)),
+        tag_file=FLAGS.multi_label_file or str(data / TAGS),
         hub_dir=hub_dir or "",
         vocab=vocab or "",
-        folder=Path(FLAGS.output_dir) / FLAGS.model / "pretrain",
+        folder=pretrain_folder(FLAGS.output_dir, FLAGS.model),
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )

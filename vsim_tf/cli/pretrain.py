@@ -7,12 +7,10 @@ define_flags = flags.define_pretrain
 
 
 def check_flags(devices: int = 1):
-    from vsim_tf.training.pretrain_inputs import model_config
-
     options = flags.pretrain_options()
     flags.require_batch(options.training, devices)
     if not options.hub_dir:  # whose config.json decides
-        model_config(options, vocab_size=1, num_tags=1)
+        options.fitted_model(vocab_size=1, num_tags=1)
 
 
 def check_inputs():

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from vsim_tf.cli import flags
 from vsim_tf.io.files import require_existing
-from vsim_tf.records.tfrecords import expand_pattern, folder_pattern
+from vsim_tf.io.paths import MANIFEST, PAIRWISE, pairwise_labels, records_pattern
+from vsim_tf.records.tfrecords import expand_pattern
 
 define_flags = flags.define_write_tfrecord
 
@@ -12,8 +13,8 @@ define_flags = flags.define_write_tfrecord
 def inputs() -> tuple[str, str]:
     """The pattern of the videos, and the label file."""
     options = flags.FLAGS
-    pairwise = Path(options.data_dir) / "pairwise"
-    return options.pairwise_record_pattern or folder_pattern(pairwise), options.annotation_file or str(pairwise / "label.tsv")
+    records = options.pairwise_record_pattern or records_pattern(Path(options.data_dir, PAIRWISE))
+    return records, options.annotation_file or str(pairwise_labels(options.data_dir))
 
 
 def check_flags(devices: int = 1):
@@ -27,8 +28,6 @@ def check_inputs():
 
 
 def finished() -> bool:
-    from vsim_tf.records.manifest import MANIFEST
-
     if flags.FLAGS.overwrite or not (Path(flags.FLAGS.output_dir) / MANIFEST).exists():
         return False
     main()  # a set with its manifest is kept or refused, without TensorFlow

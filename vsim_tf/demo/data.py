@@ -19,6 +19,7 @@ from vsim_tf.demo import world as demo_world
 from vsim_tf.demo.world import World
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, remove_stale_lock, sync
+from vsim_tf.io.paths import DEMO, PAIRWISE, POINTWISE, TAGS, TEST_A, TEST_B, pairwise_labels, set_labels, set_records
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import write_records
 
@@ -50,7 +51,6 @@ _DEPTH_SIMILARITY = np.array([0.0, 0.2, 0.4, 0.65, 1.0])
 _SIMILARITY_NOISE = 0.1
 _CONFUSABLE_SHARE = 0.5  # of pairs without a common node: those that share words or looks
 _POINTWISE_FILES = 3
-_PARAMETERS_FILE = "demo.json"
 VERSION = 2
 
 
@@ -134,7 +134,7 @@ def is_complete(folder: Path, parameters: dict[str, int]) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     try:
-        found = json.loads((folder / _PARAMETERS_FILE).read_bytes())
+        found = json.loads((folder / DEMO).read_bytes())
     except (OSError, ValueError):
         raise UserError(f"{folder} exists and is no demo data set; choose another --output_dir") from None
     if found != parameters:
@@ -153,28 +153,28 @@ def _write_all(folder: Path, parameters: dict[str, int]) -> None:
 
     for part in range(_POINTWISE_FILES):
         videos = _VideoSet(pointwise.ids[part::_POINTWISE_FILES], pointwise.leaves[part::_POINTWISE_FILES])
-        _write_videos(folder / f"pointwise/pretrain_{part}.tfrecords", world, videos, np.random.default_rng([seed, 2, part]))
-    _write_videos(folder / "pairwise/pairwise.tfrecords", world, pairwise, np.random.default_rng([seed, 3]))
-    _write_pairs(folder / "pairwise/label.tsv", world, pairwise, parameters["num_pairs"], np.random.default_rng([seed, 4]))
-    for part, (name, videos) in enumerate((("test_a", test_a), ("test_b", test_b))):
+        _write_videos(folder / POINTWISE / f"pretrain_{part}.tfrecords", world, videos, np.random.default_rng([seed, 2, part]))
+    _write_videos(folder / PAIRWISE / f"{PAIRWISE}.tfrecords", world, pairwise, np.random.default_rng([seed, 3]))
+    _write_pairs(pairwise_labels(folder), world, pairwise, parameters["num_pairs"], np.random.default_rng([seed, 4]))
+    for part, (name, videos) in enumerate(((TEST_A, test_a), (TEST_B, test_b))):
         _write_videos(
-            folder / f"{name}/{name}.tfrecords",
+            set_records(folder, name),
             world,
             videos,
             np.random.default_rng([seed, 5, part]),
             is_test=True,
-            with_extremes=name == "test_b",
+            with_extremes=name == TEST_B,
         )
         _write_pairs(
-            folder / f"{name}/label.tsv",
+            set_labels(folder, name),
             world,
             videos,
             parameters["num_test_pairs"],
             np.random.default_rng([seed, 6, part]),
         )
     tags = np.random.default_rng([seed, 7]).permutation(world.tags)
-    (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
-    (folder / _PARAMETERS_FILE).write_text(json.dumps(parameters, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / TAGS).write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
+    (folder / DEMO).write_text(json.dumps(parameters, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _write_videos(

@@ -17,6 +17,7 @@ import numpy as np
 from vsim_tf.ensemble.report import ModelScores
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.evaluation.metrics import l2_normalize, pair_spearman
+from vsim_tf.io.paths import CONFIG, FOLD_RUNS, embeddings_file, fold_folder, model_folder
 from vsim_tf.records.embeddings import MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings, read_submission
 from vsim_tf.records.labels import Pair
 
@@ -213,10 +214,7 @@ def find_members(output_dir: PathLike, models: Iterable[str], folds: Sequence[in
     Raises:
         UserError: files are missing; names the model and folds of each.
     """
-    found = {
-        model: [Path(output_dir, model, f"fold-{fold:02d}", "embeddings", f"{test_name}.npz") for fold in folds]
-        for model in models
-    }
+    found = {model: [embeddings_file(fold_folder(output_dir, model, fold), test_name) for fold in folds] for model in models}
     missing = [path for paths in found.values() for path in paths if not path.is_file()]
     if missing:
         runs = [f"{path.parts[-4]}/{path.parts[-3]}" for path in missing]
@@ -240,7 +238,7 @@ def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
     Raises:
         UserError: none has.
     """
-    present = [name for name in names if any(Path(output_dir, name).glob("fold-*/config.json"))]
+    present = [name for name in names if any(model_folder(output_dir, name).glob(f"{FOLD_RUNS}/{CONFIG}"))]
     if not present:
         raise UserError(f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another --output_dir")
     return present

@@ -8,15 +8,8 @@ from typing import Any
 from vsim_tf import __version__
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, stamp
+from vsim_tf.io.paths import LABELS, RECORDS, embeddings_file, fold_folder, sources_file
 from vsim_tf.runs.run_folder import write_json
-
-RESULT = "result.zip"
-"""Name of the submission zip in the folder of all runs."""
-
-
-def note_path(output_zip: str) -> Path:
-    """The note of a zip: `result.source.json` of `result.zip`."""
-    return Path(output_zip).with_suffix(".source.json")
 
 
 def announce_ensemble(settings: dict[str, Any]) -> bool:
@@ -26,7 +19,7 @@ def announce_ensemble(settings: dict[str, Any]) -> bool:
         settings: arguments of `ensemble_and_report` without the command, which changes no number.
     """
     try:
-        note = read_json_object(note_path(settings["output_zip"]))
+        note = read_json_object(sources_file(settings["output_zip"]))
     except UserError:  # missing or damaged
         return False
     outputs = note.pop("outputs", None)
@@ -38,7 +31,7 @@ def announce_ensemble(settings: dict[str, Any]) -> bool:
 
 def note_sources(settings: dict[str, Any], outputs: Sequence[Path]):
     """Notes what the outputs, the zip among them, were made of."""
-    write_json(note_path(settings["output_zip"]), _inputs(settings) | {"outputs": _stamps(outputs)})
+    write_json(sources_file(settings["output_zip"]), _inputs(settings) | {"outputs": _stamps(outputs)})
 
 
 def _inputs(settings: dict[str, Any]) -> dict[str, Any]:
@@ -55,8 +48,8 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     if settings["folds"] is None:
         return list(map(Path, settings["weights"]))
     output_dir, names = settings["output_dir"], (settings["test_name"], settings["labelled_test_name"])
-    folders = [output_dir / model / f"fold-{fold:02d}" for model in settings["weights"] for fold in settings["folds"]]
-    embeddings = [folder / "embeddings" / f"{name}.npz" for name in names for folder in folders]
+    folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in settings["folds"]]
+    embeddings = [embeddings_file(folder, name) for name in names for folder in folders]
     sets = [settings["data_dir"] / name for name in names]
-    records = [file for folder in sets for file in folder.glob("*.tfrecords")]
-    return [*embeddings, *(folder / "label.tsv" for folder in sets), *records]
+    records = [file for folder in sets for file in folder.glob(RECORDS)]
+    return [*embeddings, *(folder / LABELS for folder in sets), *records]

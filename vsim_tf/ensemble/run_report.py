@@ -9,20 +9,29 @@ from typing import Any
 import rich
 
 from vsim_tf.ensemble.combine import EnsembleResult, ensemble_run, find_members
-from vsim_tf.ensemble.note import RESULT
 from vsim_tf.ensemble.report import Report, SetScores, advice, console_table, read_timings, score_text, write_report
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import read_json_lines, read_json_object
+from vsim_tf.io.paths import (
+    CONFIG,
+    MANIFEST,
+    METRICS_FILE,
+    RECORDS,
+    TIMINGS,
+    fold_folder,
+    folds_folder,
+    pretrain_folder,
+    records_pattern,
+    report_file,
+    set_labels,
+)
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.labels import Pair, read_labels
-from vsim_tf.records.manifest import MANIFEST, parse_manifest
-from vsim_tf.records.tfrecords import expand_pattern, folder_pattern
-
-TIMINGS = "timings.tsv"
-METRICS_FILE = "metrics.jsonl"
+from vsim_tf.records.manifest import parse_manifest
+from vsim_tf.records.tfrecords import expand_pattern
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +59,7 @@ def ensemble_and_report(
         folds: folds that are averaged.
         test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
         labelled_test_name: test set of the report.
-        output_zip: path of the zip; the report's is `report_path`.
+        output_zip: path of the zip; the report's is `report_file`.
         command: stands in the report.
         frame_embedding_size: numbers per frame of the records that the baselines read; None for that of the first run.
         method, normalize: how models are combined, see `ensemble_run`.
@@ -76,15 +85,15 @@ def ensemble_and_report(
     print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
     if not report:
         return [Path(output_zip)]
-    _publish(report_path(output_zip, output_dir), report)
-    return [Path(output_zip), report_path(output_zip, output_dir)]
+    _publish(report_file(output_zip, output_dir), report)
+    return [Path(output_zip), report_file(output_zip, output_dir)]
 
 
 def no_report(
     output_dir: Path, data_dir: Path, weights: dict[str, float], folds: Sequence[int] | None, labelled_test_name: str
 ) -> str:
     """Why there is nothing to score; empty where there is."""
-    label_file = data_dir / labelled_test_name / "label.tsv"
+    label_file = set_labels(data_dir, labelled_test_name)
     if folds is None:
         return "members are files"
     if not label_file.exists():
@@ -94,14 +103,6 @@ def no_report(
     except UserError as error:
         return str(error)
     return ""
-
-
-def report_path(output_zip: str, output_dir: Path) -> Path:
-    """The report next to a zip: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other zip."""
-    path = Path(output_zip)
-    if path.absolute() == (output_dir / RESULT).absolute():
-        return path.with_name("report.md")
-    return path.with_name(f"{path.stem}.report.md")
 
 
 def _publish(path: Path, report: Report):
@@ -122,25 +123,25 @@ def describe(method: str, normalize: bool) -> str:
 
 def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str] | None:
     """Ids of a test set's videos; None for members that are files, which may be of any set, and without its records."""
-    pattern = data_dir / name / "*.tfrecords"
+    pattern = data_dir / name / RECORDS
     if folds is None or not any(pattern.parent.glob(pattern.name)):
         print("ids are not compared with a test set: " + ("members are files" if folds is None else f"there is no {pattern}"))
         return None
     with quiet_imports():
         from vsim_tf.records.videos import read_ids
-    return read_ids(expand_pattern(folder_pattern(pattern.parent)))
+    return read_ids(expand_pattern(records_pattern(pattern.parent)))
 
 
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
     """Counts of the folds, and how pre-training changed each model's Spearman on the scored pairs."""
     facts = {}
-    folds = output_dir / "folds"
+    folds = folds_folder(output_dir)
     if (folds / MANIFEST).exists():
         manifest = parse_manifest(folds)
         facts["scored pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
         facts["folds"] = str(manifest.num_folds)
     for model in models:
-        curve = validation_curve(output_dir / model / "pretrain" / METRICS_FILE)
+        curve = validation_curve(pretrain_folder(output_dir, model) / METRICS_FILE)
         if curve:
             scores = f"{score_text(curve[0])}, {score_text(curve[-1])}"
             facts[f"{model}: Spearman of the scored pairs, untrained and pre-trained"] = scores
@@ -164,9 +165,9 @@ def score_test_set(
     combination: dict[str, Any],
 ) -> SetScores:
     """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines."""
-    pairs = read_labels(data_dir / name / "label.tsv")
+    pairs = read_labels(set_labels(data_dir, name))
     result: EnsembleResult = ensemble_run(find_members(output_dir, weights, folds, name), weights, pairs, **combination)
-    first_run = output_dir / next(iter(weights)) / f"fold-{folds[0]:02d}"
+    first_run = fold_folder(output_dir, next(iter(weights)), folds[0])
     return SetScores(
         name=name,
         models=result.models,
@@ -180,7 +181,7 @@ def score_test_set(
 def _baselines(run: Path, test_set: Path, pairs: Sequence[Pair], frame_embedding_size: int | None) -> dict[str, float]:
     """Scores of the baselines; none, and a warning, where the test set's records cannot be used."""
     try:
-        test_files = expand_pattern(str(test_set / "*.tfrecords"))
+        test_files = expand_pattern(records_pattern(test_set))
         if len(test_files) != 1:
             raise UserError(f"{test_set}: one .tfrecords file is needed, found {len(test_files)}")
         return baseline_scores(test_files[0], pairs, frame_embedding_size or frame_width(run))
@@ -195,8 +196,8 @@ def frame_width(run: Path) -> int:
     Raises:
         UserError: the folder does not say so.
     """
-    config = read_json_object(run / "config.json")
+    config = read_json_object(run / CONFIG)
     width = config["model"].get("frame_embedding_size") if isinstance(config.get("model"), dict) else None
     if type(width) is not int or width < 1:
-        raise UserError(f"{run / 'config.json'}: no frame_embedding_size of the model; give --frame_embedding_size")
+        raise UserError(f"{run / CONFIG}: no frame_embedding_size of the model; give --frame_embedding_size")
     return width

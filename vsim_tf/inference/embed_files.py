@@ -11,11 +11,12 @@ from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import remove_stale_lock
+from vsim_tf.io.paths import FOLD_RUNS, SUMMARY
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
 from vsim_tf.records.tfrecords import count_records
-from vsim_tf.runs.checkpoint_files import newest_checkpoint, require_checkpoint
-from vsim_tf.runs.run_folder import read_batch_format, read_config, read_model_config, read_summary, run_lock, write_json
+from vsim_tf.runs.checkpoint_files import require_checkpoint
+from vsim_tf.runs.run_folder import RunFolder, read_summary, run_lock, write_json
 
 if TYPE_CHECKING:
     from vsim_tf.inference.embedder import Embedder
@@ -43,14 +44,14 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
         from vsim_tf.inference.embedder import Embedder
         from vsim_tf.models.build import build_network
 
-    config = read_model_config(folder)
-    if expected_model and config.name != expected_model:
-        raise UserError(f"{folder} holds model {config.name}, --model={expected_model} was asked for")
+    run = RunFolder.open(folder)
+    if expected_model:
+        run.require_model(expected_model)
     keras.config.set_dtype_policy(suitable_precision(precision))
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_network(config)
-    return Embedder(model, strategy), read_batch_format(folder, config)
+        model = build_network(run.model)
+    return Embedder(model, strategy), run.batch_format()
 
 
 def embed_to_zip(
@@ -93,7 +94,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
     require_distinct_names(test_files)
     with contextlib.ExitStack() as locks:
         for folder in folders:
-            _finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
+            _finished_run(folder).checkpoint(kind)  # before a lock file is written where nothing is
             locks.enter_context(run_lock(folder))
         _embed_folds(model, folders, test_files, kind, batch_size, precision)
 
@@ -183,20 +184,18 @@ def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
 
 
 def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:
-    return {folder: _finished_checkpoint(folder, kind) for folder in folders}
+    return {folder: _finished_run(folder).checkpoint(kind) for folder in folders}
 
 
-def _finished_checkpoint(folder: Path, kind: str) -> str:
+def _finished_run(folder: Path) -> RunFolder:
     if read_summary(folder) is None:
-        complete = sorted(path.parent.name for path in folder.parent.glob("fold-*/summary.json"))
+        complete = sorted(path.parent.name for path in folder.parent.glob(f"{FOLD_RUNS}/{SUMMARY}"))
         listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
         raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
-    return newest_checkpoint(folder, kind)
+    return RunFolder.open(folder)
 
 
 def _require_same_model(folders: Sequence[Path]):
-    first = read_config(folders[0])
-    for folder in folders[1:]:
-        config = read_config(folder)
-        if any(config[key] != first[key] for key in ("model", "tokenizer")):
-            raise UserError(f"{folder} holds another model or vocabulary than {folders[0]}")
+    first, *others = map(RunFolder.open, folders)
+    for other in others:
+        other.require_same_model(first)

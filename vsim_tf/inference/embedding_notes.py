@@ -14,14 +14,13 @@ from typing import Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import fingerprint, read_json_object
+from vsim_tf.io.paths import embeddings_file
 from vsim_tf.runs.checkpoint_files import index_file
-
-EMBEDDINGS = "embeddings"
 
 
 def npz_file(folder: Path, test_file: str) -> Path:
     """The embeddings of a test file in a run folder."""
-    return folder / EMBEDDINGS / f"{Path(test_file).stem}.npz"
+    return embeddings_file(folder, Path(test_file).stem)
 
 
 def note_file(npz: Path) -> Path:

@@ -11,9 +11,9 @@ from vsim_tf.cli.app import USER_ERROR_EXIT, guarded
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.distributed.gpus import visible_gpus
 from vsim_tf.ensemble.report import read_timings
-from vsim_tf.ensemble.run_report import TIMINGS
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
+from vsim_tf.io.paths import LAUNCH, TIMINGS
 from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
 
@@ -25,7 +25,7 @@ def launch(plan: Plan):
     for task in plan.tasks():
         task.check_flags(devices=len(gpus) if plan.jobs == 1 else 1)
     said = f"--output_dir={plan.output_dir}: another run.sh is writing into it; wait for its end, or choose another folder"
-    with exclusive(plan.output_dir / "run", said):
+    with exclusive(plan.output_dir / LAUNCH, said):
         run_stages((stage for stage in plan.stages if stage.makes_inputs), places, plan.output_dir)
         stages = [stage for stage in plan.stages if not stage.makes_inputs]
         for stage in stages:

@@ -113,7 +113,7 @@ def read_plan(words: Sequence[str]) -> Plan:
 def _models(text: str) -> list[str]:
     models = text.replace(",", " ").split()
     for model in models:
-        registry.model_spec(model)
+        registry.preset(model)
     if not models or len(set(models)) < len(models):
         raise UserError(f"--models={text}: {'a model is named twice' if models else 'names of models are needed'}")
     return models

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import exclusive, fingerprint, sync
+from vsim_tf.io.paths import ALWAYS_TRAIN, MANIFEST, TRAIN_2021, VALIDATION_2021, fold_file
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import read_ahead
 from vsim_tf.records.folds import CONTEST_FOLDS, Folds, split_pairs
 from vsim_tf.records.labels import Pair, Repetitions, find_repetitions, read_labels
 from vsim_tf.records.manifest import (
-    MANIFEST,
     FileEntry,
     FoldEntry,
     Manifest,
@@ -30,7 +30,6 @@ from vsim_tf.records.manifest import (
 )
 from vsim_tf.records.tfrecords import expand_pattern, write_records
 
-ALWAYS_TRAIN = "always-train.tfrecord"
 _UNFINISHED = ".unfinished"
 _RECORDS_AT_ONCE = 16
 _BYTES_AROUND_PAIR = 128
@@ -223,20 +222,16 @@ def _files_of_old_set(output_dir: Path) -> set[str]:
         return set()
 
 
-def _file_name(folds: Folds, fold: int) -> str:
-    return f"fold-{fold:02d}-of-{folds.num_folds:02d}.tfrecord"
-
-
 def _plan_once(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold in range(folds.num_folds):
-        yield _file_name(folds, fold), folds.validation(fold)
+        yield fold_file(fold, folds.num_folds), folds.validation(fold)
     yield ALWAYS_TRAIN, folds.always_train()
 
 
 def _plan_expanded(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold, order in enumerate(folds.training_orders()):
-        yield f"{folds.folder_2021(fold)}/val.tfrecord", folds.validation(fold)
-        yield f"{folds.folder_2021(fold)}/train.tfrecord", order
+        yield f"{folds.folder_2021(fold)}/{VALIDATION_2021}", folds.validation(fold)
+        yield f"{folds.folder_2021(fold)}/{TRAIN_2021}", order
 
 
 _PLANS = {"once": _plan_once, "expanded": _plan_expanded}
@@ -247,10 +242,10 @@ def _fold_entries(layout: str, folds: Folds) -> list[FoldEntry]:
     entries = []
     for fold in range(folds.num_folds):
         if layout == "once":
-            train = [_file_name(folds, other) for other in range(folds.num_folds) if other != fold] + [ALWAYS_TRAIN]
-            validation = _file_name(folds, fold)
+            train = [*(fold_file(other, folds.num_folds) for other in range(folds.num_folds) if other != fold), ALWAYS_TRAIN]
+            validation = fold_file(fold, folds.num_folds)
         else:
-            train, validation = [f"{folds.folder_2021(fold)}/train.tfrecord"], f"{folds.folder_2021(fold)}/val.tfrecord"
+            train, validation = ([f"{folds.folder_2021(fold)}/{TRAIN_2021}"], f"{folds.folder_2021(fold)}/{VALIDATION_2021}")
         both = _ids(folds.training(fold)) & _ids(folds.validation(fold))
         entries.append(FoldEntry(train, [validation], len(both)))
     return entries

@@ -9,9 +9,9 @@ from typing import Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, replacing
+from vsim_tf.io.paths import MANIFEST
 from vsim_tf.records.tfrecords import count_records
 
-MANIFEST = "manifest.json"
 SCHEMA_VERSION = 2
 _AGAIN = "write the folds again: write_tfrecord.py --overwrite"
 

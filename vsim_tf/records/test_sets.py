@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import RECORDS, TEST_A, TEST_B, TEST_SETS, set_labels, set_records
 from vsim_tf.records.labels import read_labels
 
-SUBMITTED, LABELLED = "test_b", "test_a"
+SUBMITTED, LABELLED = TEST_B, TEST_A
 """The contest's sets: of the submission, and of the report."""
 
 
@@ -25,7 +26,7 @@ def submitted_set(data_dir: Path, asked: str | None) -> str:
 
 def labelled_set(data_dir: Path, asked: str | None) -> str:
     """The test set of the report: as asked for, else test_a, else the first one with labels."""
-    labelled = [name for name in _with_records(data_dir) if _labels(data_dir, name).exists()]
+    labelled = [name for name in _with_records(data_dir) if set_labels(data_dir, name).exists()]
     if asked or not labelled or LABELLED in labelled:
         return asked or LABELLED
     return labelled[0]
@@ -36,24 +37,20 @@ def check_test_sets(data_dir: Path, submitted: str, labelled: str):
     _require_record_file(data_dir, submitted)
     if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
         print(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
-    if _labels(data_dir, labelled).exists():
+    if set_labels(data_dir, labelled).exists():
         _require_record_file(data_dir, labelled)
-        read_labels(_labels(data_dir, labelled))
+        read_labels(set_labels(data_dir, labelled))
     else:
-        print(f"no report: {_labels(data_dir, labelled)} does not exist")
+        print(f"no report: {set_labels(data_dir, labelled)} does not exist")
 
 
 def _with_records(data_dir: Path) -> list[str]:
-    return sorted({path.parent.name for path in data_dir.glob("test_*/*.tfrecords")})
-
-
-def _labels(data_dir: Path, name: str) -> Path:
-    return data_dir / name / "label.tsv"
+    return sorted({path.parent.name for path in data_dir.glob(f"{TEST_SETS}/{RECORDS}")})
 
 
 def _require_record_file(data_dir: Path, name: str):
-    expected = data_dir / name / f"{name}.tfrecords"
-    files = [path.name for path in sorted((data_dir / name).glob("*.tfrecords"))]
+    expected = set_records(data_dir, name)
+    files = [path.name for path in sorted(expected.parent.glob(RECORDS))]
     if files and expected.name not in files:  # without any, embeddings were made of other files
         raise UserError(
             f"{expected} does not exist; rename {', '.join(files)}: embeddings are named after their file (docs/data.md)"

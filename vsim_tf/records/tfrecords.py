@@ -15,6 +15,7 @@ import numpy as np
 
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.io.files import whats_there
+from vsim_tf.io.paths import RECORDS
 from vsim_tf.records.file_kinds import looks_like
 
 _LENGTH = struct.Struct("<Q")
@@ -27,7 +28,7 @@ _HEADER_BYTES = _LENGTH.size + _CRC.size
 def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
     """Sorted files of a glob pattern, or of several separated by commas.
 
-    A path that exists is taken as it is, whatever characters it has; `folder_pattern` makes patterns in such folders.
+    A path that exists is taken as it is, whatever characters it has; `io.paths.records_pattern` makes patterns in such folders.
 
     Args:
         pattern: one or more.
@@ -39,17 +40,12 @@ def expand_pattern(pattern: str, may_be_empty: bool = False) -> list[str]:
     files = {file for _, found in split_at_commas(pattern, _matching_files) for file in found}
     for file in sorted(files):
         if os.path.isdir(file):
-            raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, '*.tfrecords')}'")
+            raise UserError(f"{file!r} is a folder; give its files, for example '{os.path.join(file, RECORDS)}'")
         if not os.access(file, os.R_OK):
             raise UserError(f"{file!r} cannot be read; check its permissions")
         if not may_be_empty and not os.path.getsize(file):
             raise UserError(f"{file!r} is empty; copy it again, or leave it out")
     return sorted(files)
-
-
-def folder_pattern(folder: str | os.PathLike) -> str:
-    """The pattern of all record files in a folder, whatever characters its name has."""
-    return os.path.join(glob.escape(os.fspath(folder)), "*.tfrecords")
 
 
 def _matching_files(pattern: str) -> list[str]:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
-
-LAST, BEST = "last", "best"
+from vsim_tf.io.paths import BEST, CHECKPOINT, LAST, checkpoint_name
 
 
 def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
@@ -60,8 +59,8 @@ def resuming_state(folder: Path) -> str:
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    numbers = [re.fullmatch(r"ckpt-(\d+)\.index", path.name) for path in folder.glob("ckpt-*.index")]
-    return [folder / f"ckpt-{step}" for step in sorted((int(number[1]) for number in numbers if number), reverse=True)]
+    numbers = [re.fullmatch(rf"{CHECKPOINT}(\d+)\.index", path.name) for path in folder.glob(f"{CHECKPOINT}*.index")]
+    return [folder / checkpoint_name(step) for step in sorted((int(number[1]) for number in numbers if number), reverse=True)]
 
 
 def _there(folder: Path) -> str:

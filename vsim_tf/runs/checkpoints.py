@@ -21,12 +21,11 @@ from google.protobuf.message import DecodeError
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError, system_reason
 from vsim_tf.io.files import sync
+from vsim_tf.io.paths import BEST, CHECKPOINT, LAST, SUMMARY, checkpoint_name
 from vsim_tf.models.network import VideoNetwork, is_random_state
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.runs.checkpoint_files import (
-    BEST,
-    LAST,
     index_file,
     path_for_tensorflow,
     require_checkpoint,
@@ -80,7 +79,7 @@ def _way_out(damaged: Path) -> str:
     folder = damaged.parent.parent
     others = [state.name for state in saved_checkpoints(folder, LAST) if state != damaged]
     if damaged.parent.name == LAST and others:
-        return f"remove {folder / 'summary.json'} and train this run again: it resumes from {others[0]}"
+        return f"remove {folder / SUMMARY} and train this run again: it resumes from {others[0]}"
     return "train this run again with --overwrite"
 
 
@@ -152,7 +151,7 @@ def _remove(checkpoint: Path):
 def _remove_unfinished(folder: Path, kind: str):
     """What a killed process has left: data without an index, and the folder that checkpoints are written into."""
     shutil.rmtree(folder / kind / UNFINISHED, ignore_errors=True)
-    for file in (folder / kind).glob("ckpt-*.data-*"):
+    for file in (folder / kind).glob(f"{CHECKPOINT}*.data-*"):
         if not file.with_suffix(".index").exists():
             file.unlink()
 
@@ -289,7 +288,7 @@ class TrainingState:
     def save_last(self, folder: Path):
         """Saves the whole state as `last/ckpt-<step>`, then removes the states and best weights that it makes superfluous."""
         if is_chief():
-            write_checkpoint(self._whole, folder / LAST / f"ckpt-{self.step.numpy()}")
+            write_checkpoint(self._whole, folder / LAST / checkpoint_name(self.step.numpy()))
             self._remove_superfluous(folder)
 
     def complete(self, folder: Path, keep_optimizer: bool):
@@ -300,7 +299,7 @@ class TrainingState:
         if not is_chief():
             return
         if self.whole and not keep_optimizer:
-            write_checkpoint(self._complete, folder / LAST / f"ckpt-{self.step.numpy()}")
+            write_checkpoint(self._complete, folder / LAST / checkpoint_name(self.step.numpy()))
         for checkpoint in saved_checkpoints(folder, LAST)[1:]:
             _remove(checkpoint)
 
@@ -315,13 +314,13 @@ class TrainingState:
     def save_best(self, folder: Path):
         """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""
         if is_chief():
-            write_checkpoint(self._weights_only, folder / BEST / f"ckpt-{self.step.numpy()}")
+            write_checkpoint(self._weights_only, folder / BEST / checkpoint_name(self.step.numpy()))
 
     def _remove_superfluous(self, folder: Path):
         """Removes states and best weights that newer ones have made superfluous."""
         for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
             _remove(checkpoint)
-        kept = f"ckpt-{self.best_step.numpy()}" if math.isfinite(self.best_value.numpy()) else None
+        kept = checkpoint_name(self.best_step.numpy()) if math.isfinite(self.best_value.numpy()) else None
         for checkpoint in saved_checkpoints(folder, BEST):
             if checkpoint.name != kept:
                 _remove(checkpoint)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import CHECKPOINT, LAST
 from vsim_tf.optim.schedules import Schedule
-from vsim_tf.runs.checkpoint_files import LAST, path_for_tensorflow, saved_checkpoints
+from vsim_tf.runs.checkpoint_files import path_for_tensorflow, saved_checkpoints
 from vsim_tf.runs.settings import Difference
 from vsim_tf.runs.stage import Stage
 
@@ -36,7 +37,7 @@ def require_extensible(folder: Path, there: Stage, asked: Stage):
         UserError: completed updates had other learning rates than the longer run has, or the moments of Adam are gone.
     """
     checkpoints = saved_checkpoints(folder, LAST)
-    completed = int(checkpoints[0].name.removeprefix("ckpt-")) if checkpoints else 0
+    completed = int(checkpoints[0].name.removeprefix(CHECKPOINT)) if checkpoints else 0
     for name in asked.groups:
         if not same_rates(there.groups[name].schedule, asked.groups[name].schedule, completed):
             raise _other_rates(folder, there, asked, name, completed)

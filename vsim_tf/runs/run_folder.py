@@ -9,8 +9,10 @@ last/  best/     checkpoints                           summary.json  written whe
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,18 +23,107 @@ import numpy as np
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_object
+from vsim_tf.io.paths import CONFIG, LAST, SUMMARY, TAGS, TOKENIZER
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.tags import read_tag_list
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
 from vsim_tf.runs.migration import migrate_flat_config
-from vsim_tf.runs.settings import differences, other_settings
+from vsim_tf.runs.settings import Difference, differences, other_settings
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 
 if TYPE_CHECKING:
     from vsim_tf.input.pipeline import BatchFormat  # which loads TensorFlow
 
-CONFIG, TAGS, TOKENIZER, SUMMARY = "config.json", "tag_list.txt", "tokenizer", "summary.json"
+
+class RunFolder:
+    """What a training run has left in its folder, read without TensorFlow.
+
+    `open` reads and checks config.json. Everything else is read and checked when it is first asked for, and once.
+
+    Attributes:
+        path: the folder.
+        config: config.json, with an object for each of its parts.
+    """
+
+    def __init__(self, path: Path, config: dict[str, Any]):
+        self.path, self.config = path, config
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "RunFolder":
+        """The run of a folder; `UserError` when config.json is missing or damaged."""
+        folder = Path(path)
+        file = folder / CONFIG
+        if not file.exists():
+            raise UserError(f"{file} does not exist: {folder} is no folder of a training run")
+        config = read_json_object(file)
+        damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
+        if damaged:
+            raise UserError(f"{file}: {', '.join(damaged)} is missing or no object; remove {folder} to retrain it")
+        try:
+            return cls(folder, migrate_flat_config(config))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{file}: a setting is missing or of another type: {error}; remove {folder} to retrain it") from None
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """The model; `UserError` when this version does not know it."""
+        with self._named_config():
+            return Model.from_dict(self.config["model"])
+
+    @functools.cached_property
+    def training(self) -> Stage:
+        """How it was trained; `UserError` when this version does not know it."""
+        with self._named_config():
+            return Stage.from_dict(self.config["training"])
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer; `UserError` when it is not the one that the model was trained with."""
+        tokenizer = load_tokenizer(self.path / TOKENIZER, self.model.encoder.kind)
+        if tokenizer.fingerprint != self.config["tokenizer"].get("sha256"):
+            raise UserError(f"{self.path / TOKENIZER}: another vocabulary than the model was trained with ({self.path / CONFIG})")
+        return tokenizer
+
+    @functools.cached_property
+    def tags(self) -> np.ndarray:
+        """Known tags in ascending order, `[tags]` int64; `UserError` when they are not those that the model was trained with."""
+        tags = read_tag_list(self.path / TAGS)
+        if hashlib.sha256(_tag_lines(tags)).hexdigest() != self.config["tags"].get("sha256"):
+            raise UserError(f"{self.path / TAGS}: other tags than the model was trained with ({self.path / CONFIG})")
+        return tags
+
+    def batch_format(self) -> "BatchFormat":
+        """How records become batches for the model."""
+        return batch_format(self.model, self.tokenizer, self.tags)
+
+    @functools.cached_property
+    def summary(self) -> dict[str, Any] | None:
+        """The summary of a complete run, else None; `UserError` when it is damaged."""
+        return read_summary(self.path)
+
+    def checkpoint(self, kind: str = LAST) -> str:
+        """Path of the newest `last` or `best` checkpoint; `UserError` when there is none."""
+        return newest_checkpoint(self.path, kind)
+
+    def require_model(self, name: str):
+        """`UserError` unless the run is of the registered model of this name."""
+        if self.model.name != name:
+            raise UserError(f"{self.path} holds model {self.model.name}, --model={name} was asked for")
+
+    def require_same_model(self, other: "RunFolder"):
+        """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
+        if any(self.config[part] != other.config[part] for part in ("model", "tokenizer")):
+            raise UserError(f"{self.path} holds another model or vocabulary than {other.path}")
+
+    @contextlib.contextmanager
+    def _named_config(self) -> Iterator[None]:
+        """Errors about values of config.json name the file."""
+        try:
+            yield
+        except UserError as error:
+            raise UserError(f"{self.path / CONFIG}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +154,10 @@ class RunSettings:
             "tags": {"count": len(self.tags), "sha256": hashlib.sha256(_tag_lines(self.tags)).hexdigest()},
             "data": self.data,
         }
+
+    def differences(self, run: RunFolder) -> list[Difference]:
+        """What differs in a run that is there."""
+        return differences(run.config, json.loads(json.dumps(self.to_dict())))
 
 
 @contextlib.contextmanager
@@ -119,7 +214,7 @@ def finished_run(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
     summary = read_summary(folder)
     if summary is None or summary.get("step") != settings.training.total_steps:
         return None
-    if differing := differences(read_config(folder), json.loads(json.dumps(settings.to_dict()))):
+    if differing := settings.differences(RunFolder.open(folder)):
         raise other_settings(folder, settings.kind, differing)
     return summary
 
@@ -138,21 +233,14 @@ def _write_inputs(folder: Path, settings: RunSettings):
 
 def _require_same(folder: Path, settings: RunSettings):
     """Checks that the folder's run has these settings, or makes it one that has more steps."""
-    found, wanted = read_config(folder), json.loads(json.dumps(settings.to_dict()))
-    differing = differences(found, wanted)
+    found = RunFolder.open(folder)
+    differing = settings.differences(found)
     if asks_for_more_steps(differing):
-        require_extensible(folder, _stage(folder, found), settings.training)
+        require_extensible(folder, found.training, settings.training)
         (folder / SUMMARY).unlink(missing_ok=True)  # first, so that no moment shows a complete run of too few steps
         write_json(folder / CONFIG, settings.to_dict())
     elif differing:
         raise other_settings(folder, settings.kind, differing)
-
-
-def _stage(folder: Path, config: dict[str, Any]) -> Stage:
-    try:
-        return Stage.from_dict(config["training"])
-    except UserError as error:
-        raise UserError(f"{folder / CONFIG}: {error}") from None
 
 
 def write_json(path: Path, values: dict[str, Any]):
@@ -182,48 +270,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{error}; remove it to have it made anew") from None
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of a run folder; `UserError` when it is missing or damaged."""
-    path = folder / CONFIG
-    if not path.exists():
-        raise UserError(f"{path} does not exist: {folder} is no folder of a training run")
-    config = read_json_object(path)
-    damaged = [key for key in ("model", "training", "tokenizer", "tags", "data") if not isinstance(config.get(key), dict)]
-    if damaged:
-        raise UserError(f"{path}: {', '.join(damaged)} is missing or no object; remove {folder} to retrain it")
-    try:
-        return migrate_flat_config(config)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: a setting is missing or of another type: {error}; remove {folder} to retrain it") from None
-
-
-def read_model_config(folder: Path) -> Model:
-    """The model that a run folder holds."""
-    try:
-        return Model.from_dict(read_config(folder)["model"])
-    except UserError as error:
-        raise UserError(f"{folder / CONFIG}: {error}") from None
-
-
 def read_batch_format(folder: Path, model: Model) -> "BatchFormat":
-    """How records become batches for the model of a run folder; raises as `read_vocabularies` does."""
-    return batch_format(model, *read_vocabularies(folder, model))
-
-
-def read_vocabularies(folder: Path, model: Model) -> tuple[Tokenizer, np.ndarray]:
-    """The tokenizer and the tag list of a run folder.
-
-    Raises:
-        UserError: one of them is not the one that the model was trained with.
-    """
-    config = read_config(folder)
-    tokenizer = load_tokenizer(folder / TOKENIZER, model.encoder.kind)
-    if tokenizer.fingerprint != config["tokenizer"].get("sha256"):
-        raise UserError(f"{folder / TOKENIZER}: another vocabulary than the model was trained with ({folder / CONFIG})")
-    tags = read_tag_list(folder / TAGS)
-    if hashlib.sha256(_tag_lines(tags)).hexdigest() != config["tags"].get("sha256"):
-        raise UserError(f"{folder / TAGS}: other tags than the model was trained with ({folder / CONFIG})")
-    return tokenizer, tags
+    """How records become batches for the model of a run folder; raises as `RunFolder.tokenizer` and `RunFolder.tags` do."""
+    run = RunFolder.open(folder)
+    return batch_format(model, run.tokenizer, run.tags)
 
 
 def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.io.disk_space import require_space
-from vsim_tf.runs.checkpoint_files import BEST, LAST
+from vsim_tf.io.paths import BEST, CHECKPOINT, LAST
 from vsim_tf.runs.checkpoints import KEPT_STATES, TrainingState
 
 
@@ -40,7 +40,7 @@ def bytes_for_runs(state: TrainingState, runs: int, keep_optimizer: bool) -> int
 
 def bytes_there(folders: Iterable[Path]) -> int:
     """Bytes of the checkpoints that the folders hold already."""
-    files = (file for folder in folders for kind in (LAST, BEST) for file in (folder / kind).glob("ckpt-*"))
+    files = (file for folder in folders for kind in (LAST, BEST) for file in (folder / kind).glob(f"{CHECKPOINT}*"))
     return sum(file.stat().st_size for file in files)
 
 

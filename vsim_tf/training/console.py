@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
-from vsim_tf.runs.run_folder import SUMMARY, RunSettings
+from vsim_tf.io.paths import SUMMARY
+from vsim_tf.runs.run_folder import RunSettings
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -12,12 +12,11 @@ from vsim_tf.evaluation.evaluators import PairEvaluator
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
+from vsim_tf.io.paths import TAGS, TOKENIZER
 from vsim_tf.records.rank_labels import RankLabels, read_similarities
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.checkpoints import restore_weights
 from vsim_tf.runs.run_folder import (
-    TAGS,
-    TOKENIZER,
     RunSettings,
     prepare_run_folder,
     read_batch_format,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.io.files import remove_stale_lock
-from vsim_tf.runs.run_folder import RunSettings, finished_run, read_config, read_summary
+from vsim_tf.runs.run_folder import RunFolder, RunSettings, finished_run, read_summary
 from vsim_tf.runs.stage import Stage
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.pair_runs import PairRun, run_settings
@@ -44,8 +44,10 @@ def _is_certain(folders: Sequence[Path], training: Stage) -> bool:
     """Whether all folders hold summaries of runs of the precision that "auto" stands for, and no other machine takes part."""
     if os.environ.get("TF_CONFIG") or any(read_summary(folder) is None for folder in folders):
         return False
+    if training.precision != "auto":
+        return True
     wanted = _decided(training).precision
-    return training.precision != "auto" or all(read_config(folder)["training"].get("precision") == wanted for folder in folders)
+    return all(RunFolder.open(folder).config["training"].get("precision") == wanted for folder in folders)
 
 
 def _decided(training: Stage) -> Stage:

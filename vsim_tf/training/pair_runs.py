@@ -5,18 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsim_tf.errors import UserError
+from vsim_tf.io.paths import fold_name
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
-from vsim_tf.runs.checkpoint_files import LAST, newest_checkpoint
-from vsim_tf.runs.run_folder import (
-    RunSettings,
-    checkpoint_fingerprint,
-    data_files,
-    read_model_config,
-    read_summary,
-    read_vocabularies,
-)
+from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
 from vsim_tf.runs.stage import Stage
 
 
@@ -35,7 +28,7 @@ def fold_runs(model_folder: Path, folds_dir: Path, folds: Sequence[int]) -> list
     manifest, runs = read_manifest(folds_dir), []
     for fold in folds:
         train_files, val_files = files_of_fold(folds_dir, manifest, fold)
-        runs.append(PairRun(model_folder / f"fold-{fold:02d}", train_files, val_files, sorted({*train_files, *val_files})))
+        runs.append(PairRun(model_folder / fold_name(fold), train_files, val_files, sorted({*train_files, *val_files})))
     return runs
 
 
@@ -56,22 +49,25 @@ def finished_pretraining(pretrained: Path, model: str) -> tuple[Model, str]:
     Raises:
         UserError: the run is missing, not complete, or of another model.
     """
-    config = read_model_config(pretrained)
-    if config.name != model:
-        raise UserError(f"{pretrained} holds model {config.name}, --model={model} was asked for")
-    if read_summary(pretrained) is None:
+    run = _finished(pretrained, model)
+    return run.model, run.checkpoint()
+
+
+def _finished(pretrained: Path, model: str) -> RunFolder:
+    run = RunFolder.open(pretrained)
+    run.require_model(model)
+    if run.summary is None:
         raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
-    return config, newest_checkpoint(pretrained, LAST)
+    return run
 
 
 def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: Stage) -> list[RunSettings]:
     """All that decides the result of each run that starts from a complete pre-training run."""
-    config, checkpoint = finished_pretraining(pretrained, model)
-    tokenizer, tags = read_vocabularies(pretrained, config)
-    first_weights = checkpoint_fingerprint(checkpoint)
+    start = _finished(pretrained, model)
+    first_weights = checkpoint_fingerprint(start.checkpoint())
     return [
         RunSettings(
-            "pair", config, training, tokenizer, tags,
+            "pair", start.model, training, start.tokenizer, start.tags,
             {"train": data_files(run.train_files), "validation": data_files(run.val_files), "pretrained": first_weights},
         )
         for run in runs

@@ -8,19 +8,18 @@ import numpy as np
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing, stamp
+from vsim_tf.io.paths import SOURCE, TOKENIZER
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records
-from vsim_tf.runs.run_folder import TOKENIZER, RunSettings, data_files, read_json, write_json
+from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 
 PADDED_VOCABULARY = 128
 """Token embeddings are padded to multiples of at most this; a table that exceeds its vocab.txt by more belongs to another."""
-SOURCE = "source.json"
-"""In the tokenizer's folder: the record files whose titles the vocabulary was built from."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ import tensorflow as tf
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError, system_reason
 from vsim_tf.io.files import output_file, read_json_lines, without_nan
+from vsim_tf.io.paths import EVENTS, METRICS_FILE
 from vsim_tf.runs.checkpoint_files import resuming_state
 
-METRICS_FILE = "metrics.jsonl"
 VALIDATION = "validation/"
 
 
@@ -46,8 +46,8 @@ class RunLog:
         if is_chief():
             with output_file(self.path) as file:
                 file.write("".join(map(_line, self.kept)).encode())
-            with _writing(folder / "events"):
-                self.events = tf.summary.create_file_writer(str(folder / "events"))
+            with _writing(folder / EVENTS):
+                self.events = tf.summary.create_file_writer(str(folder / EVENTS))
 
     def validation(self, step: int) -> dict[str, float]:
         """Metrics of the evaluation at a step before this process; none where there was none."""
@@ -61,7 +61,7 @@ class RunLog:
             return
         with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(_line({"step": step} | values))
-        with _writing(self.path.with_name("events")):
+        with _writing(self.path.with_name(EVENTS)):
             with self.events.as_default(step):
                 for name, value in values.items():
                     tf.summary.scalar(name, value)

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.layers import kernels
-from vsim_tf.layers.kernels.gelu import gelu
 from vsim_tf.layers.kernels.choice import made_for_cpus, use_kernels
+from vsim_tf.layers.kernels.gelu import gelu
 from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.wide_dense import WideDense
 

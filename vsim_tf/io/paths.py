@@ -1,0 +1,134 @@
+"""Names of the files and folders that the stages read and write: no other file spells them.
+
+Data folder:
+
+    pointwise/*.tfrecords  pairwise/*.tfrecords  pairwise/label.tsv  tag_list.txt  test_a/test_a.tfrecords  test_a/label.tsv  ...
+
+Output folder, with one run folder for each model and stage:
+
+    folds/                   manifest.json, fold-00-of-11.tfrecord ... always-train.tfrecord
+    MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
+    MODEL/fold-00/ ...       the same, and embeddings/
+    result.zip  result.source.json  report.md  report.png  timings.tsv
+
+docs/data.md says what they hold.
+"""
+
+import glob
+import os
+from pathlib import Path
+
+PathLike = str | os.PathLike[str]
+
+# --- data folder ------------------------------------------------------------------------------------------------------
+
+POINTWISE, PAIRWISE = "pointwise", "pairwise"
+TEST_SETS, TEST_A, TEST_B = "test_*", "test_a", "test_b"
+LABELS, TAGS = "label.tsv", "tag_list.txt"
+RECORDS = "*.tfrecords"
+DEMO = "demo.json"
+"""Parameters of a demo data set."""
+
+
+def pairwise_labels(data_dir: PathLike) -> Path:
+    """The labelled pairs to train on."""
+    return Path(data_dir, PAIRWISE, LABELS)
+
+
+def set_records(data_dir: PathLike, name: str) -> Path:
+    """The record file of a test set: embeddings are named after it."""
+    return Path(data_dir, name, f"{name}.tfrecords")
+
+
+def set_labels(data_dir: PathLike, name: str) -> Path:
+    """The labelled pairs of a test set."""
+    return Path(data_dir, name, LABELS)
+
+
+def records_pattern(folder: PathLike) -> str:
+    """The glob pattern of all record files in a folder, whatever characters its name has."""
+    return os.path.join(glob.escape(os.fspath(folder)), RECORDS)
+
+
+def all_sets_pattern(data_dir: PathLike) -> str:
+    """The glob pattern of the record files of all test sets."""
+    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, RECORDS)
+
+
+# --- output folder ----------------------------------------------------------------------------------------------------
+
+OUTPUT = "output"
+"""The output folder unless another one is given."""
+FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
+RESULT, REPORT, TIMINGS = "result.zip", "report.md", "timings.tsv"
+LAUNCH = "run"
+"""What `run.sh` locks."""
+
+
+def folds_folder(output_dir: PathLike) -> Path:
+    """The pair records of all folds."""
+    return Path(output_dir, FOLDS)
+
+
+def model_folder(output_dir: PathLike, model: str) -> Path:
+    """All runs of a model."""
+    return Path(output_dir, model)
+
+
+def pretrain_folder(output_dir: PathLike, model: str) -> Path:
+    """The pre-training run of a model."""
+    return model_folder(output_dir, model) / PRETRAIN
+
+
+def fold_folder(output_dir: PathLike, model: str, fold: int) -> Path:
+    """The fine-tuning run of a model on one fold."""
+    return model_folder(output_dir, model) / fold_name(fold)
+
+
+def fold_name(fold: int) -> str:
+    """The name of a fold's run folder."""
+    return f"fold-{fold:02d}"
+
+
+def report_file(output_zip: PathLike, output_dir: PathLike) -> Path:
+    """The report next to a zip: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other zip."""
+    path = Path(output_zip)
+    if path.absolute() == Path(output_dir, RESULT).absolute():
+        return path.with_name(REPORT)
+    return path.with_name(f"{path.stem}.{REPORT}")
+
+
+def sources_file(output_zip: PathLike) -> Path:
+    """The note next to a zip that says what it was made of."""
+    return Path(output_zip).with_suffix(".source.json")
+
+
+# --- set of folds -----------------------------------------------------------------------------------------------------
+
+MANIFEST, ALWAYS_TRAIN = "manifest.json", "always-train.tfrecord"
+TRAIN_2021, VALIDATION_2021 = "train.tfrecord", "val.tfrecord"
+"""In each folder of the 2021 layout."""
+
+
+def fold_file(fold: int, num_folds: int) -> str:
+    """The name of the file with a fold's validation pairs."""
+    return f"{fold_name(fold)}-of-{num_folds:02d}.tfrecord"
+
+
+# --- run folder -------------------------------------------------------------------------------------------------------
+
+CONFIG, SUMMARY, METRICS_FILE, EVENTS = "config.json", "summary.json", "metrics.jsonl", "events"
+TOKENIZER, SOURCE = "tokenizer", "source.json"
+"""The vocabulary, and in its folder the record files whose titles it was built from."""
+LAST, BEST, EMBEDDINGS = "last", "best", "embeddings"
+CHECKPOINT = "ckpt-"
+
+
+def checkpoint_name(step: int) -> str:
+    """The name of the checkpoint after so many updates."""
+    return f"{CHECKPOINT}{step}"
+
+
+def embeddings_file(run: PathLike, test_name: str) -> Path:
+    """The embeddings of a test set by a run."""
+    return Path(run, EMBEDDINGS, f"{test_name}.npz")
