@@ -83,7 +83,9 @@ def pair_batches(config: Model, size: int, trimmed: bool) -> list[PairBatch]:
     """Batches of a window of pairs; without trimming all videos are of full length, since a step trims what it can."""
     full = [(np.full(size, config.text.max_length), np.full(size, config.frames.max_frames))] * 2
     return [
-        PairBatch(*(video_batch(config, *side, trimmed) for side in (sides if trimmed else full)), {"similarity": tf.fill([size], 0.5)})
+        PairBatch(
+            *(video_batch(config, *side, trimmed) for side in (sides if trimmed else full)), {"similarity": tf.fill([size], 0.5)}
+        )
         for sides in window(config, size, 2)
     ]
 
@@ -107,7 +109,10 @@ def video_batch(config: Model, tokens: np.ndarray, frames: np.ndarray, trimmed: 
         attention_mask=tf.constant(real[:, :text].astype("int32")),
         frames=tf.constant(values[:, :length]),
         num_frames=tf.constant(np.minimum(frames, config.frames.max_frames), tf.int32),
-        targets={"tags": tf.constant(tags.astype("int8")), "tokens": tf.constant(np.where(chosen, ids, IGNORED_TOKEN).astype("int32")[:, :text])},
+        targets={
+            "tags": tf.constant(tags.astype("int8")),
+            "tokens": tf.constant(np.where(chosen, ids, IGNORED_TOKEN).astype("int32")[:, :text]),
+        },
     )
 
 

@@ -25,7 +25,9 @@ def our_step(precision: str):
     keras.config.set_dtype_policy(precision)
     encoder = TransformerEncoder(base_model("uniter").encoder)
     encoder.build()
-    optimizer = GroupAdam({"encoder": list(encoder.trainable_variables)}, {"encoder": LinearSchedule(peak=3e-5, warmup=10, horizon=100)})
+    optimizer = GroupAdam(
+        {"encoder": list(encoder.trainable_variables)}, {"encoder": LinearSchedule(peak=3e-5, warmup=10, horizon=100)}
+    )
     ids, mask = tf.constant(np.random.default_rng(0).integers(1000, 20000, (BATCH, POSITIONS))), tf.ones((BATCH, POSITIONS))
 
     @tf.function

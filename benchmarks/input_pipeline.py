@@ -1,6 +1,6 @@
 """Reading records of contest-like videos, 1536 numbers a frame, as training does: decoding, tokens, deterministic kernels.
 
-    python -m benchmarks.input_pipeline
+python -m benchmarks.input_pipeline
 """
 
 import os
@@ -43,7 +43,10 @@ def main():
             (f"videos of {FILES} files", "videos", dealt(videos, Path(folder), FILES)),
             ("pairs", "pairs", pairs),
         ):
-            measure(name, TrainingData(files, kind, form, BATCH, seed=1, corruptions=[MaskedTokens().corrupt] if kind == "videos" else []))
+            measure(
+                name,
+                TrainingData(files, kind, form, BATCH, seed=1, corruptions=[MaskedTokens().corrupt] if kind == "videos" else []),
+            )
 
 
 def dealt(files: list[str], folder: Path, count: int) -> list[str]:

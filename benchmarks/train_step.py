@@ -1,6 +1,6 @@
 """Training steps of whole base models on contest-like lengths, batch 32: all padding computed, trimmed, and recipe plus.
 
-    python -m benchmarks.train_step [model stage precision]
+python -m benchmarks.train_step [model stage precision]
 """
 
 import re

@@ -11,23 +11,26 @@ import pytest
 import tensorflow as tf
 import toys
 
-from vsim_tf.config import Schedule
 from vsim_tf.distributed.strategy import distribute
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.decoding import decode
 from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.losses import cosine
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
-from vsim_tf.presets.registry import ENSEMBLE_MODELS, MODELS, RECIPES
+from vsim_tf.optim.groups import grouped
+from vsim_tf.presets import registry
+from vsim_tf.presets.registry import ENSEMBLE_MODELS, MODELS
 from vsim_tf.records.schema import IGNORED_TOKEN
 from vsim_tf.runs.checkpoints import TrainingState, model_weights
 from vsim_tf.runs.run_folder import batch_format
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective, call_model
+from vsim_tf.runs.stage import Selection
+from vsim_tf.tasks.forward import call_network
+from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.loop import Trainer
 
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
-STAGES = ("pretrain", "pair")
+STAGES = ("pretrain", "finetune")
 ARCHITECTURES = ("mix_nextvlad", "uniter")
 """The others differ from these in a loss or the text encoder: what takes long is done with them among the slow tests."""
 
@@ -38,19 +41,17 @@ def quick_or_slow(name, *more):
 
 
 def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8, recipe="2021") -> Trainer:
-    schedule = Schedule(peak=3e-3, warmup=0, horizon=100_000)
-    training = toys.stage(batch_size=batch_size, encoder_schedule=schedule, head_schedule=schedule)
+    training = toys.stage(of=(name, stage), rate=3e-3, batch_size=batch_size)
     strategy = strategy or tf.distribute.get_strategy()
     keras.utils.set_random_seed(5)
     with strategy.scope():
-        config = toys.model_config(name, dropout=dropout, **RECIPES[recipe].model)
-        model = build_model(config, pretraining=stage == "pretrain")
-    return Trainer(model, PretrainObjective() if stage == "pretrain" else PairObjective(0.5), training, strategy)
+        network = build_network(toys.model(name, dropout=dropout, recipe=recipe), training.tasks.values())
+    return Trainer(network, training, strategy)
 
 
 def make_batch(name, stage, seed=0):
     make = toys.random_batch if stage == "pretrain" else toys.random_pair_batch
-    return make(toys.model_config(name), 8, seed)
+    return make(toys.model(name), 8, seed)
 
 
 def losses_of(trainer, batches) -> list[dict[str, float]]:
@@ -62,14 +63,14 @@ def losses_of(trainer, batches) -> list[dict[str, float]]:
 RESTORE = """
 import sys, numpy as np, toys
 from pathlib import Path
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.checkpoints import restore_weights
-from vsim_tf.tasks.objectives import call_model
+from vsim_tf.tasks.forward import call_network
 for name in sys.argv[2:]:
-    model = build_model(toys.model_config(name))
+    model = build_network(toys.model(name))
     restore_weights(model, newest_checkpoint(Path(sys.argv[1], name), "last"))
-    np.save(Path(sys.argv[1], name, "restored.npy"), call_model(model, toys.random_batch(model.config, 5), False).embedding)
+    np.save(Path(sys.argv[1], name, "restored.npy"), call_network(model, toys.random_batch(model.config, 5), False).embedding)
 """
 
 
@@ -79,11 +80,13 @@ def restored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     for name in MODELS:
         keras.utils.set_random_seed(len(name))
-        model = build_model(toys.model_config(name), pretraining=True)
+        model = build_network(toys.model(name), toys.tasks(name, "pretrain").values())
         for weight in model_weights(model).values():  # BatchNorm statistics are not 0 and 1 any more
             weight.assign(weight + 0.1 * tf.random.uniform(weight.shape))
-        TrainingState(model, GroupAdam(model.optimizer_groups(), {})).save_last(folder / name)
-        np.save(folder / name / "saved.npy", call_model(model, toys.random_batch(model.config, 5), False).embedding)
+        TrainingState(model, GroupAdam(grouped(model, registry.preset(name).pretrain.groups), {}), Selection()).save_last(
+            folder / name
+        )
+        np.save(folder / name / "saved.npy", call_network(model, toys.random_batch(model.config, 5), False).embedding)
     root = Path(__file__).parents[1]
     subprocess.run(
         [sys.executable, "-c", RESTORE, str(folder), *MODELS],
@@ -110,29 +113,29 @@ def close(actual, expected, tolerance):
 @EVERY_MODEL
 def test_embeddings_do_not_depend_on_how_they_are_computed(name):
     """Compiled or not, in batches of another size, in another order."""
-    model = toys.model(name)
+    model = toys.network(name)
     embedder, batch = Embedder(model), toys.random_batch(model.config, 7)
     together = embedder.videos(batch).numpy()
     assert np.ptp(together, axis=0).max() > 1e-3  # videos differ at all
-    close(together, call_model(model, batch, training=False).embedding, 1e-6)
+    close(together, call_network(model, batch, training=False).embedding, 1e-6)
     backwards = embedder.videos(tf.nest.map_structure(lambda x: x[::-1], batch)).numpy()[::-1]
     parts = [tf.nest.map_structure(lambda x, i=i: x[i : i + 3], batch) for i in range(0, 7, 3)]
     close(backwards, together, 1e-5)
     close(np.concatenate([embedder.videos(part) for part in parts]), together, 1e-5)
 
 
-VARIANTS = [(make.__name__, {"ignore_padding": ignore}) for make in ENSEMBLE_MODELS for ignore in (False, True)]
+VARIANTS = [(make.__name__, {"recipe": recipe}) for make in ENSEMBLE_MODELS for recipe in ("2021", "plus")]
 VARIANTS += [(name, {"pooling": pooling}) for name in ("uniter", "uniter_roformer") for pooling in ("cls", "max")]
 
 
 @pytest.mark.parametrize(("name", "overrides"), VARIANTS, ids=str)
 def test_trimmed_batches_give_the_same(name, overrides, tmp_path, quick_traces):
     """Embeddings, loss and gradients, of videos sorted by length and of all lengths from none to more than fit."""
-    config = toys.model_config(name, dropout=0.0, **overrides)
+    config = toys.model(name, dropout=0.0, **overrides)
     trimmed = batch_format(config, toys.TOKENIZERS[config.encoder.kind], toys.TAGS)
     padded = dataclasses.replace(trimmed, trim_text=False, trim_frames=False)
     file = toys.write_records(tmp_path / "records", toys.random_videos(40))
-    embedder = Embedder(build_model(config))
+    embedder = Embedder(build_network(config))
     expected, actual = (embedder.embed(numbered_batches([file], "videos", form, 4)) for form in (padded, trimmed))
     assert actual.ids == expected.ids
     close(actual.values, expected.values, 1e-5)
@@ -147,14 +150,15 @@ def test_trimmed_batches_give_the_same(name, overrides, tmp_path, quick_traces):
 def parse_videos(records, form):
     """A batch of records, every word of which is to be predicted."""
     batch = tf.nest.map_structure(tf.constant, decode(records, str, "videos", form))
-    return batch._replace(mlm_labels=tf.where(batch.attention_mask == 1, batch.input_ids, IGNORED_TOKEN))
+    return batch._replace(targets=batch.targets | {"tokens": tf.where(batch.attention_mask == 1, batch.input_ids, IGNORED_TOKEN)})
 
 
 def loss_and_gradients(config, batch) -> list:
     keras.utils.set_random_seed(5)
-    model = build_model(config, pretraining=True)
+    tasks = toys.tasks(config.name, "pretrain")
+    model = build_network(config, tasks.values())
     with tf.GradientTape() as tape:
-        total, _ = PretrainObjective()(model, batch)
+        total, _ = Objective(tasks)(model, batch)
     return [total, *map(tf.convert_to_tensor, tape.gradient(total, model.trainable_variables))]
 
 
@@ -196,8 +200,8 @@ def assert_two_replicas_equal_one(name, stage, one, two_replicas, recipe="2021")
     for a, b in zip(actual, expected, strict=True):
         assert a.keys() == b.keys()
         close([a[k] for k in b], [b[k] for k in b], 1e-5)
-    weights = model_weights(two.model)
-    for key, value in model_weights(one.model).items():
+    weights = model_weights(two.network)
+    for key, value in model_weights(one.network).items():
         first, second = two_replicas.experimental_local_results(weights[key])
         np.testing.assert_array_equal(first, second, err_msg=key)
         close(first, value, 5e-4)  # six times less than one step: Adam turns rounding of a gradient near 0 into a part of a step
@@ -221,19 +225,19 @@ def test_mixed_precision_stays_finite_and_near(name, quick_traces):
     trainer = make_trainer(name, "pretrain", dropout=0.1)
     logs = losses_of(trainer, [make_batch(name, "pretrain", seed) for seed in range(4)])
     assert all(np.isfinite(list(log.values())).all() for log in logs)
-    weights = model_weights(trainer.model)
+    weights = model_weights(trainer.network)
     for key, value in weights.items():
         assert value.dtype == tf.float32, key
         assert np.isfinite(value).all(), key
     batch = make_batch(name, "pretrain")
-    output = call_model(trainer.model, batch, training=False)
-    assert output.embedding.dtype == output.tag_logits.dtype == tf.float32
-    assert trainer.model.encoder.compute_dtype == "bfloat16"
+    output = call_network(trainer.network, batch, training=False)
+    assert output.embedding.dtype == output.logits["tags"].dtype == tf.float32
+    assert trainer.network.encoder.compute_dtype == "bfloat16"
 
     keras.config.set_dtype_policy("float32")
-    exact = build_model(trainer.model.config, pretraining=True)
+    exact = build_network(trainer.network.config, toys.tasks(name, "pretrain").values())
     for key, value in model_weights(exact).items():
         value.assign(weights[key])
-    expected = call_model(exact, batch, training=False)
+    expected = call_network(exact, batch, training=False)
     assert tf.reduce_min(cosine(output.embedding, expected.embedding)) > 0.99
-    assert tf.reduce_max(tf.abs(output.tag_logits - expected.tag_logits)) > 0
+    assert tf.reduce_max(tf.abs(output.logits["tags"] - expected.logits["tags"])) > 0

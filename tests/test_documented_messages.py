@@ -164,7 +164,7 @@ def other_folds():
 def other_run():
     for seed in (42, 7):
         stage = toys.stage(seed=seed)
-        settings = RunSettings("pair", toys.model_config("uniter"), stage, toys.TOKENIZERS["bert"], toys.TAGS, {})
+        settings = RunSettings("pair", toys.model("uniter"), stage, toys.TOKENIZERS["bert"], toys.TAGS, {})
         prepare_run_folder(Path("run"), settings, overwrite=False)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
-from vsim_tf.config import PretrainOptions
 
 from vsim_tf.demo.data import write_demo_data
 from vsim_tf.ensemble import run_report
@@ -36,29 +35,28 @@ from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
 from vsim_tf.training.pair_runs import fold_run, pattern_run
+from vsim_tf.training.pretrain_inputs import PretrainOptions
 from vsim_tf.training.pretraining import pretrain
 
 ROOT = Path(__file__).parents[1]
 DIM, FOLDS = 16, (0, 2)
 WEIGHTS = {"uniter": 0.75, "mix_nextvlad": 0.25}
 SIZES = {"num_pointwise": 60, "num_pairwise_videos": 40, "num_pairs": 60, "num_test_videos": 30, "num_test_pairs": 40}
-PRETRAINING = toys.stage(4, batch_size=16, val_batch_size=32, eval_every=2)
+PRETRAINING = toys.stage(4, ("uniter", "pretrain"), batch_size=16, val_batch_size=32, eval_every=2)
 FINETUNING = toys.stage(4, batch_size=8, val_batch_size=16, eval_every=2)
 
 
 def pretrain_options(root: Path, model: str, **changes) -> PretrainOptions:
     data = root / "data"
     values = {
-        "model": model,
-        "size": "testing",
+        "model": toys.model(model, {"frames.dim": DIM, "text.max_length": 12}, num_tags=0),
+        "training": toys.stage(4, (model, "pretrain"), batch_size=16, val_batch_size=32, eval_every=2),
         "train_records": f"{data}/pointwise/*.tfrecords",
         "val_records": f"{data}/pairwise/*.tfrecords",
         "label_file": f"{data}/pairwise/label.tsv",
         "tag_file": f"{data}/tag_list.txt",
         "hub_dir": "",
         "vocab": "",
-        "training": PRETRAINING,
-        "model_overrides": {"frame_embedding_size": DIM, "max_frames": 4, "max_text_length": 12},
         "folder": root / "output" / model / "pretrain",
     }
     return PretrainOptions(**values | changes)
@@ -310,7 +308,18 @@ FINISHED = """
 import sys
 from pathlib import PosixPath
 
-from vsim_tf.config import PretrainOptions, Schedule, StageConfig
+from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.models.architectures import FrameInput, SingleStream, TextInput
+from vsim_tf.models.frame_embeddings import DenseFrames
+from vsim_tf.models.layouts import TextFirst
+from vsim_tf.models.pooling import MeanPooling
+from vsim_tf.optim.groups import Group
+from vsim_tf.optim.schedules import LinearSchedule
+from vsim_tf.runs.stage import Selection, Stage
+from vsim_tf.tasks.masked_tokens import MaskedTokens
+from vsim_tf.tasks.pair_similarity import SimilarityDivergence, SquaredError
+from vsim_tf.tasks.tags import Tags
+from vsim_tf.training.pretrain_inputs import PretrainOptions
 from vsim_tf.ensemble.note import announce_ensemble
 from vsim_tf.inference.embed_files import announce_embedded
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
@@ -509,8 +518,8 @@ def test_unfinished_stages_are_refused(root, tmp_path):
 
 
 def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path):
-    overrides = pretrain_options(root, "uniter").model_overrides | {"recipe": "plus", "ignore_padding": True}
-    pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model_overrides=overrides))
+    model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus")
+    pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model=model))
     steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
     command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
     for fold, given, expected in ((0, [], (1.0, "rank")), (1, ["--clip_norm=0", "--labels=scores"], (0.0, "scores"))):

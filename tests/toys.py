@@ -5,14 +5,17 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.config import ModelConfig, Schedule, StageConfig
 from vsim_tf.input.pipeline import BatchFormat, numbered_batches
-from vsim_tf.models.build import build_model
-from vsim_tf.models.video_model import VideoModel
-from vsim_tf.presets import registry
+from vsim_tf.models.architectures import Model
+from vsim_tf.models.build import build_network
+from vsim_tf.models.network import VideoNetwork
+from vsim_tf.presets import recipes, registry
+from vsim_tf.presets.sizes import sized
 from vsim_tf.records import tfrecords as records
 from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.records.videos import pair_record, video_record
+from vsim_tf.runs.stage import Stage
+from vsim_tf.tasks.task import Task
 from vsim_tf.text.tokenizers import SPECIAL_TOKENS, Tokenizer, WordTokenizer
 
 DIM, TEXT, FRAMES = 6, 8, 4
@@ -22,21 +25,25 @@ VOCABULARY = [*SPECIAL_TOKENS, *CHARACTERS, "宇宙", "日月"]
 TOKENIZERS = {"bert": Tokenizer(VOCABULARY), "roformer": WordTokenizer(VOCABULARY)}
 
 
-def model_config(name: str, dropout: float | None = None, **overrides) -> ModelConfig:
-    """A registered model at `testing` size, with another dropout everywhere if one is given."""
-    spec = registry.model_spec(name)
-    encoder = registry.encoder_config(spec, "testing", len(VOCABULARY))
+def tasks(name: str, kind: str) -> dict[str, Task]:
+    """Tasks of a registered model's stage "pretrain" or "finetune"."""
+    return getattr(registry.preset(name), kind).tasks
+
+
+def model(name: str, changes=None, dropout: float | None = None, recipe: str = "2021", **overrides) -> Model:
+    """A registered model at `debug` size, with values changed by path, and another dropout everywhere if one is given."""
+    known = sized(registry.preset(name).model, "debug").fitted(len(VOCABULARY), len(TAGS))
+    values = {"frames.dim": DIM, "frames.max_frames": FRAMES, "text.max_length": TEXT, "num_experts": 2, "recipe": recipe}
     if dropout is not None:
-        encoder = encoder.replace(hidden_dropout=dropout, attention_dropout=dropout)
-        overrides["dropout"] = dropout
-    sizes = {"frame_embedding_size": DIM, "max_frames": FRAMES, "max_text_length": TEXT, "num_experts": 2}
-    return registry.model_config(spec, "testing", encoder, len(TAGS), **sizes | overrides)
+        values |= {"encoder.hidden_dropout": dropout, "encoder.attention_dropout": dropout, "dropout": dropout}
+    known = known.replace({path: value for path, value in values.items() if known.has(path)})
+    return recipes.recipe(recipe).model(known.replace((changes or {}) | overrides))
 
 
 @functools.cache
-def model(name: str, pretraining: bool = False) -> VideoModel:
-    """A model for tests that only read its weights."""
-    return build_model(model_config(name), pretraining=pretraining)
+def network(name: str, kind: str = "finetune") -> VideoNetwork:
+    """A network with the heads of a stage, for tests that only read its weights."""
+    return build_network(model(name), tasks(name, kind).values())
 
 
 def batch_format(kind: str = "bert") -> BatchFormat:
@@ -48,14 +55,17 @@ def evaluation_batches(files, kind: str, form: BatchFormat, size: int, shard: tu
     return numbered_batches(files, kind, form, size, shard).map(lambda _, batch: batch)
 
 
-def stage(total_steps: int = 6, **changes) -> StageConfig:
-    """A short training stage: constant rates of 1e-3 from the first step on."""
-    schedule = Schedule(peak=1e-3, warmup=0, horizon=10_000)
-    values = {
-        "batch_size": 4, "val_batch_size": 4, "eval_every": 3, "log_every": 2,
-        "encoder_schedule": schedule, "head_schedule": schedule, "precision": "float32",
-    }  # fmt: skip
-    return StageConfig(**values | {"total_steps": total_steps} | changes)
+def stage(
+    total_steps: int = 6, of: tuple[str, str] = ("uniter", "finetune"), rate: float = 1e-3, changes=None, **fields
+) -> Stage:
+    """A short training stage of a model and kind: constant rates from the first step on."""
+    registered = getattr(registry.preset(of[0]), of[1])
+    constant = {"type": "linear", "peak": rate, "warmup": 0, "horizon": 10_000}
+    schedules = {f"groups.{name}.schedule": constant for name in registered.groups}
+    values = {"batch_size": 4, "val_batch_size": 4, "eval_every": 3, "log_every": 2, "precision": "float32"}
+    return registered.replace(
+        schedules | (changes or {}), **values | {"total_steps": total_steps, "bucket_by_length": True} | fields
+    )
 
 
 def random_title(rng: np.random.Generator, longest: int = 10) -> str:
@@ -85,16 +95,18 @@ def write_records(path, contents) -> str:
     return str(path)
 
 
-def random_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> VideoBatch:
-    """Videos of all lengths, a quarter of whose words are to be predicted; the first has no frames, the last an empty title."""
+def random_batch(config: Model, size: int = 4, seed: int = 0) -> VideoBatch:
+    """Videos of all lengths, a quarter of whose tokens are to be predicted; the first has no frames, the last an empty title."""
     rng = np.random.default_rng(seed)
-    lengths = rng.integers(3, config.max_text_length + 1, size)
-    num_frames = rng.integers(1, config.max_frames + 1, size)
+    lengths = rng.integers(3, config.text.max_length + 1, size)
+    num_frames = rng.integers(1, config.frames.max_frames + 1, size)
     lengths[-1], num_frames[0] = 2, 0
-    mask = (np.arange(config.max_text_length) < lengths[:, None]).astype("int32")
+    mask = (np.arange(config.text.max_length) < lengths[:, None]).astype("int32")
     ids = rng.integers(len(SPECIAL_TOKENS), config.encoder.vocab_size, mask.shape).astype("int32") * mask
-    frames = rng.standard_normal((size, config.max_frames, config.frame_embedding_size)).astype("float16")
-    frames = np.take_along_axis(frames, np.minimum(np.arange(config.max_frames), num_frames[:, None] - 1)[..., None], axis=1)
+    frames = rng.standard_normal((size, config.frames.max_frames, config.frames.dim)).astype("float16")
+    frames = np.take_along_axis(
+        frames, np.minimum(np.arange(config.frames.max_frames), num_frames[:, None] - 1)[..., None], axis=1
+    )
     frames[num_frames == 0] = 0
     chosen = (rng.random(mask.shape) < 0.25) & (mask == 1)
     arrays = VideoBatch(
@@ -103,15 +115,17 @@ def random_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> VideoBatc
         attention_mask=mask,
         frames=frames,
         num_frames=num_frames.astype("int32"),
-        tags=(rng.random((size, config.num_tags)) < 0.4).astype("int8"),
-        mlm_labels=np.where(chosen, ids, IGNORED_TOKEN).astype("int32"),
+        targets={
+            "tags": (rng.random((size, config.num_tags)) < 0.4).astype("int8"),
+            "tokens": np.where(chosen, ids, IGNORED_TOKEN).astype("int32"),
+        },
     )
     return tf.nest.map_structure(tf.constant, arrays)
 
 
-def random_pair_batch(config: ModelConfig, size: int = 4, seed: int = 0) -> PairBatch:
+def random_pair_batch(config: Model, size: int = 4, seed: int = 0) -> PairBatch:
     similarity = tf.constant(np.random.default_rng(seed).random(size), tf.float32)
-    return PairBatch(random_batch(config, size, 2 * seed), random_batch(config, size, 2 * seed + 1), similarity)
+    return PairBatch(random_batch(config, size, 2 * seed), random_batch(config, size, 2 * seed + 1), {"similarity": similarity})
 
 
 def sampled_in_2021(n: int, limit: int) -> list[int]:

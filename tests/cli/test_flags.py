@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from script_flags import defined
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import flags, settings
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.presets import registry
+from vsim_tf.presets.sizes import sized
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def given_flags(monkeypatch, tmp_path):
     def parse(define, *arguments):
         values = defined(define)
         monkeypatch.setattr(flags, "FLAGS", values)
+        monkeypatch.setattr(settings, "FLAGS", values)
         values(["script", *arguments])
         return values
 
@@ -53,12 +55,13 @@ def test_any_list_of_folds(folds):
 
 
 @pytest.mark.parametrize("name", registry.MODELS)
-def test_without_flags_a_stage_is_the_registered_one(given_flags, name):
-    spec = registry.model_spec(name)
+def test_without_flags_a_stage_is_the_registered_one(given_flags, data_dir, name):
+    preset = registry.preset(name)
     given_flags(flags.define_pair, f"--model={name}")
-    assert flags.training_config(spec.finetune) == spec.finetune
+    assert flags.finetune_stage("2021") == preset.finetune
     given_flags(flags.define_pretrain, f"--model={name}")
-    assert flags.training_config(spec.pretrain) == spec.pretrain
+    options = flags.pretrain_options()
+    assert (options.training, options.model) == (preset.pretrain, sized(preset.model, preset.size or "base"))
 
 
 CHANGES = {
@@ -70,41 +73,66 @@ CHANGES = {
     "--precision=mixed_bfloat16": ("precision", "mixed_bfloat16"),
     "--length_multiple=8": ("length_multiple", 8),
     "--nobucket_by_length": ("bucket_by_length", False),
-    "--kl_weight=0": ("kl_weight", 0.0),
+    "--kl_weight=0": ("tasks.kl.weight", 0.0),
     "--clip_norm=2.5": ("clip_norm", 2.5),
     "--labels=rank": ("labels", "rank"),
-    "--lr=0.5": ("head_schedule.peak", 0.5),
-    "--warmup_steps=0": ("head_schedule.warmup", 0),
-    "--bert_lr=0.25": ("encoder_schedule.peak", 0.25),
-    "--bert_warmup_steps=1": ("encoder_schedule.warmup", 1),
-    "--bert_total_steps=5000": ("encoder_schedule.horizon", 5000),
+    "--lr=0.5": ("groups.head.schedule.peak", 0.5),
+    "--warmup_steps=0": ("groups.head.schedule.warmup", 0),
+    "--lr_total_steps=5000": ("groups.head.schedule.horizon", 5000),
+    "--bert_lr=0.25": ("groups.encoder.schedule.peak", 0.25),
+    "--bert_warmup_steps=1": ("groups.encoder.schedule.warmup", 1),
+    "--bert_total_steps=5000": ("groups.encoder.schedule.horizon", 5000),
+    "--set=training.tasks.tag.weight=0.5": ("tasks.tag.weight", 0.5),
+    "--set=training.tasks.tag.form=asl": ("tasks.tag.form", "asl"),
+    "--set=training.selection.metric=mse": ("selection.metric", "mse"),
 }
 
 
 @pytest.mark.parametrize("argument", CHANGES)
 def test_every_training_flag_changes_its_value_alone(given_flags, argument):
-    stage = registry.model_spec("uniter").finetune
+    stage = registry.preset("uniter").finetune
     given_flags(flags.define_pair, argument)
     path, value = CHANGES[argument]
     expected = stage.to_dict()
     *outer, name = path.split(".")
-    (expected[outer[0]] if outer else expected)[name] = value
-    assert flags.training_config(stage).to_dict() == expected
+    place = expected
+    for part in outer:
+        place = place[part]
+    place[name] = value
+    assert flags.finetune_stage("2021").to_dict() == expected
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "--set=training.batchsize=3",
+            "--set=training.batchsize=3: there is no 'batchsize' here; there are batch_size, total_steps",
+        ),
+        ("--set=training.tasks.mlm.weight=1", "there is no 'mlm' here; there are mse, kl, tag"),
+        ("--set=training.batch_size=many", "--set=training.batch_size=many: the value is 'many', an integer is needed"),
+        ("--set=model.pooling=max", "--set=model.pooling=max: training.PATH=VALUE is needed"),
+        ("--set=training.batch_size", "--set=training.batch_size: training.PATH=VALUE is needed"),
+    ],
+)
+def test_what_cannot_be_set(given_flags, argument, message):
+    given_flags(flags.define_pair, argument)
+    with pytest.raises(UserError, match=message):
+        flags.finetune_stage("2021")
 
 
 @pytest.mark.parametrize(("arguments", "multiple"), [((), 16), (("--length_multiple=0",), 0), (("--length_multiple=4",), 4)])
 def test_compiled_steps_have_few_lengths(given_flags, arguments, multiple):
-    stage = registry.model_spec("uniter").finetune
     given_flags(flags.define_pair, "--jit_compile", *arguments)
-    assert flags.training_config(stage) == stage.replace(jit_compile=True, length_multiple=multiple)
+    expected = registry.preset("uniter").finetune.replace(jit_compile=True, length_multiple=multiple)
+    assert flags.finetune_stage("2021") == expected
 
 
 def test_total_steps_are_the_horizon_of_the_head_too(given_flags):
-    stage = registry.model_spec("uniter").finetune
     given_flags(flags.define_pair, "--total_steps=2000")
-    changed = flags.training_config(stage)
-    assert changed.total_steps == changed.head_schedule.horizon == 2000
-    assert changed.encoder_schedule == stage.encoder_schedule
+    changed = flags.finetune_stage("2021")
+    assert changed.total_steps == changed.groups["head"].schedule.horizon == 2000
+    assert changed.groups["encoder"] == registry.preset("uniter").finetune.groups["encoder"]
 
 
 @pytest.fixture
@@ -117,12 +145,11 @@ def data_dir(tmp_path):
 def test_defaults_of_pretraining(given_flags, data_dir):
     given_flags(flags.define_pretrain)
     options = flags.pretrain_options()
-    assert (options.model, options.size, options.hub_dir, options.vocab) == ("uniter", "base", "", "")
+    assert (options.model.name, options.hub_dir, options.vocab) == ("uniter", "", "")
     assert options.train_records == "data/pointwise/*.tfrecords"
     assert options.val_records == "data/pairwise/*.tfrecords"
     assert (options.label_file, options.tag_file) == ("data/pairwise/label.tsv", "data/tag_list.txt")
     assert os.fspath(options.folder) == "output/uniter/pretrain"
-    assert options.model_overrides == {"recipe": "2021", "pooling": "mean", "frame_embedding_size": 1536}
     assert not options.overwrite
     assert not options.keep_optimizer
     given_flags(flags.define_pretrain, "--keep_optimizer")
@@ -131,23 +158,23 @@ def test_defaults_of_pretraining(given_flags, data_dir):
 
 def test_a_recipe_changes_model_and_stage_and_flags_win(given_flags, data_dir):
     given_flags(flags.define_pretrain, "--recipe=plus")
-    options, plain = flags.pretrain_options(), registry.model_spec("uniter").pretrain
-    assert options.model_overrides["recipe"] == "plus"
-    assert options.model_overrides["ignore_padding"]
-    assert options.training == plain.replace(clip_norm=1.0)
+    options, preset = flags.pretrain_options(), registry.preset("uniter")
+    assert options.model == preset.model.without_padding().replace(recipe="plus")
+    assert options.training == preset.pretrain.replace(clip_norm=1.0)
     given_flags(flags.define_pretrain, "--recipe=plus", "--clip_norm=0")
-    assert flags.pretrain_options().training == plain
+    assert flags.pretrain_options().training == preset.pretrain
 
 
 def test_every_flag_of_the_model(given_flags, data_dir):
     given_flags(
-        flags.define_pretrain, "--model=mix_nextvlad", "--frame_embedding_size=1", "--max_frames=2", "--bert_seq_length=3",
-        "--hidden_size=4", "--dropout=0", "--vlad_cluster_size=6", "--vlad_hidden_size=7", "--vlad_groups=8", "--se_ratio=9",
+        flags.define_pretrain, "--model=mix_nextvlad", "--frame_embedding_size=4", "--max_frames=2", "--bert_seq_length=3",
+        "--hidden_size=9", "--dropout=0", "--vlad_cluster_size=6", "--vlad_hidden_size=7", "--vlad_groups=8", "--se_ratio=5",
+        "--set=model.expansion=4", "--set=model.encoder.hidden_dropout=0.25",
     )  # fmt: skip
-    assert flags.pretrain_options().model_overrides == {
-        "recipe": "2021", "pooling": "pooler", "frame_embedding_size": 1, "max_frames": 2, "max_text_length": 3,
-        "embedding_size": 4, "dropout": 0.0, "vlad_clusters": 6, "vlad_hidden_size": 7, "vlad_groups": 8, "se_ratio": 9,
-    }  # fmt: skip
+    assert flags.pretrain_options().model == registry.preset("mix_nextvlad").model.replace({
+        "frames.dim": 4, "frames.max_frames": 2, "text.max_length": 3, "embedding_size": 9, "dropout": 0.0, "clusters": 6,
+        "vlad_size": 7, "groups": 8, "se_ratio": 5, "expansion": 4, "encoder.hidden_dropout": 0.25,
+    })  # fmt: skip
 
 
 def test_a_folder_of_the_other_encoder_is_not_used(given_flags, data_dir):
@@ -161,7 +188,7 @@ def test_a_folder_of_the_other_encoder_is_not_used(given_flags, data_dir):
     [
         (["--bert_dir=data", "--bert_vocab=data"], "--bert_dir brings its own vocabulary"),
         (["--bert_dir=data", "--size=tiny"], "--size=base is needed, not tiny"),
-        (["--model=mix_nextvlad", "--uniter_pooling=cls"], "mix_nextvlad is no Uniter"),
+        (["--model=mix_nextvlad", "--uniter_pooling=cls"], "--uniter_pooling=cls: mix_nextvlad has no such part"),
     ],
 )
 def test_contradicting(given_flags, data_dir, arguments, message):
@@ -172,7 +199,7 @@ def test_contradicting(given_flags, data_dir, arguments, message):
 
 @pytest.mark.parametrize(("batch_size", "devices", "fits"), [(8, 8, True), (7, 8, False), (210, 4, True), (1, 1, True)])
 def test_a_batch_has_an_example_for_each_device(batch_size, devices, fits):
-    stage = registry.model_spec("uniter").finetune.replace(batch_size=batch_size)
+    stage = registry.preset("uniter").finetune.replace(batch_size=batch_size)
     if fits:
         flags.require_batch(stage, devices)
     else:

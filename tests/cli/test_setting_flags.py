@@ -1,7 +1,5 @@
 """Scripts name flags where the library names settings."""
 
-import dataclasses
-
 import pytest
 import toys
 from script_flags import defined
@@ -9,17 +7,18 @@ from test_flags import given_flags  # noqa: F401
 
 from vsim_tf.cli import flags
 from vsim_tf.cli.setting_flags import FLAG_OF, FLAGS_BEHIND, in_flags
-from vsim_tf.config import ModelConfig, Schedule, StageConfig
 from vsim_tf.errors import UserError
+from vsim_tf.presets import registry
 
 
 def paths_of_settings() -> set[str]:
     """Every path that config.json of a run may have."""
     paths = {"kind", "tokenizer.kind", "tokenizer.sha256", "tags.count", "tags.sha256"}
     paths |= {"data.train", "data.validation", "data.pairs", "data.pretrained"}
-    paths |= {f"model.{field.name}" for field in dataclasses.fields(ModelConfig)}
-    paths |= {f"training.{field.name}" for field in dataclasses.fields(StageConfig)}
-    return paths | {f"training.{s}_schedule.{f.name}" for s in ("head", "encoder") for f in dataclasses.fields(Schedule)}
+    for make in registry.MODELS.values():
+        parts = {"model.": make().model, "training.": make().pretrain}, {"training.": make().finetune}
+        paths |= {path for part in parts for prefix, settings in part.items() for path in settings.paths(prefix)}
+    return paths
 
 
 def all_flags() -> set[str]:
@@ -34,43 +33,37 @@ def test_every_setting_of_the_table_and_every_flag_exists():
     assert named <= {f"--{name}" for name in all_flags()}
 
 
-def test_every_setting_of_training_has_a_flag():
-    assert {path for path in paths_of_settings() if path.startswith("training.")} - FLAG_OF.keys() == {
-        "training.head_schedule", "training.encoder_schedule"
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
-    ("name", "changes", "message"),
+    ("model", "arguments", "message"),
     [
         (
-            "mix_nextvlad", {"vlad_groups": 5},
-            "--vlad_groups=5: must divide the expanded frame width 12 (--frame_embedding_size=6 times 2)",
+            "mix_nextvlad", ["--vlad_groups=5", "--frame_embedding_size=6"],
+            "--vlad_groups=5: must divide the expanded frame dimension 12 (--frame_embedding_size=6 times 2)",
         ),
-        ("mix_nextvlad", {"se_ratio": 9}, "--se_ratio=9: at most --hidden_size=8"),
-        ("uniter", {"embedding_size": 300}, "--hidden_size=300: at most 256 numbers per video"),
-        ("uniter", {"max_text_length": 1}, "--bert_seq_length=1: at least 2 is needed ([CLS], [SEP])"),
+        ("mix_nextvlad", ["--se_ratio=9", "--hidden_size=8"], "--se_ratio=9: at most --hidden_size=8"),
         (
-            "uniter_roformer", {"max_text_length": 125},
-            "--bert_seq_length=125 and --max_frames=4: 129 positions, and the encoder has 128",
+            "uniter_roformer", ["--bert_seq_length=500", "--max_frames=20"],
+            "--bert_seq_length=500 and --max_frames=20: 520 positions, and the encoder has 512",
         ),
-        ("mix_nextvlad", {"vlad_clusters": 0}, "--vlad_cluster_size=0: a whole number above 0 and up to 2147483647 is needed"),
+        ("mix_nextvlad", ["--set=model.clusters=0"], "--set=model.clusters=0: --vlad_cluster_size=0: an integer above 0 and up"),
+        ("uniter", ["--dropout=0.5"], "--dropout=0.5: uniter has no such part"),
     ],
 )  # fmt: skip
-def test_errors_of_a_model(name, changes, message):
+def test_errors_of_a_model(given_flags, model, arguments, message):  # noqa: F811
+    given_flags(flags.define_pretrain, f"--model={model}", *arguments)
     with pytest.raises(UserError) as caught:
-        toys.model_config(name, **changes)
-    assert in_flags(caught.value) == message
+        flags.pretrain_options()
+    assert in_flags(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
-    [({"eval_every": 0}, "--eval_freq=0: a"), ({"log_every": 0}, "--print_freq=0: a"), ({"seed": -1}, "--seed=-1: a whole")],
+    ("argument", "words"), [("--set=training.seed=-1", "--seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")]
 )
-def test_errors_of_a_stage(changes, words):
+def test_errors_of_a_stage(given_flags, argument, words):  # noqa: F811
+    given_flags(flags.define_pair, argument)
     with pytest.raises(UserError) as caught:
-        toys.stage(**changes)
-    assert in_flags(caught.value).startswith(words)
+        flags.finetune_stage("2021")
+    assert words in in_flags(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -87,29 +80,29 @@ def test_errors_of_a_stage(changes, words):
     ],
 )
 def test_errors_of_schedules(given_flags, arguments, message):  # noqa: F811
-    given_flags(flags.define_pretrain, *arguments)
-    stage = toys.stage(head_schedule=Schedule(1e-3, 1000, 5000), encoder_schedule=Schedule(1e-3, 2000, 5000))
+    given_flags(flags.define_pair, *arguments)
     with pytest.raises(UserError) as caught:
-        flags.training_config(stage)
+        flags.finetune_stage("2021")
     assert in_flags(caught.value).startswith(message)
 
 
-def test_the_horizon_of_the_head_is_the_number_of_steps_unless_given(given_flags):  # noqa: F811
-    stage = toys.stage()
-    for arguments, expected in (
-        ([], (6, 10_000)),
-        (["--total_steps=50"], (50, 50)),
-        (["--total_steps=50", "--lr_total_steps=90"], (50, 90)),
-        (["--lr_total_steps=90"], (6, 90)),
-    ):
-        given_flags(flags.define_pair, *arguments)
-        config = flags.training_config(stage)
-        assert (config.total_steps, config.head_schedule.horizon) == expected
-        assert config.encoder_schedule == stage.encoder_schedule
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], (3000, 3000)),
+        (["--total_steps=5000"], (5000, 5000)),
+        (["--total_steps=5000", "--lr_total_steps=9000"], (5000, 9000)),
+        (["--lr_total_steps=9000"], (3000, 9000)),
+    ],
+)
+def test_the_horizon_of_the_head_is_the_number_of_steps_unless_given(given_flags, arguments, expected):  # noqa: F811
+    given_flags(flags.define_pair, *arguments)
+    stage = flags.finetune_stage("2021")
+    assert (stage.total_steps, stage.groups["head"].schedule.horizon) == expected
 
 
 def test_settings_of_an_encoder_keep_their_names():
     """`--hidden_size` is the width of embeddings, not of the encoder."""
     with pytest.raises(UserError) as caught:
-        toys.model_config("uniter").encoder.replace(hidden_size=15)
+        toys.model("uniter").encoder.replace(hidden_size=15)
     assert in_flags(caught.value) == "hidden_size=15 and num_heads=2: the first must be a multiple of the second"

@@ -16,21 +16,22 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_files as inference
 from vsim_tf.inference.embed_files import embed_folds, embed_to_zip
 from vsim_tf.io.files import fingerprint
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.records.embeddings import read_embeddings, read_submission, write_submission
 from vsim_tf.records.videos import read_ids, video_record
 from vsim_tf.runs import held_weights
 from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder, write_summary
+from vsim_tf.runs.stage import Selection
 
 
 def make_run(folder, name="uniter", best=True):
     """A run folder with a finished run of an untrained model."""
-    config = toys.model_config(name)
+    config = toys.model(name)
     settings = RunSettings("pair", config, toys.stage(), toys.TOKENIZERS[config.encoder.kind], toys.TAGS, {})
     prepare_run_folder(folder, settings, overwrite=False)
-    state = TrainingState(toys.model(name), GroupAdam({}, {}))
+    state = TrainingState(toys.network(name), GroupAdam({}, {}), Selection())
     state.save_last(folder)
     if best:
         state.save_best(folder)
@@ -86,7 +87,7 @@ def test_what_is_missing_or_from_elsewhere_is_made_again_alone(runs, test_file, 
         for path in (runs[0] / "last").iterdir():
             path.unlink()
         keras.utils.set_random_seed(9)
-        TrainingState(build_model(toys.model_config("uniter")), GroupAdam({}, {})).save_last(runs[0])
+        TrainingState(build_network(toys.model("uniter")), GroupAdam({}, {}), Selection()).save_last(runs[0])
         times[0] = os.stat(first).st_mtime_ns
     else:
         toys.write_records(test_file, toys.random_videos(6))

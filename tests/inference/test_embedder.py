@@ -8,7 +8,7 @@ from vsim_tf.evaluation.evaluators import PairEvaluator, VideoEvaluator
 from vsim_tf.evaluation.metrics import cosine_similarity, spearman
 from vsim_tf.inference.embedder import Embedder, chunks
 from vsim_tf.input.pipeline import numbered_batches
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.presets import registry
 from vsim_tf.records.labels import Pair
@@ -16,13 +16,14 @@ from vsim_tf.runs import held_weights
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.checkpoints import TrainingState, model_weights, restore_weights
 from vsim_tf.runs.held_weights import HeldWeights
+from vsim_tf.runs.stage import Selection
 
 RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
 
 
 @pytest.fixture(scope="module")
 def embedder():
-    return Embedder(build_model(toys.model_config("uniter")))
+    return Embedder(build_network(toys.model("uniter")))
 
 
 def batches(tmp_path, records, size=4, kind="videos"):
@@ -32,7 +33,7 @@ def batches(tmp_path, records, size=4, kind="videos"):
 @pytest.fixture
 def checkpoints(embedder, tmp_path):
     """Two checkpoints with different weights."""
-    state = TrainingState(embedder.model, GroupAdam({}, {}))
+    state = TrainingState(embedder.model, GroupAdam({}, {}), Selection())
     paths = []
     for number in (1, 2):
         for weight in model_weights(embedder.model).values():
@@ -89,7 +90,7 @@ def test_weights_that_do_not_fit_make_lots_of_videos_larger(embedder, checkpoint
 
 def test_decoded_videos_take_what_is_counted(embedder, tmp_path):
     _, batch = next(iter(batches(tmp_path, toys.random_videos(4))))
-    counted = (batch.input_ids, batch.attention_mask, batch.mlm_labels, batch.frames, batch.tags)
+    counted = (batch.input_ids, batch.attention_mask, batch.targets["tokens"], batch.frames, batch.targets["tags"])
     assert 4 * held_weights.video_bytes(embedder.model.config) == sum(tensor.numpy().nbytes for tensor in counted)
 
 
@@ -127,7 +128,7 @@ def test_pairs_are_scored_by_the_cosine_of_their_embeddings(embedder, tmp_path):
         np.concatenate([embedder.videos(side) for side in part])
         for part in zip(*((batch.first, batch.second) for batch in pairs), strict=True)
     ]
-    predicted, target = cosine_similarity(*sides), np.concatenate([batch.similarity for batch in pairs])
+    predicted, target = cosine_similarity(*sides), np.concatenate([batch.targets["similarity"] for batch in pairs])
     assert scores["spearman"] == pytest.approx(spearman(predicted, target), abs=1e-6)
     assert scores["mse"] == pytest.approx(np.mean((predicted - target) ** 2), rel=1e-4)
 
@@ -140,7 +141,7 @@ def test_videos_are_scored_by_labelled_pairs_and_by_their_tags(embedder, tmp_pat
     predicted = cosine_similarity(rows, rows[[(i * 5 + 1) % 11 for i in range(11)]])
     assert scores["spearman"] == pytest.approx(spearman(predicted, [p.similarity for p in pairs]))
     logits = np.concatenate([embedder.model.classifier(embedder.videos(batch)) for _, batch in videos])
-    tags = np.concatenate([batch.tags for _, batch in videos])
+    tags = np.concatenate([batch.targets["tags"] for _, batch in videos])
     hits = ((logits > 0) & (tags == 1)).sum()
     assert scores["precision"] == pytest.approx(hits / max((logits > 0).sum(), 1))
     assert scores["recall"] == pytest.approx(hits / tags.sum())
@@ -159,9 +160,9 @@ def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
 @pytest.mark.parametrize("name", ["uniter", pytest.param("mix_nextvlad", marks=pytest.mark.slow)])
 def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
     """Eleven records in batches of two: the last replica has nothing to do in the end."""
-    one = Embedder(toys.model(name))
+    one = Embedder(toys.network(name))
     with two_replicas.scope():
-        two = Embedder(build_model(one.model.config), two_replicas)
+        two = Embedder(build_network(one.model.config, toys.tasks(name, "pretrain").values()), two_replicas)
     for key, weight in model_weights(two.model).items():
         weight.assign(model_weights(one.model)[key])
     videos, pairs = (batches(tmp_path, make(11), 2, kind) for kind, make in RECORDS.items())
@@ -176,7 +177,7 @@ def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
 @pytest.mark.parametrize("name", [make.__name__ for make in registry.ENSEMBLE_MODELS])
 def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
     """Records of all lengths, so that what stands beside a video in its batch differs."""
-    embedder, form = Embedder(toys.model(name)), toys.batch_format(toys.model_config(name).encoder.kind)
+    embedder, form = Embedder(toys.network(name)), toys.batch_format(toys.model(name).encoder.kind)
     records = {"videos": toys.random_videos(13), "pairs": toys.random_pairs(13)}
     labelled = [Pair(f"v{i}", f"v{(i * 5 + 1) % 13}", (i % 7) / 10) for i in range(13)]
     order = np.random.default_rng(2).permutation(13)

@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import toys
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.input.halves import halves_by_length
 from vsim_tf.records.schema import PairBatch, VideoBatch
 
-TRIMS_ALL = toys.model_config("uniter", ignore_padding=True)
-TRIMS_FRAMES = toys.model_config("uniter")
+TRIMS_ALL, TRIMS_FRAMES = (True, True), (False, True)  # text, frames
 
 
 def side(tokens: list[int], frames: list[int]) -> VideoBatch:
@@ -19,16 +17,18 @@ def side(tokens: list[int], frames: list[int]) -> VideoBatch:
     text = np.arange(1, max(tokens) + 1, dtype="int32")
     mask = (text <= np.array(tokens)[:, None]).astype("int32")
     shown = np.minimum(np.arange(1, max(max(frames), 1) + 1), np.array(frames)[:, None])
-    return VideoBatch((), text * mask, mask, shown[:, :, None].astype("float16"), np.array(frames, "int32"), (), ())
+    return VideoBatch((), text * mask, mask, shown[:, :, None].astype("float16"), np.array(frames, "int32"), {})
 
 
 def pairs(first: VideoBatch, second: VideoBatch) -> PairBatch:
-    return tf.nest.map_structure(tf.constant, PairBatch(first, second, np.zeros(len(first.num_frames), "float32")))
+    return tf.nest.map_structure(
+        tf.constant, PairBatch(first, second, {"similarity": np.zeros(len(first.num_frames), "float32")})
+    )
 
 
 def test_halves_by_hand():
     """Needed positions: 2 + 1, 5 + 4, 3 + 2 of the first sides, 4 + 0, 2 + 3, 6 + 1 of the second ones."""
-    halves = halves_by_length(pairs(side([2, 5, 3], [1, 4, 2]), side([4, 2, 6], [0, 3, 1])), TRIMS_ALL)
+    halves = halves_by_length(pairs(side([2, 5, 3], [1, 4, 2]), side([4, 2, 6], [0, 3, 1])), *TRIMS_ALL)
     np.testing.assert_array_equal(halves.places, [0, 3, 2, 4, 5, 1])
     np.testing.assert_array_equal(halves.short.input_ids, [[1, 2, 0, 0], [1, 2, 3, 4], [1, 2, 3, 0]])
     np.testing.assert_array_equal(halves.short.attention_mask, [[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]])
@@ -39,14 +39,14 @@ def test_halves_by_hand():
 
 
 def test_what_cannot_be_trimmed_stays():
-    halves = halves_by_length(pairs(side([2, 5], [1, 4]), side([3, 2], [2, 3])), TRIMS_FRAMES)
+    halves = halves_by_length(pairs(side([2, 5], [1, 4]), side([3, 2], [2, 3])), *TRIMS_FRAMES)
     assert halves.short.input_ids.shape == halves.long.input_ids.shape == (2, 5)
     np.testing.assert_array_equal(halves.places, [0, 2, 3, 1])
     assert halves.short.frames.shape[1] == 2
 
 
 def test_one_position_is_left_where_no_video_has_frames():
-    halves = halves_by_length(pairs(side([2], [0]), side([3], [0])), TRIMS_ALL)
+    halves = halves_by_length(pairs(side([2], [0]), side([3], [0])), *TRIMS_ALL)
     assert halves.short.frames.shape == halves.long.frames.shape == (1, 1, 1)
 
 
@@ -57,14 +57,14 @@ LENGTHS = st.lists(st.tuples(*[st.integers(1, 8), st.integers(0, 6)] * 2), min_s
 def test_every_video_comes_back_whole(lengths):
     columns = list(zip(*lengths, strict=True))
     sides = [side(list(columns[k]), list(columns[k + 1])) for k in (0, 2)]
-    halves = halves_by_length(pairs(*sides), TRIMS_ALL)
+    halves = halves_by_length(pairs(*sides), *TRIMS_ALL)
     summed = [tf.stack([tf.reduce_sum(half.input_ids, axis=1), half.num_frames], axis=1) for half in (halves.short, halves.long)]
     for returned, original in zip(halves.to_sides(*summed), sides, strict=True):
         np.testing.assert_array_equal(returned, np.stack([original.input_ids.sum(axis=1), original.num_frames], axis=1))
 
 
 def test_halves_of_different_shapes_share_a_trace():
-    traced = tf.function(lambda batch: halves_by_length(batch, TRIMS_ALL).long.frames, reduce_retracing=True)
+    traced = tf.function(lambda batch: halves_by_length(batch, *TRIMS_ALL).long.frames, reduce_retracing=True)
     batches = [pairs(side([2, n], [1, n]), side([3, 2], [2, 3])) for n in (4, 5, 6)]
     for batch in batches:
         traced(batch)
@@ -74,5 +74,5 @@ def test_halves_of_different_shapes_share_a_trace():
 @pytest.mark.parametrize("field", ["input_ids", "frames"])
 def test_halves_are_no_longer_than_their_longest(field):
     batch = pairs(side([2, 8, 2, 8], [1, 6, 1, 6]), side([2, 8, 8, 2], [1, 6, 6, 1]))
-    halves = halves_by_length(batch, TRIMS_ALL)
+    halves = halves_by_length(batch, *TRIMS_ALL)
     assert getattr(halves.short, field).shape[1] < getattr(halves.long, field).shape[1]

@@ -19,6 +19,7 @@ from vsim_tf.io.memory import enough_memory
 from vsim_tf.records.schema import IGNORED_TOKEN
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import video_record
+from vsim_tf.tasks.masked_tokens import MaskedTokens
 
 
 def one_batch(tmp_path, records, form=None, kind="videos"):
@@ -93,8 +94,8 @@ def test_ids_titles_and_tags_of_a_batch(tmp_path):
     np.testing.assert_array_equal(batch.input_ids, input_ids)
     np.testing.assert_array_equal(batch.attention_mask, mask)
     assert batch.input_ids[1].numpy().tolist() == [tokenizer.cls_id, tokenizer.sep_id] + [tokenizer.pad_id] * 6
-    assert batch.tags.numpy().tolist() == [[1, 0, 0, 0, 1], [0] * 5, [0] * 5]
-    assert (batch.mlm_labels.numpy() == IGNORED_TOKEN).all()
+    assert batch.targets["tags"].numpy().tolist() == [[1, 0, 0, 0, 1], [0] * 5, [0] * 5]
+    assert (batch.targets["tokens"].numpy() == IGNORED_TOKEN).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 32, 33, 500])
@@ -133,9 +134,9 @@ def test_both_sides_of_a_pair(tmp_path):
     videos = one_batch(tmp_path, toys.random_videos(10))
     for side, part in enumerate((batch.first, batch.second)):
         assert same(part, tf.nest.map_structure(lambda x, side=side: x[side::2], videos))
-    assert batch.similarity.dtype == tf.float32
+    assert batch.targets["similarity"].dtype == tf.float32
     scores = [tf.train.Example.FromString(r).features.feature["sim"].float_list.value[0] for r in records]
-    np.testing.assert_array_equal(batch.similarity, np.float32(scores))
+    np.testing.assert_array_equal(batch.targets["similarity"], np.float32(scores))
 
 
 def test_evaluation_keeps_the_order_of_files_and_the_last_small_batch(tmp_path):
@@ -246,7 +247,7 @@ def test_no_thread_of_tf_data_reads_ahead(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(pipeline.Ahead, "__call__", lambda self, n: asked.append(n) or pytest.fail("nothing is read"))
     file, form = toys.write_records(tmp_path / "records", toys.random_videos(8)), toys.batch_format()
-    iterators = [iter(TrainingData([file], "videos", form, 2, seed=1, mask_words=True).batches())]
+    iterators = [iter(TrainingData([file], "videos", form, 2, seed=1, corruptions=[MaskedTokens().corrupt]).batches())]
     iterators.append(iter(numbered_batches([file], "videos", form, 2)))
     time.sleep(0.3)
     assert not asked
@@ -268,7 +269,7 @@ FORMS = pytest.mark.parametrize("form", [PADDED, TRIMMED], ids=["padded", "trimm
 
 
 def training_data(files, seed=3, batch_size=4, form=PADDED, **changes):
-    return TrainingData(files, "videos", form, batch_size, seed, **{"mask_words": True} | changes)
+    return TrainingData(files, "videos", form, batch_size, seed, **{"corruptions": [MaskedTokens().corrupt]} | changes)
 
 
 def take(data, count, start=0):
@@ -342,8 +343,9 @@ def test_rows_of_all_workers_are_the_batch_of_one(files, form):
             text = part.input_ids.shape[1]
             assert text == part.attention_mask.numpy().sum(axis=1).max() or not form.trim_text
             expected = tf.nest.map_structure(lambda x, rows=slice(first, last): x[rows], whole)
-            cut = {name: getattr(expected, name)[:, :text] for name in ("input_ids", "attention_mask", "mlm_labels")}
-            assert same(part, expected._replace(**cut))
+            cut = {name: getattr(expected, name)[:, :text] for name in ("input_ids", "attention_mask")}
+            targets = expected.targets | {"tokens": expected.targets["tokens"][:, :text]}
+            assert same(part, expected._replace(targets=targets, **cut))
 
 
 def test_other_rows_are_not_decoded(files, monkeypatch):
@@ -375,7 +377,7 @@ def test_batches_of_other_shards_are_not_decoded(files, monkeypatch):
 def test_lengths_are_rounded_up(tmp_path, multiple, text, frames):
     form = dataclasses.replace(TRIMMED, length_multiple=multiple)
     batch = one_batch(tmp_path, [video("1", "天", 1), video("2", "天地玄", 3)], form)
-    assert batch.input_ids.shape == batch.attention_mask.shape == batch.mlm_labels.shape == (2, text)
+    assert batch.input_ids.shape == batch.attention_mask.shape == batch.targets["tokens"].shape == (2, text)
     assert batch.frames.shape == (2, frames, toys.DIM)
     padded = one_batch(tmp_path, [video("1", "天", 1), video("2", "天地玄", 3)])
     np.testing.assert_array_equal(batch.frames, padded.frames[:, :frames])
@@ -415,23 +417,26 @@ def test_another_seed_gives_another_order_and_other_masks(files):
     first, second = (take(training_data(files, seed=seed), 5) for seed in (3, 4))
     assert [b.ids.numpy().tolist() for b in first] != [b.ids.numpy().tolist() for b in second]
     whole = [take(training_data(files, seed=seed, batch_size=23), 1)[0] for seed in (3, 4)]
-    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy(), strict=True)} for b in whole]
+    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.targets["tokens"].numpy(), strict=True)} for b in whole]
     assert masked[0] != masked[1]
 
 
 def test_masks_differ_from_epoch_to_epoch(files):
     first, second = take(training_data(files, batch_size=23), 2)
-    masked = [{i: row.tolist() for i, row in zip(b.ids.numpy(), b.mlm_labels.numpy(), strict=True)} for b in (first, second)]
+    masked = [
+        {i: row.tolist() for i, row in zip(b.ids.numpy(), b.targets["tokens"].numpy(), strict=True)} for b in (first, second)
+    ]
     assert masked[0] != masked[1]
 
 
 def test_words_are_masked_only_where_asked_for(files):
-    masked, plain = (take(training_data(files, mask_words=m, batch_size=23), 1)[0] for m in (True, False))
-    assert (plain.mlm_labels.numpy() == IGNORED_TOKEN).all()
-    chosen = masked.mlm_labels.numpy() != IGNORED_TOKEN
+    masked, plain = (take(training_data(files, corruptions=c, batch_size=23), 1)[0] for c in ([MaskedTokens().corrupt], []))
+    assert plain.targets.keys() == {"tags"}
+    tokens = masked.targets["tokens"].numpy()
+    chosen = tokens != IGNORED_TOKEN
     assert chosen.any()
-    np.testing.assert_array_equal(np.where(chosen, masked.mlm_labels, masked.input_ids), plain.input_ids)
-    assert same([masked.ids, masked.frames, masked.tags], [plain.ids, plain.frames, plain.tags])
+    np.testing.assert_array_equal(np.where(chosen, tokens, masked.input_ids), plain.input_ids)
+    assert same([masked.ids, masked.frames, masked.targets["tags"]], [plain.ids, plain.frames, plain.targets["tags"]])
 
 
 def test_pairs_are_shuffled_as_pairs(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import erf, expit
 
-from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.fusion import ConcatDenseSE, SEGate
 from vsim_tf.layers.heads import MaskedLanguageModelHead
 

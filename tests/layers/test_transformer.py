@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.config import EncoderConfig
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import NamedWeight, TransformerEncoder, rotate, sinusoid_table
 
 SIZES = {"vocab_size": 20, "hidden_size": 8, "num_layers": 2, "num_heads": 2, "intermediate_size": 12, "max_positions": 10}

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from vsim_tf.config import EncoderConfig
 from vsim_tf.errors import UserError
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.hub_weights import NO_POOLER, load_pretrained, read_encoder_config
 
@@ -184,7 +184,7 @@ def test_a_missing_pooler_is_refused_with_the_way_out(tmp_path, encoder):
 
 @pytest.mark.parametrize("name", ["uniter", "uniter_asl", "mix_nextvlad_roformer", "mix_nextvlad", "mix_nextvlad_asl"])
 def test_models_named_by_the_error_read_no_pooler(name):
-    reads = any(weight.startswith("pooler/") for weight in toys.model(name).encoder.named_weights())
+    reads = any(weight.startswith("pooler/") for weight in toys.network(name).encoder.named_weights())
     assert reads == (name not in re.findall(r"\w+", NO_POOLER.partition("reads none")[2]))
 
 

@@ -7,29 +7,29 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsim_tf.config import Schedule
-from vsim_tf.optim.adam import GroupAdam, learning_rate
+from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.schedules import LinearSchedule
 
 
 def rate_of(schedule, step):
-    return float(learning_rate(schedule, tf.constant(step, tf.int64)))
+    return float(schedule.rate(tf.constant(step, tf.int64)))
 
 
 @pytest.mark.parametrize(
     ("step", "rate"), [(0, 0.0), (1, 0.1), (5, 0.5), (10, 1.0), (11, 0.975), (30, 0.5), (50, 0.0), (60, 0.0)]
 )
 def test_learning_rate(step, rate):
-    assert rate_of(Schedule(peak=1.0, warmup=10, horizon=50), step) == pytest.approx(rate, abs=1e-6)
+    assert rate_of(LinearSchedule(peak=1.0, warmup=10, horizon=50), step) == pytest.approx(rate, abs=1e-6)
 
 
 def test_without_warm_up_the_first_rate_is_the_peak():
-    assert rate_of(Schedule(peak=0.5, warmup=0, horizon=4), 0) == 0.5
+    assert rate_of(LinearSchedule(peak=0.5, warmup=0, horizon=4), 0) == 0.5
 
 
 @given(warmup=st.integers(0, 100), length=st.integers(1, 1000), step=st.integers(0, 2000))
 @settings(deadline=None, max_examples=50)
 def test_learning_rate_stays_within_its_bounds(warmup, length, step):
-    assert -1e-9 <= rate_of(Schedule(peak=3e-5, warmup=warmup, horizon=warmup + length), step) <= 3e-5 * (1 + 1e-6)
+    assert -1e-9 <= rate_of(LinearSchedule(peak=3e-5, warmup=warmup, horizon=warmup + length), step) <= 3e-5 * (1 + 1e-6)
 
 
 class Adam:
@@ -46,15 +46,15 @@ class Adam:
         self.value = self.value - rate * self.m / (np.sqrt(self.v) + 1e-8)
 
 
-CONSTANT = {"a": Schedule(peak=0.1, warmup=0, horizon=10**9), "b": Schedule(peak=0.02, warmup=0, horizon=10**9)}
+CONSTANT = {"a": LinearSchedule(peak=0.1, warmup=0, horizon=10**9), "b": LinearSchedule(peak=0.02, warmup=0, horizon=10**9)}
 
 
 def variable(*values):
     return keras.Variable(np.array(values, "float32"))
 
 
-def apply(optimizer, gradients, step):
-    optimizer.apply(gradients, tf.constant(step, tf.int64))
+def apply(optimizer, gradients, step, max_norm=None):
+    optimizer.apply(gradients, tf.constant(step, tf.int64), max_norm)
 
 
 def test_each_group_has_its_own_rate():
@@ -124,23 +124,23 @@ def test_gradients_of_replicas_are_summed(two_replicas):
 
 def test_long_gradients_are_scaled_to_the_largest_norm_of_all_together():
     first, second, unused = variable(1.0, 2.0), variable(3.0), variable(4.0)
-    optimizer = GroupAdam({"a": [first, unused], "b": [second]}, CONSTANT, max_norm=2.6)
-    apply(optimizer, [tf.constant([3.0, 4.0]), None, tf.constant([12.0])], 0)  # of length 13, a fifth of it is left
+    optimizer = GroupAdam({"a": [first, unused], "b": [second]}, CONSTANT)
+    apply(optimizer, [tf.constant([3.0, 4.0]), None, tf.constant([12.0])], 0, max_norm=2.6)  # of length 13, a fifth of it is left
     np.testing.assert_allclose(optimizer.slots[f"a/{first.path}/m"], [0.06, 0.08], rtol=1e-6)
     np.testing.assert_allclose(optimizer.slots[f"b/{second.path}/m"], [0.24], rtol=1e-6)
 
 
 def test_short_gradients_are_left_as_they_are():
     value = variable(1.0, 2.0)
-    optimizer = GroupAdam({"a": [value]}, CONSTANT, max_norm=5.0)
-    apply(optimizer, [tf.constant([3.0, 4.0])], 0)
+    optimizer = GroupAdam({"a": [value]}, CONSTANT)
+    apply(optimizer, [tf.constant([3.0, 4.0])], 0, max_norm=5.0)
     np.testing.assert_allclose(optimizer.slots[f"a/{value.path}/m"], [0.3, 0.4], rtol=1e-6)
 
 
 def test_a_variable_in_two_groups_counts_once_in_the_norm():
     shared = variable(1.0)
-    optimizer = GroupAdam({"a": [shared], "b": [shared]}, CONSTANT, max_norm=5.0)
-    apply(optimizer, [tf.constant([5.0])], 0)
+    optimizer = GroupAdam({"a": [shared], "b": [shared]}, CONSTANT)
+    apply(optimizer, [tf.constant([5.0])], 0, max_norm=5.0)
     assert [float(optimizer.slots[f"{group}/{shared.path}/m"][0]) for group in "ab"] == pytest.approx([0.5, 0.5])
 
 
@@ -148,13 +148,13 @@ def test_gradients_of_replicas_are_summed_before_they_are_scaled(two_replicas):
     """3 and 4 on one, 0 and -3 on the other: 3 and 1 together, which are scaled to half of their length."""
     with two_replicas.scope():
         value = variable(1.0, 2.0)
-        optimizer = GroupAdam({"a": [value]}, CONSTANT, max_norm=0.5 * 10**0.5)
+        optimizer = GroupAdam({"a": [value]}, CONSTANT)
 
     @tf.function
     def step():
         def replica():
             index = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
-            optimizer.apply([tf.stack([3.0 - 3.0 * index, 4.0 - 7.0 * index])], tf.constant(0, tf.int64))
+            optimizer.apply([tf.stack([3.0 - 3.0 * index, 4.0 - 7.0 * index])], tf.constant(0, tf.int64), 0.5 * 10**0.5)
 
         two_replicas.run(replica)
 
@@ -165,5 +165,5 @@ def test_gradients_of_replicas_are_summed_before_they_are_scaled(two_replicas):
 
 
 def test_rates_are_those_of_the_update_after_the_completed_steps():
-    optimizer = GroupAdam({}, {"a": Schedule(peak=1.0, warmup=4, horizon=8)})
+    optimizer = GroupAdam({}, {"a": LinearSchedule(peak=1.0, warmup=4, horizon=8)})
     assert float(optimizer.learning_rates(tf.constant(1))["a"]) == 0.25

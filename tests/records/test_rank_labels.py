@@ -53,7 +53,7 @@ def test_similarities_of_records_are_those_of_their_batches(tmp_path):
     files = [toys.write_records(tmp_path / str(count), toys.random_pairs(count, count)) for count in (70, 0, 5)]
     batches = list(toys.evaluation_batches([files[0], files[2]], "pairs", toys.batch_format(), 8))
     similarities = read_similarities(tuple(files))
-    np.testing.assert_array_equal(similarities, np.concatenate([batch.similarity for batch in batches]))
+    np.testing.assert_array_equal(similarities, np.concatenate([batch.targets["similarity"] for batch in batches]))
     ranked = RankLabels(similarities)(batches[0])
     assert ranked.first is batches[0].first
     assert spearman(ranked.similarity, batches[0].similarity) == pytest.approx(1)

@@ -22,13 +22,12 @@ def measure(folder: str, name: str, deterministic: bool):
     """Prints processor and wall seconds per step and a hash of everything that was trained."""
     import tensorflow as tf
 
-    from vsim_tf.config import Schedule, StageConfig
     from vsim_tf.distributed.device import use_deterministic_kernels
     from vsim_tf.input.pipeline import TrainingData
     from vsim_tf.presets import registry
+    from vsim_tf.presets.sizes import sized
     from vsim_tf.records.tags import read_tag_list
     from vsim_tf.runs.run_folder import batch_format
-    from vsim_tf.tasks.objectives import PretrainObjective
     from vsim_tf.text.tokenizers import Tokenizer, build_vocab
     from vsim_tf.training.pretrain_inputs import read_titles
     from vsim_tf.training.pretraining import make_trainer
@@ -36,14 +35,14 @@ def measure(folder: str, name: str, deterministic: bool):
     use_deterministic_kernels(deterministic)
     files, tags = sorted(glob.glob(f"{folder}/pointwise/*.tfrecords")), read_tag_list(f"{folder}/tag_list.txt")
     tokenizer = Tokenizer(build_vocab(read_titles(files), "bert"))
-    spec = registry.model_spec(name)
-    encoder = registry.encoder_config(spec, "tiny", tokenizer.vocab_size)
-    sizes = {"frame_embedding_size": DIM, "max_frames": 8, "max_text_length": 16}
-    config = registry.model_config(spec, "tiny", encoder, len(tags), **sizes)
-    schedule = Schedule(peak=1e-3, warmup=0, horizon=1000)
-    stage = StageConfig(batch_size=BATCH, total_steps=STEPS, encoder_schedule=schedule, head_schedule=schedule)
-    trainer = make_trainer(config, stage, PretrainObjective(), tf.distribute.get_strategy(), pretraining=True)
-    data = TrainingData(files, "videos", batch_format(config, tokenizer, tags), BATCH, 42, "mlm" in config.pretrain_losses)
+    preset, sizes = registry.preset(name), {"frames.dim": DIM, "frames.max_frames": 8, "text.max_length": 16}
+    model = sized(preset.model, "tiny").replace(sizes).fitted(tokenizer.vocab_size, len(tags))
+    constant = {"type": "linear", "peak": 1e-3, "warmup": 0, "horizon": 1000}
+    schedules = {f"groups.{group}.schedule": constant for group in preset.pretrain.groups}
+    stage = preset.pretrain.replace(schedules, batch_size=BATCH, total_steps=STEPS)
+    trainer = make_trainer(model, stage, tf.distribute.get_strategy())
+    corruptions = [task.corrupt for task in stage.tasks.values()]
+    data = TrainingData(files, "videos", batch_format(model, tokenizer, tags), BATCH, 42, corruptions)
     batches, seconds = iter(data.batches()), []
     for _ in range(5):
         trainer.train_step(next(batches))

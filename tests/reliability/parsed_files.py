@@ -12,12 +12,12 @@ import numpy as np
 import tokenizers
 import toys
 from safetensors.numpy import load_file, save_file
-from vsim_tf.config import EncoderConfig
 
 from vsim_tf.ensemble.report import read_timings
 from vsim_tf.ensemble.run_report import validation_curve
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.hub_folder import load_hub_tokenizer
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
@@ -80,7 +80,7 @@ def make_manifest(folder: Path):
 
 
 def run_settings() -> RunSettings:
-    return RunSettings("pair", toys.model_config("uniter"), toys.stage(), toys.TOKENIZERS["bert"], toys.TAGS, {"pairs": 3})
+    return RunSettings("pair", toys.model("uniter"), toys.stage(), toys.TOKENIZERS["bert"], toys.TAGS, {"pairs": 3})
 
 
 def make_run(folder: Path):

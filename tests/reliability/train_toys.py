@@ -20,11 +20,9 @@ from vsim_tf.evaluation.evaluators import PairEvaluator, VideoEvaluator
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import TrainingData, numbered_batches
 from vsim_tf.records.labels import Pair
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
 from vsim_tf.training.pretraining import make_trainer
 
-STAGE = toys.stage(6, batch_size=5, eval_every=2, log_every=1)
-RUNS = {"uniter": (PretrainObjective(), "videos"), "mix_nextvlad": (PairObjective(0.5), "pairs")}
+RUNS = {"uniter": ("pretrain", "videos"), "mix_nextvlad": ("finetune", "pairs")}
 LABELLED = [Pair(f"v{i}", f"v{(i * 5 + 1) % 23}", (i % 7) / 10) for i in range(23)]
 
 
@@ -33,11 +31,19 @@ class Killed(Exception):
 
 
 def train(name: str, records: Path, output: Path, stop_after: int, strategy) -> dict:
-    objective, kind = RUNS[name]
+    stage_kind, kind = RUNS[name]
+    stage = toys.stage(6, (name, stage_kind), batch_size=5, eval_every=2, log_every=1)
     form, files = toys.batch_format(), [str(records / kind)]
-    data = TrainingData(files, kind, form, STAGE.batch_size, STAGE.seed, mask_words=kind == "videos")
-    trainer = make_trainer(toys.model_config(name, dropout=0.0), STAGE, objective, strategy, pretraining=kind == "videos")
-    embedder = Embedder(trainer.model, strategy)
+    data = TrainingData(
+        files,
+        kind,
+        form,
+        stage.batch_size,
+        stage.seed,
+        corruptions=[task.corrupt for task in stage.tasks.values()] if kind == "videos" else [],
+    )
+    trainer = make_trainer(toys.model(name, dropout=0.0), stage, strategy)
+    embedder = Embedder(trainer.network, strategy)
     validation = numbered_batches(files, kind, form, 4, worker_shard())
 
     def evaluate():

@@ -6,16 +6,18 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.errors import UserError
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.groups import grouped
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint
 from vsim_tf.runs.checkpoints import TrainingState, model_weights, random_states, restore_weights
+from vsim_tf.runs.stage import Selection
 
 
 def make_state(name="uniter", **overrides):
-    model = build_model(toys.model_config(name, **overrides), pretraining=True)
-    return model, TrainingState(model, GroupAdam(model.optimizer_groups(), {}))
+    model = build_network(toys.model(name, **overrides), toys.tasks(name, "pretrain").values())
+    return model, TrainingState(model, GroupAdam(grouped(model, toys.stage(of=(name, "pretrain")).groups), {}), Selection())
 
 
 @pytest.fixture
@@ -53,14 +55,14 @@ def test_weights_come_back(saved, kind):
 
 def test_a_model_for_fine_tuning_leaves_the_word_head_out(saved):
     _, folder = saved
-    model = build_model(toys.model_config("uniter"))
-    assert model.mlm is None
+    model = build_network(toys.model("uniter"))
+    assert not model.heads
     restore_weights(model, newest_checkpoint(folder, LAST))
 
 
 def test_weights_that_the_checkpoint_lacks_are_named(saved):
     _, folder = saved
-    other = build_model(toys.model_config("mix_nextvlad"))
+    other = build_network(toys.model("mix_nextvlad"))
     before = {name: value.numpy() for name, value in model_weights(other).items()}
     with pytest.raises(UserError) as caught:
         restore_weights(other, newest_checkpoint(folder, LAST))
@@ -73,7 +75,7 @@ def test_weights_that_the_checkpoint_lacks_are_named(saved):
 
 def test_weights_of_another_shape_are_named(saved):
     _, folder = saved
-    other = build_model(toys.model_config("uniter", embedding_size=4))
+    other = build_network(toys.model("uniter", embedding_size=4))
     with pytest.raises(UserError, match=r"0 weights missing \[\], 3 of another shape .*fc/kernel: \[16, 8\].*\[16, 4\]"):
         restore_weights(other, newest_checkpoint(folder, LAST))
 

@@ -27,7 +27,7 @@ from vsim_tf.training.console import announce_finished
 
 
 def run_settings(model="uniter_roformer", training=None, **data):
-    config = toys.model_config(model)
+    config = toys.model(model)
     tokenizer = toys.TOKENIZERS[config.encoder.kind]
     return RunSettings("pretrain", config, training or toys.stage(), tokenizer, toys.TAGS, {"pairs": 3} | data)
 

@@ -13,7 +13,7 @@ FILES = [{"name": f"pretrain_{i}.tfrecords", "bytes": 2_500_000_000} for i in ra
 
 
 def settings(**changes):
-    values = {"model": toys.model_config("uniter").to_dict(), "training": toys.stage().to_dict(), "data": {"train": FILES}}
+    values = {"model": toys.model("uniter").to_dict(), "training": toys.stage().to_dict(), "data": {"train": FILES}}
     values["tags"] = {"count": 5, "sha256": "a" * 64}
     for path, value in changes.items():
         part, _, key = path.partition("__")
@@ -33,8 +33,8 @@ def test_the_same_settings_have_no_differences():
 
 def test_the_first_three_are_named_and_the_others_counted():
     changes = {f"training__{name}": 1 for name in ("seed", "batch_size", "eval_every", "log_every")}
-    text = message(**changes, model__dropout=0)
-    assert "model.dropout: 0.2 there, 0 asked for; training.batch_size: 4 there, 1 asked for; training.eval_every" in text
+    text = message(**changes, model__embedding_size=4)
+    assert "model.embedding_size: 8 there, 4 asked for; training.batch_size: 4 there, 1 asked for; training.eval_every" in text
     assert "; and 2 more. To keep that run give another --output_dir" in text
     assert "--pretrain_flags=--overwrite" in text
     assert "log_every" not in text
@@ -55,13 +55,13 @@ def test_of_many_files_the_first_that_differs(train, words):
 
 
 def test_messages_stay_short():
-    text = message(data__train=FILES[:1], tags__sha256="b" * 64, tags__count=6, model__pretrain_losses={"tag": 3.0})
+    text = message(data__train=FILES[:1], tags__sha256="b" * 64, tags__count=6, model__recipe="plus")
     assert len(text) < 450
     assert f"tags.sha256: {'a' * 37}... there" not in text  # it is the fourth
 
 
 def test_a_script_names_the_flags():
-    differing = differences(settings(), settings(training__seed=7, tags__count=6, model__max_frames=9))
+    differing = differences(settings(), settings(training__seed=7, tags__count=6, model__frames={"dim": 6, "max_frames": 9}))
     text = in_flags(other_settings(Path("output/seed=7"), "pair", differing))
     assert "--max_frames: 4 there, 9 asked for; tags.count (by --multi_label_file or --data_dir): 5 there, 6" in text
     assert "; --seed: 42 there, 7 asked for" in text

@@ -15,12 +15,11 @@ import toys
 
 from vsim_tf.errors import UserError
 from vsim_tf.input.pipeline import TrainingData
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import newest_checkpoint, saved_checkpoints
 from vsim_tf.runs.checkpoints import model_weights, restore_weights
 from vsim_tf.runs.run_space import bytes_for_runs, bytes_there, require_space_for_runs
-from vsim_tf.tasks.objectives import PairObjective
 from vsim_tf.training.pretraining import make_trainer
 
 STEPS = 4
@@ -32,7 +31,7 @@ class Killed(Exception):
 
 
 def new_trainer(stage=STAGE):
-    return make_trainer(toys.model_config("uniter"), stage, PairObjective(0.5), tf.distribute.get_strategy(), pretraining=False)
+    return make_trainer(toys.model("uniter"), stage, tf.distribute.get_strategy())
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def test_moments_and_the_older_state_are_removed(made):
 
 
 def test_the_weights_of_a_complete_run_are_restored(made):
-    model = build_model(toys.model_config("uniter"))
+    model = build_network(toys.model("uniter"))
     restore_weights(model, newest_checkpoint(made.folder / "complete", "last"))
     weights = tensors(made.folder / "kept")
     for name, value in model_weights(model).items():

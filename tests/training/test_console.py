@@ -19,7 +19,7 @@ from vsim_tf.training.console import announce
 ])  # fmt: skip
 def test_the_order_of_examples_is_said(name, bucket, expected, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    settings = RunSettings("pair", toys.model_config(name), toys.stage(bucket_by_length=bucket), None, toys.TAGS, {})
+    settings = RunSettings("pair", toys.model(name), toys.stage(bucket_by_length=bucket), None, toys.TAGS, {})
     announce("label", settings, tf.distribute.get_strategy(), {"runs": 1})
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["batches"]]
     assert re.fullmatch(expected, row.strip("│ ").removeprefix("batches").strip(" │"))

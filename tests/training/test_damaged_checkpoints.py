@@ -11,16 +11,18 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.errors import UserError
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.groups import grouped
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint, saved_checkpoints
 from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.stage import Selection
 
 
 def make_state(name="uniter") -> TrainingState:
-    model = build_model(toys.model_config(name), pretraining=True)
-    return TrainingState(model, GroupAdam(model.optimizer_groups(), {}))
+    model = build_network(toys.model(name), toys.tasks(name, "pretrain").values())
+    return TrainingState(model, GroupAdam(grouped(model, toys.stage(of=(name, "pretrain")).groups), {}), Selection())
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +203,7 @@ def test_best_weights_stay_until_the_state_that_follows_them_is_saved(folder, st
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_damaged_weights_are_not_used_and_the_way_out_is_named(folder, damage):
     damage(folder / LAST / "ckpt-6")
-    model = build_model(toys.model_config("uniter"))
+    model = build_network(toys.model("uniter"))
     with pytest.raises(UserError, match=r"last/ckpt-6 is damaged: .*; remove .*summary.json and train this run again"):
         restore_weights(model, newest_checkpoint(folder, LAST))
 

@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import pytest
 
-from vsim_tf.config import EncoderConfig
 from vsim_tf.errors import UserError
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
 from vsim_tf.text.tokenizers import load_tokenizer

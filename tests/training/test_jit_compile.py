@@ -9,20 +9,27 @@ import toys
 
 from vsim_tf.errors import UserError
 from vsim_tf.input.pipeline import TrainingData
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
+from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.training.pretraining import make_trainer
 
-CASES = {"videos": (PretrainObjective(), toys.random_videos), "pairs": (PairObjective(0.5), toys.random_pairs)}
+CASES = {"videos": ("pretrain", toys.random_videos), "pairs": ("finetune", toys.random_pairs)}
 BATCH, STEPS = 5, 3  # on two replicas 3 and 2
 
 
-def trainer_and_data(name, kind, folder, jit_compile, ignore_padding=False, strategy=None, form=None):
-    objective, make_records = CASES[kind]
-    stage = toys.stage(8, jit_compile=jit_compile, batch_size=BATCH)
-    config = toys.model_config(name, dropout=0.0).replace(ignore_padding=ignore_padding)
-    trainer = make_trainer(config, stage, objective, strategy or tf.distribute.get_strategy(), pretraining=kind == "videos")
+def trainer_and_data(name, kind, folder, jit_compile, recipe="2021", strategy=None, form=None):
+    stage_kind, make_records = CASES[kind]
+    stage = toys.stage(8, (name, stage_kind), jit_compile=jit_compile, batch_size=BATCH)
+    model = toys.model(name, dropout=0.0, recipe=recipe)
+    trainer = make_trainer(model, stage, strategy or tf.distribute.get_strategy())
     file = toys.write_records(folder / "records", make_records(23))
-    data = TrainingData([file], kind, form or toys.batch_format(), BATCH, stage.seed, mask_words=kind == "videos")
+    data = TrainingData(
+        [file],
+        kind,
+        form or toys.batch_format(),
+        BATCH,
+        stage.seed,
+        corruptions=[MaskedTokens().corrupt] if kind == "videos" else [],
+    )
     return trainer, data
 
 
@@ -40,16 +47,16 @@ def assert_same(actual, expected):
         np.testing.assert_allclose(actual[1][name], moment, rtol=0, atol=1e-4 * max(np.abs(moment).max(), 1e-3), err_msg=name)
 
 
-SLOW = [("mix_nextvlad", "pairs", False), ("uniter", "pairs", True), ("uniter_roformer", "videos", False)]
-SLOW += [("mix_nextvlad_roformer", "videos", True)]
+SLOW = [("mix_nextvlad", "pairs", "2021"), ("uniter", "pairs", "plus"), ("uniter_roformer", "videos", "2021")]
+SLOW += [("mix_nextvlad_roformer", "videos", "plus")]
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "ignore_padding"),
-    [("uniter", "videos", False), *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
+    ("name", "kind", "recipe"),
+    [("uniter", "videos", "2021"), *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)],
 )
-def test_compiled_steps_are_the_same(name, kind, ignore_padding, tmp_path):
-    plain, compiled = (trainer_and_data(name, kind, tmp_path, jit, ignore_padding) for jit in (False, True))
+def test_compiled_steps_are_the_same(name, kind, recipe, tmp_path):
+    plain, compiled = (trainer_and_data(name, kind, tmp_path, jit, recipe) for jit in (False, True))
     assert_same(losses_and_moments(*compiled), losses_and_moments(*plain))
     assert (plain[0].compilations, compiled[0].compilations) == (0, 1)
 
@@ -63,7 +70,7 @@ def test_compiled_steps_of_two_replicas_are_the_same(kind, two_replicas, tmp_pat
 
 
 def test_what_needs_other_replicas_within_a_step_is_not_compiled(two_replicas, tmp_path):
-    with pytest.raises(UserError, match="--jit_compile with 2 replicas: mix_nextvlad needs numbers of all replicas"):
+    with pytest.raises(UserError, match="jit_compile=True with 2 replicas: mix_nextvlad needs numbers of all replicas"):
         trainer_and_data("mix_nextvlad", "pairs", tmp_path, True, strategy=two_replicas)
 
 

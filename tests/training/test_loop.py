@@ -20,7 +20,7 @@ from vsim_tf.errors import Stopped, UserError
 from vsim_tf.input.pipeline import TrainingData
 from vsim_tf.io.interrupts import Interrupts
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.tasks.objectives import PairObjective, PretrainObjective
+from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.training import loop
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretraining import make_trainer
@@ -45,18 +45,17 @@ class Case(NamedTuple):
 
 
 CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and pairs
-    "uniter pre-training": ("uniter", PretrainObjective(), True),
-    "mix_nextvlad fine-tuning": ("mix_nextvlad", PairObjective(0.5), False),
+    "uniter pre-training": ("uniter", "pretrain"),
+    "mix_nextvlad fine-tuning": ("mix_nextvlad", "finetune"),
 }
 
 
 ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=True)
 
 
-def new_trainer(name, strategy=None, dropout=None, stage=STAGE) -> Trainer:
-    model, objective, pretraining = CASES[name]
-    strategy = strategy or tf.distribute.get_strategy()
-    return make_trainer(toys.model_config(model, dropout=dropout), stage, objective, strategy, pretraining)
+def new_trainer(name, strategy=None, dropout=None, total_steps=STEPS, **changes) -> Trainer:
+    stage = toys.stage(total_steps, CASES[name], **{"eval_every": 3, "log_every": 2} | changes)
+    return make_trainer(toys.model(CASES[name][0], dropout=dropout), stage, strategy or tf.distribute.get_strategy())
 
 
 def weight_score(trainer):
@@ -73,9 +72,16 @@ def run(trainer, data, folder, evaluate=None, batches=None, start_from=lambda: N
 @pytest.fixture(scope="module", params=list(CASES))
 def case(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    make, kind = (toys.random_videos, "videos") if CASES[request.param][2] else (toys.random_pairs, "pairs")
+    make, kind = (toys.random_videos, "videos") if CASES[request.param][1] == "pretrain" else (toys.random_pairs, "pairs")
     file = toys.write_records(folder / "records", make(23))  # five steps an epoch
-    data = TrainingData([file], kind, toys.batch_format(), STAGE.batch_size, STAGE.seed, mask_words=kind == "videos")
+    data = TrainingData(
+        [file],
+        kind,
+        toys.batch_format(),
+        STAGE.batch_size,
+        STAGE.seed,
+        corruptions=[MaskedTokens().corrupt] if kind == "videos" else [],
+    )
     trainer = new_trainer(request.param)
     summary = run(trainer, data, folder / "whole")
     return Case(request.param, trainer, data, folder / "whole", summary)
@@ -114,8 +120,8 @@ def test_one_trace_for_all_lengths(tmp_path):
     file = toys.write_records(tmp_path / "records", toys.random_pairs(23))
     data = TrainingData([file], "pairs", form, STAGE.batch_size, STAGE.seed)
     assert len({(batch.first.input_ids.shape[1], batch.first.frames.shape[1]) for batch in data.batches().take(STEPS)}) >= 3
-    config = toys.model_config("uniter", ignore_padding=True)
-    trainer = make_trainer(config, STAGE, PairObjective(0.5), tf.distribute.get_strategy(), pretraining=False)
+    config = toys.model("uniter", recipe="plus")
+    trainer = make_trainer(config, STAGE, tf.distribute.get_strategy())
     run(trainer, data, tmp_path / "run")
     assert trainer.traces == 1
 
@@ -143,11 +149,10 @@ def test_what_a_run_leaves_behind(case):
 @pytest.mark.parametrize("clip_norm", [0.0, 0.5])
 def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
     """Without dropout, whose random numbers belong to a replica; what two have written one can read."""
-    stage = STAGE.replace(clip_norm=clip_norm)
     file = toys.write_records(tmp_path / "records", toys.random_videos(23))
-    data = TrainingData([file], "videos", toys.batch_format(), STAGE.batch_size, STAGE.seed, mask_words=True)
-    one = new_trainer("uniter pre-training", dropout=0.0, stage=stage)
-    two = new_trainer("uniter pre-training", two_replicas, dropout=0.0, stage=stage)
+    data = TrainingData([file], "videos", toys.batch_format(), STAGE.batch_size, STAGE.seed, corruptions=[MaskedTokens().corrupt])
+    one = new_trainer("uniter pre-training", dropout=0.0, clip_norm=clip_norm)
+    two = new_trainer("uniter pre-training", two_replicas, dropout=0.0, clip_norm=clip_norm)
     run(one, data, tmp_path / "one", evaluate=lambda: {"spearman": 0.5})
     summary = run(two, data, tmp_path / "two", evaluate=lambda: {"spearman": 0.5})
     assert summary == {"step": STEPS, "spearman": 0.5, "best_spearman": 0.5, "best_step": 0}
@@ -162,7 +167,7 @@ def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
 
 def first_gradients(name, data, clip_norm) -> dict[str, np.ndarray]:
     """The gradient that the first update of a run without dropout gets, from its first moments."""
-    trainer = new_trainer(name, dropout=0.0, stage=STAGE.replace(clip_norm=clip_norm))
+    trainer = new_trainer(name, dropout=0.0, clip_norm=clip_norm)
     trainer.train_step(next(iter(data.batches(0))))
     return {slot: 10 * value.numpy() for slot, value in trainer.optimizer.slots.items() if slot.endswith("/m")}
 

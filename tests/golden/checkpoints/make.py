@@ -14,7 +14,7 @@ import toys
 
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import numbered_batches
-from vsim_tf.models.build import build_model
+from vsim_tf.models.build import build_network
 from vsim_tf.presets import registry
 from vsim_tf.runs.checkpoint_files import BEST
 from vsim_tf.runs.checkpoints import model_weights, write_checkpoint
@@ -26,9 +26,9 @@ VIDEOS = FOLDER / "videos.tfrecords"
 
 def make(name: str):
     """The run folder of one model: config.json, tokenizer, tags, weights, and its embeddings of the videos."""
-    config, rng = toys.model_config(name), np.random.default_rng(2021)
+    config, rng = toys.model(name), np.random.default_rng(2021)
     form = toys.batch_format(config.encoder.kind)
-    model = build_model(config)
+    model = build_network(config, toys.tasks(name, "finetune").values())
     weights = model_weights(model)
     for path in sorted(weights):
         values = 0.4 * rng.standard_normal(weights[path].shape)

@@ -1,0 +1,123 @@
+"""What is differentiated and what is logged, term by term."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+from vsim_tf import losses
+from vsim_tf.models.build import build_network
+from vsim_tf.presets.registry import ENSEMBLE_MODELS
+from vsim_tf.records.schema import IGNORED_TOKEN
+from vsim_tf.tasks.forward import call_elements, call_network
+from vsim_tf.tasks.masked_tokens import MaskedTokens
+from vsim_tf.tasks.objective import Objective
+
+NAMES = [make.__name__ for make in ENSEMBLE_MODELS]
+
+
+def values(logs):
+    return {name: float(value) for name, value in logs.items()}
+
+
+def total_and_logs(tasks, network, batch):
+    total, logs = Objective(tasks)(network, batch, training=False)
+    return float(total), values(logs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
+    network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
+    total, logs = total_and_logs(tasks, network, toys.random_batch(network.config, 6))
+    assert logs.keys() == {"loss", *tasks}
+    assert total == pytest.approx(6 * logs["loss"], rel=1e-5)
+    assert logs["loss"] == pytest.approx(sum(logs[term] for term in tasks), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_of_pretraining_terms(name):
+    """Against tasks that all weigh 1."""
+    network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
+    batch = toys.random_batch(network.config, 6)
+    _, weighted = total_and_logs(tasks, network, batch)
+    _, plain = total_and_logs({term: task.replace(weight=1.0) for term, task in tasks.items()}, network, batch)
+    for term, task in tasks.items():
+        assert weighted[term] == pytest.approx(task.weight * plain[term], rel=1e-5), term
+        assert plain[term] != 0
+
+
+def test_masked_tokens_are_averaged_over_all_of_the_batch():
+    network = toys.network("uniter", "pretrain")
+    batch = toys.random_batch(network.config, 6)
+    output = call_network(network, batch, training=False)
+    logits = MaskedTokens.logits(network, output.sequence.states[:, : toys.TEXT]).numpy().astype(np.float64)
+    labels = batch.targets["tokens"].numpy()
+    chosen = labels != IGNORED_TOKEN
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected = -log_p[chosen, labels[chosen]].mean()
+    assert chosen.sum() > 3
+    logs = values(Objective(toys.tasks("uniter", "pretrain")).of_outputs(network, (output,), batch)[1])
+    assert logs["mlm"] == pytest.approx(10 * expected, rel=1e-5)
+
+
+def test_a_batch_without_masked_tokens_has_no_token_loss_and_finite_gradients():
+    network = toys.network("uniter", "pretrain")
+    batch = toys.random_batch(network.config)
+    nothing = tf.fill(batch.targets["tokens"].shape, IGNORED_TOKEN)
+    with tf.GradientTape() as tape:
+        total, logs = Objective(toys.tasks("uniter", "pretrain"))(
+            network, batch._replace(targets=batch.targets | {"tokens": nothing})
+        )
+    assert float(logs["mlm"]) == 0
+    gradients = tape.gradient(total, [v.value for v in network.trainable_variables])
+    assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kl_weight", [0.5, 0.0])
+def test_pair_loss_by_hand(name, kl_weight):
+    network, tasks = toys.network(name), dict(toys.tasks(name, "finetune"))
+    tasks["kl"] = tasks["kl"].replace(weight=kl_weight)
+    batch = toys.random_pair_batch(network.config, 5)
+    total, logs = total_and_logs(tasks, network, batch)
+    outputs = [call_network(network, element, training=False) for element in batch.elements]
+    a, b = (o.embedding.numpy().astype(np.float64) for o in outputs)
+    s = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    t = batch.targets["similarity"].numpy()
+    tag_loss = losses.asymmetric_loss if name.endswith("_asl") else losses.bce_from_probabilities
+    tags = [
+        tag_loss(tf.sigmoid(output.logits["tags"]), element.targets["tags"])
+        for output, element in zip(outputs, batch.elements, strict=True)
+    ]
+    clipped = np.clip(t, 1e-7, 1)
+    expected = {
+        "mse": np.square(s - t).sum(),
+        "kl": kl_weight * (clipped * np.log(clipped / np.clip(s, 1e-7, 1))).sum(),
+        "tag": np.mean(tags),
+    }
+    assert logs == pytest.approx(expected | {"loss": sum(expected.values())}, rel=1e-3, abs=1e-4)
+    assert total == pytest.approx(10 * logs["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mix_nextvlad", "uniter", "uniter_asl", "uniter_roformer"])
+@pytest.mark.parametrize("recipe", ["2021", "plus"])
+def test_elements_of_pairs_are_those_of_two_calls(name, recipe):
+    """However the videos are put together to save padding."""
+    network = build_network(toys.model(name, recipe=recipe), toys.tasks(name, "finetune").values())
+    batch = toys.random_pair_batch(network.config, 7)
+    for output, element in zip(call_elements(network, batch, training=False), batch.elements, strict=True):
+        alone = call_network(network, element, training=False)
+        np.testing.assert_allclose(output.embedding, alone.embedding, atol=1e-5)
+        np.testing.assert_allclose(output.logits["tags"], alone.logits["tags"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mix_nextvlad", "uniter_roformer"])
+def test_frameless_and_textless_videos_have_finite_gradients(name):
+    network = toys.network(name)
+    batch = toys.random_pair_batch(network.config)
+    empty = batch.first._replace(num_frames=tf.zeros_like(batch.first.num_frames), frames=tf.zeros_like(batch.first.frames))
+    with tf.GradientTape() as tape:
+        total, _ = Objective(toys.tasks(name, "finetune"))(network, batch._replace(first=empty, second=empty))
+    gradients = tape.gradient(total, [v.value for v in network.trainable_variables])
+    assert np.isfinite(float(total))
+    assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
