@@ -43,14 +43,14 @@ def test_help_lists_the_flags_without_loading_tensorflow(script):
     assert (result.returncode, result.stderr) == (0, "")
     assert script in result.stdout
     assert "--output" in result.stdout
-    assert "testing" not in result.stdout  # the model and size for tests
+    assert "debug" not in result.stdout  # the model and size for tests
 
 
 @pytest.mark.parametrize("flag", ["--model=bert", "--size=huge"])
 def test_what_is_accepted_is_listed_without_what_tests_use(flag):
     result = start("train_pretrain.py", flag)
     assert_refused(result, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|tiny>"}[flag])
-    assert "testing" not in result.stderr
+    assert "debug" not in result.stderr
 
 
 def test_help_of_the_benchmarks_lists_them():
@@ -209,7 +209,7 @@ def test_a_member_that_is_named_twice(flag, tmp_path):
 )
 def test_a_damaged_record_file(script, file, damage, words, data_dir, tmp_path):
     (data_dir / file).write_bytes(damage((data_dir / file).read_bytes()))
-    flags = [f"--frame_embedding_size={toys.DIM}", *(["--size=testing"] if "pretrain" in script else [])]
+    flags = [f"--frame_embedding_size={toys.DIM}", *(["--size=debug"] if "pretrain" in script else [])]
     result = start(script, *flags, folder=tmp_path)
     result.stderr = result.stderr.splitlines()[-1]  # behind the progress bar
     assert_refused(result, file, words)

@@ -45,7 +45,7 @@ def test_every_setting_of_the_table_and_every_flag_exists():
             "uniter_roformer", ["--bert_seq_length=500", "--max_frames=20"],
             "--bert_seq_length=500 and --max_frames=20: 520 positions, and the encoder has 512",
         ),
-        ("mix_nextvlad", ["--set=model.clusters=0"], "--set=model.clusters=0: --vlad_cluster_size=0: an integer above 0 and up"),
+        ("mix_nextvlad", ["--set=model.clusters=0"], "--set=model.clusters=0: clusters=0: an integer above 0 and up"),
         ("uniter", ["--dropout=0.5"], "--dropout=0.5: uniter has no such part"),
     ],
 )  # fmt: skip
@@ -57,7 +57,7 @@ def test_errors_of_a_model(given_flags, model, arguments, message):  # noqa: F81
 
 
 @pytest.mark.parametrize(
-    ("argument", "words"), [("--set=training.seed=-1", "--seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")]
+    ("argument", "words"), [("--set=training.seed=-1", "--set=training.seed=-1: seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")]
 )
 def test_errors_of_a_stage(given_flags, argument, words):  # noqa: F811
     given_flags(flags.define_pair, argument)

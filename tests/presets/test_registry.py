@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
+from vsim_tf.models.build import build_network
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import sized

@@ -12,10 +12,10 @@ DIM = 16
 SCHEDULE = ("--lr=1e-3", "--bert_lr=1e-3", "--warmup_steps=2", "--bert_warmup_steps=2")
 
 
-def pretraining(data_dir: Path, output_dir: Path, model="testing", steps=60, eval_freq=2, *flags: str) -> list[str]:
+def pretraining(data_dir: Path, output_dir: Path, model="debug", steps=60, eval_freq=2, *flags: str) -> list[str]:
     """The command of a pre-training."""
     return [
-        "train_pretrain.py", f"--model={model}", "--size=testing", f"--data_dir={data_dir}", f"--output_dir={output_dir}",
+        "train_pretrain.py", f"--model={model}", "--size=debug", f"--data_dir={data_dir}", f"--output_dir={output_dir}",
         f"--frame_embedding_size={DIM}", "--bert_seq_length=12", "--max_frames=4", *training(steps, eval_freq), *flags,
     ]  # fmt: skip
 

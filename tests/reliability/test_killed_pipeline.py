@@ -20,7 +20,7 @@ STAGE = "--bert_warmup_steps=1 --warmup_steps=1 --print_freq=2 --eval_freq=2 --b
 
 def command(data_dir, output_dir) -> list[str]:
     return [
-        "sh", "run.sh", f"--data_dir={data_dir}", f"--output_dir={output_dir}", "--size=testing", "--models=uniter mix_nextvlad",
+        "sh", "run.sh", f"--data_dir={data_dir}", f"--output_dir={output_dir}", "--size=debug", "--models=uniter mix_nextvlad",
         "--folds=0-1", "--jobs=2", f"--frame_embedding_size={DIM}",
         f"--pretrain_flags={STAGE} --total_steps=20 --bert_total_steps=20 --bert_seq_length=12 --max_frames=4",
         f"--finetune_flags={STAGE} --total_steps=10 --bert_total_steps=10",

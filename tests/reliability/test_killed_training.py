@@ -20,7 +20,7 @@ def undisturbed(server, data_dir, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
     ended = server.run(*pretraining(data_dir, output, steps=STEPS, eval_freq=EVAL_FREQ))
     assert ended.code == 0, ended.output
-    return output / "testing" / "pretrain", ended.seconds
+    return output / "debug" / "pretrain", ended.seconds
 
 
 def states(folder) -> set[str]:
@@ -57,7 +57,7 @@ def test_training_killed_at_20_random_moments(server, data_dir, undisturbed, tmp
     rng, killed, unfinished, runs = random.Random(2021), 0, 0, 0
     while killed < KILLS:
         output = tmp_path / str(runs)
-        folder, command = output / "testing" / "pretrain", pretraining(data_dir, output, steps=STEPS, eval_freq=EVAL_FREQ)
+        folder, command = output / "debug" / "pretrain", pretraining(data_dir, output, steps=STEPS, eval_freq=EVAL_FREQ)
         code = None
         while code != 0 and killed < KILLS:
             how = ("anywhere", "saving", "file operation")[killed % 3]
@@ -74,7 +74,7 @@ def test_training_killed_at_20_random_moments(server, data_dir, undisturbed, tmp
 @pytest.mark.slow
 def test_a_signal_saves_once_more_and_ends_with_128_and_its_number(server, data_dir, undisturbed, tmp_path):
     expected, _ = undisturbed
-    folder = tmp_path / "testing" / "pretrain"
+    folder = tmp_path / "debug" / "pretrain"
     command = pretraining(data_dir, tmp_path, steps=STEPS, eval_freq=EVAL_FREQ)
     for number in (signal.SIGTERM, signal.SIGINT):
         known = states(folder)
@@ -99,7 +99,7 @@ def test_all_workers_stop_at_the_same_step_when_one_gets_a_signal(server, data_d
     ports = [opened.getsockname()[1] for opened in sockets]
     for opened in sockets:
         opened.close()
-    folder = tmp_path / "testing" / "pretrain"
+    folder = tmp_path / "debug" / "pretrain"
     command = pretraining(data_dir, tmp_path, steps=2000, eval_freq=5)
     workers = [server.start(*command, worker={"ports": ports, "index": index}) for index in (0, 1)]
     wait_for_a_state(workers[0], folder, {"ckpt-0.index"})
@@ -133,14 +133,14 @@ def test_fine_tuning_killed_in_two_folds(server, data_dir, undisturbed, tmp_path
 
     def command(output):
         return [
-            "train_pair.py", "--model=testing", "--folds=0-1", f"--output_dir={output}", f"--folds_dir={folds}",
+            "train_pair.py", "--model=debug", "--folds=0-1", f"--output_dir={output}", f"--folds_dir={folds}",
             f"--pretrained_dir={pretrained}", *training(40, 2),
         ]  # fmt: skip
 
     ended = server.run(*command(tmp_path / "whole"))
     assert ended.code == 0, ended.output
     for fold in ("fold-00", "fold-01"):
-        folder = tmp_path / "killed" / "testing" / fold
+        folder = tmp_path / "killed" / "debug" / fold
         for _ in range(2):
             known = states(folder)
             script = server.start(*command(tmp_path / "killed"))
@@ -150,7 +150,7 @@ def test_fine_tuning_killed_in_two_folds(server, data_dir, undisturbed, tmp_path
     ended = server.run(*command(tmp_path / "killed"))
     assert ended.code == 0, ended.output
     for fold in ("fold-00", "fold-01"):
-        assert_same_run(tmp_path / "killed" / "testing" / fold, tmp_path / "whole" / "testing" / fold)
+        assert_same_run(tmp_path / "killed" / "debug" / fold, tmp_path / "whole" / "debug" / fold)
     before = files(tmp_path / "killed")
     ended = server.run(*command(tmp_path / "killed"))
     assert (ended.code, files(tmp_path / "killed")) == (0, before)

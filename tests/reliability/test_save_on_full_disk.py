@@ -55,5 +55,5 @@ def test_a_run_goes_on_when_there_is_room_again(server, data_dir, small_disk, tm
     assert ended.code == 0, ended.output
     expected = server.run(*pretraining(data_dir, tmp_path / "whole", steps=12))
     assert expected.code == 0, expected.output
-    assert_same_run(small_disk / "testing" / "pretrain", tmp_path / "whole" / "testing" / "pretrain")
+    assert_same_run(small_disk / "debug" / "pretrain", tmp_path / "whole" / "debug" / "pretrain")
     print(f"{len(failures)} full disks survived")

@@ -76,7 +76,7 @@ def test_the_whole_way(place):
     data, output, size = "--data_dir=数据 data", "--output_dir=输出 output/新 new", f"--frame_embedding_size={toys.DIM}"
     folds = "--output_dir=输出 output/新 new/folds"
     succeed(place, "write_tfrecord.py", data, folds, size, "--num_folds=2")
-    succeed(place, "train_pretrain.py", data, output, size, "--size=testing", "--max_frames=4", "--bert_seq_length=8", *STEPS)
+    succeed(place, "train_pretrain.py", data, output, size, "--size=debug", "--max_frames=4", "--bert_seq_length=8", *STEPS)
     succeed(place, "train_pair.py", output, "--folds=0-1", *STEPS)
     succeed(place, "inference_pair.py", data, output, "--model=uniter", "--folds=0-1")
     said = succeed(place, "ensemble_final.py", data, output, size, "--models=uniter", "--weights=1", "--folds=0-1")
@@ -99,7 +99,7 @@ def test_the_whole_way(place):
     ],
 )
 def test_output_that_cannot_be_written(place, script, output):
-    sizes = ["--size=testing", "--max_frames=4", "--bert_seq_length=8", *STEPS] if "pretrain" in script else ["--num_folds=2"]
+    sizes = ["--size=debug", "--max_frames=4", "--bert_seq_length=8", *STEPS] if "pretrain" in script else ["--num_folds=2"]
     result = start(place, script, "--data_dir=数据 data", output, f"--frame_embedding_size={toys.DIM}", *sizes)
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith("error: --output_dir")

@@ -91,7 +91,7 @@ def test_workers_without_a_shared_folder_stop(server, data_dir, tmp_path):
 def test_the_end_of_one_worker_is_one_line_of_the_other(server, data_dir, tmp_path):
     """The chief refuses other settings than those of its folder; the other worker has nothing to refuse."""
     assert server.run(*pretraining(data_dir, tmp_path, steps=4, eval_freq=2)).code == 0
-    ended = run_workers(server, *[pretraining(data_dir, tmp_path, "testing", 4, 2, "--seed=3")] * 2)
+    ended = run_workers(server, *[pretraining(data_dir, tmp_path, "debug", 4, 2, "--seed=3")] * 2)
     assert [end.code for end in ended] == [2, 2], [end.output for end in ended]
     errors = [line for end in ended for line in end.output.splitlines() if line.startswith("error:")]
     assert "--seed: 42 there, 3 asked for" in errors[0]

@@ -168,8 +168,8 @@ def test_damaged_json_is_named(folder, text):
 
 
 def test_a_config_of_another_version_names_its_keys(folder):
-    edit(folder / CONFIG, lambda values: values["model"].update(colour=1) or values["model"].pop("pooling"))
-    with pytest.raises(UserError, match=r"unknown keys \['colour'\], missing keys \['pooling'\]"):
+    edit(folder / CONFIG, lambda values: values["model"].update(colour=1) or values["model"].pop("encoder"))
+    with pytest.raises(UserError, match=r"unknown keys \['colour'\], missing keys \['encoder'\]"):
         _ = RunFolder.open(folder).model
 
 
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 def test_a_run_goes_on_that_was_made_before_a_setting_was_there(folder):
     edit(folder / CONFIG, lambda values: [values["training"].pop(key) for key in ("clip_norm", "labels", "bucket_by_length")])
-    edit(folder / CONFIG, lambda values: values["model"].pop("ignore_padding"))
+    edit(folder / CONFIG, lambda values: values["model"].pop("pack"))
     assert RunFolder.open(folder).model == run_settings().model
     assert prepare_run_folder(folder, run_settings(), overwrite=False) is None
     with pytest.raises(UserError, match="settings. training.clip_norm: 0.0 there, 1.0 asked for"):
@@ -236,8 +236,7 @@ def test_a_run_goes_on_that_was_made_before_a_setting_was_there(folder):
 
 def longer(total_steps=12, horizon=10_000, **changes):
     """Settings of a run of 6 steps, with more of them and another horizon of the head's schedule."""
-    stage = toys.stage(total_steps, **changes)
-    return run_settings(training=stage.replace(head_schedule=stage.head_schedule.replace(horizon=horizon)))
+    return run_settings(training=toys.stage(total_steps, changes={"groups.head.schedule.horizon": horizon}, **changes))
 
 
 def test_more_steps_extend_a_run_whose_rates_stay(folder):
@@ -263,7 +262,7 @@ def test_other_rates_of_completed_updates_are_refused(folder):
     checkpoint.write(str(folder / "last/ckpt-6"))
     write_summary(folder, {"step": 6, "spearman": 0.5})
     before = (folder / CONFIG).read_bytes()
-    message = r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.head_schedule.horizon=10000, or"
+    message = r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.groups.head.schedule.horizon=10000, or"
     with pytest.raises(UserError, match=message):
         prepare_run_folder(folder, longer(horizon=20_000), overwrite=False)
     assert (folder / CONFIG).read_bytes() == before and read_summary(folder)["step"] == 6

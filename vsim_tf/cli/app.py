@@ -17,6 +17,7 @@ FLAGS = flags.FLAGS
 USER_ERROR_EXIT = 2
 CONSOLE_SCRIPT = "vsim-tf"
 
+
 def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags"):
     """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
 

@@ -72,4 +72,6 @@ def main():
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
     recipe = RunFolder.open(pretrained()).model.recipe
-    finetune(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer)
+    finetune(
+        flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer
+    )

@@ -60,9 +60,7 @@ def define_pretrain():
     flags.DEFINE_string("val_record_pattern", None, "Videos of the scored pairs; default: <data_dir>/pairwise/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    _define_registered(
-        "size", "base", PUBLIC_SIZES, list(SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU."
-    )
+    _define_registered("size", "base", PUBLIC_SIZES, list(SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU.")
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
