@@ -36,19 +36,17 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
         UserError: the folder holds another model than expected.
     """
     with quiet_imports():
-        import keras
         import tensorflow as tf
 
-        from vsim_tf.distributed.device import suitable_precision
+        from vsim_tf.distributed.device import precision_scope
         from vsim_tf.inference.embedder import Embedder
         from vsim_tf.models.build import build_model
 
     config = read_model_config(folder)
     if expected_model and config.name != expected_model:
         raise UserError(f"{folder} holds model {config.name}, --model={expected_model} was asked for")
-    keras.config.set_dtype_policy(suitable_precision(precision))
     strategy = strategy or tf.distribute.get_strategy()
-    with strategy.scope():
+    with precision_scope(precision), strategy.scope():
         model = build_model(config)
     return Embedder(model, strategy), read_batch_format(folder, config)
 
@@ -93,7 +91,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
     require_distinct_names(test_files)
     with contextlib.ExitStack() as locks:
         for folder in folders:
-            _finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
+            finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
             locks.enter_context(run_lock(folder))
         _embed_folds(model, folders, test_files, kind, batch_size, precision)
 
@@ -113,7 +111,7 @@ def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str],
             continue
         if embedder is None:
             embedder, form = load_embedder(folders[0], precision, model, strategy)
-            _require_same_model(folders)
+            require_same_model(folders)
             held = _held_weights(embedder, model, list(checkpoints.values()))
         size = npz_bytes(count_records(test_file), embedder.model.config.embedding_size)
         require_space(folders[0].parent, len(missing) * size, f"embeddings of {name} by {len(missing)} checkpoints")
@@ -183,10 +181,11 @@ def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
 
 
 def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:
-    return {folder: _finished_checkpoint(folder, kind) for folder in folders}
+    return {folder: finished_checkpoint(folder, kind) for folder in folders}
 
 
-def _finished_checkpoint(folder: Path, kind: str) -> str:
+def finished_checkpoint(folder: Path, kind: str) -> str:
+    """The newest `last` or `best` checkpoint of a complete run; `UserError` where training is not complete, or it has none."""
     if read_summary(folder) is None:
         complete = sorted(path.parent.name for path in folder.parent.glob("fold-*/summary.json"))
         listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
@@ -194,7 +193,8 @@ def _finished_checkpoint(folder: Path, kind: str) -> str:
     return newest_checkpoint(folder, kind)
 
 
-def _require_same_model(folders: Sequence[Path]):
+def require_same_model(folders: Sequence[Path]):
+    """`UserError` unless all run folders hold one model with one vocabulary."""
     first = read_config(folders[0])
     for folder in folders[1:]:
         config = read_config(folder)
