@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,9 +104,29 @@ def test_embeddings_are_read_by_the_code_of_data_md(tmp_path):
     assert run([sys.executable, "-c", f"{code}\nprint(ids, values.tolist())"], tmp_path) == "['1001'] [[1.0, 0.0]]\n"
 
 
+def test_models_are_used_by_the_code_of_library_md(tmp_path):
+    """In the folder of somebody who has run the demo, one block after the other."""
+    for name, folds in {"uniter": 2, "mix_nextvlad": 1}.items():
+        for fold in range(folds):
+            folder = tmp_path / "output/demo" / name / f"fold-{fold:02d}"
+            shutil.copytree(ROOT / "tests/golden/checkpoints" / name, folder)
+            (folder / "best").rename(folder / "last")
+            (folder / "summary.json").write_text("{}")
+    code = "".join(blocks(DOCUMENTS["docs/library.md"], "python"))
+    check = """
+assert embeddings.shape == unit.shape == (3, 8) and vector.shape == (8,) and one_run.dim == 8
+assert np.allclose(similarities, [cosines[0, 1], cosines[1, 2]], atol=1e-5) and np.isclose(similarity, cosines[0, 1], atol=1e-5)
+"""
+    model, sizes, first, *_, error = run([sys.executable, "-c", code + check], tmp_path).splitlines()
+    assert model == "Model('output/demo', dim=8, frame_dim=6, max_frames=4, members=2, checkpoints=3)"
+    assert sizes == "8 6 4"
+    assert first == "天地玄黄 天地玄黄 1.0"
+    assert error.startswith("items[1]: the key 'frames' is missing; there is 'title', needed are ")
+
+
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"docs/data.md": 3}
+    assert counts == {"docs/data.md": 3, "docs/library.md": 5}
 
 
 def test_the_conversion_of_a_pickle_is_the_one_that_the_error_shows():

@@ -1,3 +1,34 @@
-"""Multimodal video similarity: videos in, embeddings of at most 256 numbers out."""
+"""Multimodal video similarity: videos in, embeddings of at most 256 numbers out.
+
+    model = vsim_tf.load("output/demo")
+    model.encode({"title": "天地玄黄", "frames": frames})
+
+What is named here is imported when it is first used, and TensorFlow when a model is loaded.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vsim_tf.errors import UserError
+from vsim_tf.io.quiet_imports import quiet_imports
+
+if TYPE_CHECKING:
+    from vsim_tf.ensemble.front import load
+    from vsim_tf.inference.model import Model
 
 __version__ = "0.1.0"
+__all__ = ["Model", "UserError", "__version__", "load"]
+
+_MODULES = {"load": "vsim_tf.ensemble.front", "Model": "vsim_tf.inference.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with quiet_imports():
+        globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

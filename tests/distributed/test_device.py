@@ -1,9 +1,10 @@
 """What flags stand for on each device."""
 
+import keras
 import pytest
 import tensorflow as tf
 
-from vsim_tf.distributed.device import suitable_precision, use_deterministic_kernels
+from vsim_tf.distributed.device import precision_scope, suitable_precision, use_deterministic_kernels
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,12 @@ def test_deterministic_kernels_are_the_default_without_a_gpu(wanted, gpus, expec
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: called.append(True))
     use_deterministic_kernels(wanted)
     assert bool(called) == expected
+
+
+def test_a_precision_holds_inside_its_scope_alone():
+    for before in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(before)
+        with pytest.raises(ZeroDivisionError), precision_scope("mixed_float16"):
+            assert keras.layers.Dense(1).dtype_policy.name == "mixed_float16"
+            raise ZeroDivisionError
+        assert keras.config.dtype_policy().name == before

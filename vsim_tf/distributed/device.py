@@ -1,7 +1,9 @@
 """What the flags that depend on the device stand for where they are not given."""
 
 import contextlib
+from collections.abc import Iterator
 
+import keras
 import tensorflow as tf
 
 from vsim_tf.distributed.gpus import multiply_bfloat16
@@ -14,6 +16,17 @@ def suitable_precision(wanted: str) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     return "mixed_bfloat16" if multiply_bfloat16([detail.get("compute_capability", (0, 0)) for detail in details]) else "float32"
+
+
+@contextlib.contextmanager
+def precision_scope(precision: str) -> Iterator[None]:
+    """Keras layers that are made inside have this dtype policy (or what "auto" stands for); outside all stays as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(suitable_precision(precision))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def use_deterministic_kernels(wanted: bool | None):

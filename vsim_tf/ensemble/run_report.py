@@ -13,9 +13,8 @@ from vsim_tf.ensemble.report import Report, SetScores, advice, console_table, re
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.io.disk_space import require_space
-from vsim_tf.io.files import read_json_lines, read_json_object
+from vsim_tf.io.files import read_json_lines
 from vsim_tf.io.paths import (
-    CONFIG,
     MANIFEST,
     METRICS_FILE,
     RECORDS,
@@ -191,13 +190,5 @@ def _baselines(run: Path, test_set: Path, pairs: Sequence[Pair], frame_embedding
 
 
 def frame_width(run: Path) -> int:
-    """Numbers per frame of the records that a run was trained on.
-
-    Raises:
-        UserError: the folder does not say so.
-    """
-    config = read_json_object(run / CONFIG)
-    width = config["model"].get("frame_embedding_size") if isinstance(config.get("model"), dict) else None
-    if type(width) is not int or width < 1:
-        raise UserError(f"{run / CONFIG}: no frame_embedding_size of the model; give --frame_embedding_size")
-    return width
+    """Feature dimension of the frames that a run was trained on; `UserError` where the folder does not say so."""
+    return RunFolder.open(run).model.frames.dim

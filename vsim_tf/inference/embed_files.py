@@ -37,21 +37,19 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
         UserError: the folder holds another model than expected.
     """
     with quiet_imports():
-        import keras
         import tensorflow as tf
 
-        from vsim_tf.distributed.device import suitable_precision
+        from vsim_tf.distributed.device import precision_scope
         from vsim_tf.inference.embedder import Embedder
         from vsim_tf.models.build import build_network
 
     run = RunFolder.open(folder)
     if expected_model:
         run.require_model(expected_model)
-    keras.config.set_dtype_policy(suitable_precision(precision))
     strategy = strategy or tf.distribute.get_strategy()
-    with strategy.scope():
-        model = build_network(run.model)
-    return Embedder(model, strategy), run.batch_format()
+    with precision_scope(precision), strategy.scope():
+        network = build_network(run.model)
+    return Embedder(network, strategy), run.batch_format()
 
 
 def embed_to_zip(
@@ -94,7 +92,7 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
     require_distinct_names(test_files)
     with contextlib.ExitStack() as locks:
         for folder in folders:
-            _finished_run(folder).checkpoint(kind)  # before a lock file is written where nothing is
+            finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
             locks.enter_context(run_lock(folder))
         _embed_folds(model, folders, test_files, kind, batch_size, precision)
 
@@ -114,7 +112,7 @@ def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str],
             continue
         if embedder is None:
             embedder, form = load_embedder(folders[0], precision, model, strategy)
-            _require_same_model(folders)
+            require_same_model(folders)
             held = _held_weights(embedder, model, list(checkpoints.values()))
         size = npz_bytes(count_records(test_file), embedder.model.config.embedding_size)
         require_space(folders[0].parent, len(missing) * size, f"embeddings of {name} by {len(missing)} checkpoints")
@@ -184,18 +182,20 @@ def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
 
 
 def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:
-    return {folder: _finished_run(folder).checkpoint(kind) for folder in folders}
+    return {folder: finished_checkpoint(folder, kind) for folder in folders}
 
 
-def _finished_run(folder: Path) -> RunFolder:
+def finished_checkpoint(folder: Path, kind: str) -> str:
+    """The newest `last` or `best` checkpoint of a complete run; `UserError` where training is not complete, or it has none."""
     if read_summary(folder) is None:
         complete = sorted(path.parent.name for path in folder.parent.glob(f"{FOLD_RUNS}/{SUMMARY}"))
         listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
         raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
-    return RunFolder.open(folder)
+    return RunFolder.open(folder).checkpoint(kind)
 
 
-def _require_same_model(folders: Sequence[Path]):
+def require_same_model(folders: Sequence[Path]):
+    """`UserError` unless all run folders hold one model with one vocabulary."""
     first, *others = map(RunFolder.open, folders)
     for other in others:
         other.require_same_model(first)

@@ -44,7 +44,7 @@ class Embedder:
 
     def __init__(self, model: VideoNetwork, strategy: tf.distribute.Strategy | None = None):
         self.model, self.strategy = model, strategy or tf.distribute.get_strategy()
-        self.replicas = self.strategy.num_replicas_in_sync // worker_shard()[1]
+        self.replicas = max(self.strategy.num_replicas_in_sync // worker_shard()[1], 1)
         videos = video_spec(model.config)
         pairs = PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
         self.videos = self._compiled(self._videos, videos)
@@ -89,6 +89,10 @@ class Embedder:
     def _pairs(self, batch: PairBatch):
         """`[batch]` cosines."""
         return losses.cosine(*(output.embedding for output in call_elements(self.model, batch, training=False)))
+
+    def vectors(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Numbers and `[batch, dim]` float32 embeddings of each batch; those of other workers are not gathered."""
+        yield from ((numbers, values.numpy()) for numbers, _, values in self._results(self.videos, batches))
 
     def embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Embeddings:
         """Float32 embeddings of all videos of `numbered_batches`, in the order of their numbers."""

@@ -119,6 +119,28 @@ class RawVideo(NamedTuple):
     tags: Sequence[int]
 
 
+def batch_videos(ids: Sequence[bytes], videos: Sequence[RawVideo], form: BatchFormat) -> VideoBatch:
+    """The batch of at least one video, as NumPy arrays: titles are tokenised, frames sampled, both cut as the format says.
+
+    Args:
+        ids: of the videos, as UTF-8.
+        videos: frames as wide as those of the format, all of them finite.
+        form: how videos become batches.
+    """
+    titles, frames, tags = zip(*videos, strict=True)
+    tokens, mask = form.tokenizer.encode_batch(titles, form.max_text_length)
+    text = form.text_positions(mask.sum(axis=1).max())
+    num_frames = np.array([min(len(each), form.max_frames) for each in frames], np.int32)
+    return VideoBatch(
+        ids=np.array(ids, object),
+        input_ids=tokens[:, :text],
+        attention_mask=mask[:, :text],
+        frames=sample_frames(frames, form.max_frames, form.frame_positions(num_frames.max())).view(np.float16),
+        num_frames=num_frames,
+        targets={"tags": multi_hot(tags, form.tags)},
+    )
+
+
 def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
     """The videos of the records; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
@@ -160,25 +182,12 @@ def _similarity(features: Sequence) -> np.ndarray:
 
 def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoBatch:
     ids = [_only_value(feature[ID + suffix]) for feature in features]
-    titles = decode_titles(_only_value(feature[TITLE + suffix]) for feature in features)
-    frames = [_frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size) for feature in features]
-    tags = [_tags(feature, TAG_ID + suffix) for feature in features]
     try:
         for video_id in ids:
             video_id.decode("utf-8")
     except UnicodeDecodeError:
         raise _Unusable from None
-    tokens, mask = form.tokenizer.encode_batch(titles, form.max_text_length)
-    text = form.text_positions(mask.sum(axis=1).max())
-    num_frames = np.array([min(len(each), form.max_frames) for each in frames], np.int32)
-    return VideoBatch(
-        ids=np.array(ids, object),
-        input_ids=tokens[:, :text],
-        attention_mask=mask[:, :text],
-        frames=sample_frames(frames, form.max_frames, form.frame_positions(num_frames.max())).view(np.float16),
-        num_frames=num_frames,
-        targets={"tags": multi_hot(tags, form.tags)},
-    )
+    return batch_videos(ids, [_raw_video(feature, suffix, form) for feature in features], form)
 
 
 def _raw_video(feature, suffix: str, form: BatchFormat) -> RawVideo:

@@ -1,0 +1,102 @@
+"""The front door: a path of trained models in, one `Model` out. TensorFlow is loaded behind the checks that do not need it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vsim_tf.config import PRECISIONS
+from vsim_tf.ensemble.combine import models_present, normalized_weights
+from vsim_tf.errors import UserError
+from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
+from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.presets import registry
+from vsim_tf.runs.checkpoint_files import BEST, LAST, index_file, require_checkpoint
+from vsim_tf.runs.run_folder import CONFIG
+
+if TYPE_CHECKING:
+    from vsim_tf.inference.model import Model
+
+ACCEPTED = (
+    "accepted are a folder of models (output/demo), of one model's folds (output/demo/uniter), a run folder"
+    " (output/demo/uniter/fold-00), or a checkpoint (output/demo/uniter/fold-00/last/ckpt-48)"
+)
+
+
+class Part(NamedTuple):
+    """Checkpoints whose mean is one term of a model's sum.
+
+    Attributes:
+        checkpoints: of runs of one model.
+        weight: of the term.
+        model: registered name that the runs must have; empty for any.
+    """
+
+    checkpoints: list[str]
+    weight: float = 1.0
+    model: str = ""
+
+
+def load(path: str | os.PathLike[str], precision: str = "float32", checkpoint: str = LAST) -> "Model":
+    """Opens trained models as one that embeds videos given as dicts.
+
+    The first call loads TensorFlow, without its notes on stderr; Keras' global settings stay as they are.
+
+    Args:
+        path: one of
+            a checkpoint, `output/demo/uniter/fold-00/last/ckpt-48`;
+            the folder of a run, `output/demo/uniter/fold-00`: its newest checkpoint;
+            the folder of a model, `output/demo/uniter`: the mean of all its folds;
+            the folder of several models, `output/demo`: the weighted sum of their means by the registered weights, scaled to the
+            sum 1, as `ensemble_final.py` makes it.
+        precision: "float32", or "auto" for `mixed_bfloat16` on GPUs made for it, or "mixed_bfloat16" on any device.
+        checkpoint: "last" or "best" of each run; of a path of a checkpoint it says nothing.
+
+    Raises:
+        UserError: nothing of that kind is there, a run is not complete, or a file of it cannot be used.
+    """
+    _require_one_of("precision", precision, PRECISIONS)
+    _require_one_of("checkpoint", checkpoint, (LAST, BEST))
+    parts = find_parts(Path(path), checkpoint)
+    with quiet_imports():
+        from vsim_tf.inference.member import Member
+        from vsim_tf.inference.model import Model
+
+    return Model([Member(part.checkpoints, precision, part.weight, part.model) for part in parts], str(path))
+
+
+def find_parts(path: Path, kind: str) -> list[Part]:
+    """The checkpoints that a path stands for; arguments and errors are those of `load`."""
+    if index_file(path).is_file():
+        return [Part([os.fspath(path)])]
+    if (path / CONFIG).is_file():
+        return [Part([finished_checkpoint(path, kind)])]
+    if folds := _folds(path):
+        return [Part(_checkpoints(folds, kind))]
+    if any(_folds(path / name) for name in registry.PUBLIC_MODELS):
+        return _models(path, kind)
+    if path.name.startswith(CHECKPOINT):
+        require_checkpoint(path)
+    raise UserError(f"{path} {'holds no trained model' if path.exists() else 'does not exist'}; {ACCEPTED}")
+
+
+def _models(path: Path, kind: str) -> list[Part]:
+    names = models_present(path, registry.PUBLIC_MODELS)
+    weights = normalized_weights([registry.preset(name).ensemble_weight for name in names])
+    checkpoints = (_checkpoints(_folds(path / name), kind) for name in names)
+    return [Part(*values) for values in zip(checkpoints, weights, names, strict=True)]
+
+
+def _folds(path: Path) -> list[Path]:
+    """Run folders of a model's folds, in their order."""
+    return sorted(config.parent for config in path.glob(f"{FOLD_RUNS}/{CONFIG}"))
+
+
+def _checkpoints(folds: Sequence[Path], kind: str) -> list[str]:
+    require_same_model(folds)
+    return [finished_checkpoint(folder, kind) for folder in folds]
+
+
+def _require_one_of(name: str, value: str, accepted: Sequence[str]) -> None:
+    if value not in accepted:
+        raise UserError(f"{name}={value!r}: one of {', '.join(accepted)} is accepted")
