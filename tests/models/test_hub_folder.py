@@ -316,7 +316,11 @@ assert not logging.root.manager.disable
 def test_transformers_prints_nothing_and_writes_nothing(tmp_path):
     """It would: no PyTorch, `torch_dtype` is deprecated, labels that do not fit."""
     config = SIZES | {"torch_dtype": "float32", "num_labels": 3, "id2label": {"0": "a"}}
-    folder = write(tmp_path / "hub", VOCABULARY, config=config, tokenizer=tokenizer_json())
+    content = tokenizer_json()
+    content["truncation"] = {"direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0}
+    content["padding"] = {"strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": None}
+    content["padding"] |= {"pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"}
+    folder = write(tmp_path / "hub", VOCABULARY, config=config, tokenizer=content)
     environment = {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     (tmp_path / "home").mkdir()
     done = subprocess.run(

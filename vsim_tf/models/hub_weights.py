@@ -1,6 +1,7 @@
 """Weights of the Hugging Face hub: fills a text encoder from a local folder, completely or not at all.
 
-What the files hold is read by `vsim_tf.models.weight_files`; here it is given its place in the encoder.
+`vsim_tf.models.weight_files` reads the weights and `vsim_tf.models.hub_folder` the configuration; here both become an
+encoder's.
 """
 
 import os
