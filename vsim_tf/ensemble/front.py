@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vsim_tf.config import PRECISIONS
 from vsim_tf.ensemble.combine import models_present, normalized_weights
 from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
+from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, FOLD_RUNS, LAST
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
-from vsim_tf.runs.checkpoint_files import BEST, LAST, index_file, require_checkpoint
-from vsim_tf.runs.run_folder import CONFIG
+from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint
+from vsim_tf.runs.stage import PRECISIONS
 
 if TYPE_CHECKING:
     from vsim_tf.inference.model import Model

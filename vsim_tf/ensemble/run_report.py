@@ -31,6 +31,7 @@ from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
