@@ -192,10 +192,10 @@ def test_a_damaged_summary_is_named(folder):
 
 
 @pytest.mark.parametrize("text", ["null", "NaN", "-Infinity"])
-def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text, capsys):
+def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text, console):
     (folder / "summary.json").write_text(f'{{"step": 6, "spearman": {text}, "best_spearman": {text}, "best_step": 0}}')
     announce_finished("label", read_summary(folder), folder)
-    assert capsys.readouterr().out == f"label: complete at step 6, Spearman undefined (best undefined at step 0), in {folder}\n"
+    assert console.readouterr().out == f"label: complete at step 6, Spearman undefined (best undefined at step 0), in {folder}\n"
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text
         ({"step": 6, "spearman": 0.5, "best_spearman": 0.6, "best_step": 3}, False),
     ],
 )
-def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, summary, said, capsys):
+def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, summary, said, console):
     announce_finished("label", summary, folder)
     advice = "label: no evaluation is better than the one before the first step, Spearman 0.6000: training lowered it. Lower --lr"
-    assert (advice in capsys.readouterr().out) == said
+    assert (advice in console.readouterr().out) == said
 
 
 def test_numbers_that_json_does_not_have_are_never_written(folder):

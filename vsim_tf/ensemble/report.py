@@ -124,7 +124,7 @@ def scores_table(scores: SetScores) -> str:
 
 
 def console_table(scores: SetScores) -> "Table":
-    """Returns the same table for the terminal: `rich.print(console_table(scores))`."""
+    """Returns the same table for the terminal: `io.tables.table_text` makes lines of it."""
     from rich.table import Table
     from rich.text import Text
 

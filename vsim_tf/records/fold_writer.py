@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import shutil
 from collections import Counter
@@ -34,6 +35,8 @@ _UNFINISHED = ".unfinished"
 _RECORDS_AT_ONCE = 16
 _BYTES_AROUND_PAIR = 128
 """More than framing, suffixes of the keys and the similarity add to the two videos of a pair."""
+
+logger = logging.getLogger(__name__)
 
 
 def write_folds(
@@ -84,7 +87,7 @@ def write_folds(
         ))  # fmt: skip
         found = None if overwrite else _existing(output_dir, settings)
         if found:
-            print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
+            logger.info(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
         with quiet_imports():  # TensorFlow: only behind the checks that do not need it
             from vsim_tf.records.videos import VideoIndex
@@ -96,15 +99,17 @@ def write_folds(
 
 
 def _report(output_dir: str, statistics: Statistics, repetitions: Repetitions) -> None:
-    """Says what was written, and what was there twice: that is legal, but seldom meant."""
-    print(f"{output_dir}: {statistics.pairs:,} pairs of {statistics.videos:,} videos")
+    """Logs what was written, and what was there twice: that is legal, but seldom meant."""
+    logger.info(f"{output_dir}: {statistics.pairs:,} pairs of {statistics.videos:,} videos")
     if statistics.repeated_videos:
-        print(f"{statistics.repeated_videos:,} video records repeat an earlier one byte for byte; each video is used once")
+        logger.info(f"{statistics.repeated_videos:,} video records repeat an earlier one byte for byte; each video is used once")
     if repetitions.repeated or repetitions.reversed:
-        print(f"{repetitions.repeated:,} pairs repeat an earlier one, {repetitions.reversed:,} in reversed order; all are used")
+        logger.info(
+            f"{repetitions.repeated:,} pairs repeat an earlier one, {repetitions.reversed:,} in reversed order; all are used"
+        )
     if repetitions.conflicting:
         first = [f"{' '.join(pair)} ({', '.join(f'{s:g}' for s in scores)})" for pair, scores in repetitions.conflicting.items()]
-        print(f"pairs with different similarities, all of which are used: {count_and_first(first)}")
+        logger.info(f"pairs with different similarities, all of which are used: {count_and_first(first)}")
 
 
 @contextlib.contextmanager

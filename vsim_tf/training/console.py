@@ -1,11 +1,13 @@
-"""What a training script says on the console besides its progress bar."""
+"""What a training stage logs besides its progress bar."""
 
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import SUMMARY
+from vsim_tf.io.tables import table_text
 from vsim_tf.runs.run_folder import RunSettings
 
 if TYPE_CHECKING:
@@ -17,11 +19,12 @@ SCORE = (int, float, type(None))
 """A Spearman in JSON is null where it is not defined; older files have NaN and -Infinity."""
 SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
 
+logger = logging.getLogger(__name__)
+
 
 def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
     """A table of what is about to run: model, device, data, schedule."""
     import tensorflow as tf
-    from rich.console import Console
     from rich.table import Table
 
     model, training = settings.model, settings.training
@@ -39,7 +42,7 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
     table = Table(title=label, show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table)
+    logger.info(table_text(table))
 
 
 def _order(settings: RunSettings) -> str:
@@ -60,19 +63,17 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
     missing = [key for key, types in SUMMARY_TYPES.items() if type(summary.get(key, "")) not in types]
     if missing:
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
-    print(
+    logger.info(
         f"{label}: complete at step {summary['step']}, Spearman {_score(summary['spearman'])}"
         f" (best {_score(summary['best_spearman'])} at step {summary['best_step']}), in {folder}"
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
-        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else ""),
-        flush=True,
+        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
     )
     if _only_fell(summary):
-        print(
+        logger.info(
             f"{label}: no evaluation is better than the one before the first step, Spearman {_score(summary['best_spearman'])}:"
             " training lowered it. Lower --lr and --bert_lr, or give fewer --total_steps, with --overwrite;"
-            " inference_pair.py --checkpoint=best embeds by the weights before the first step",
-            flush=True,
+            " inference_pair.py --checkpoint=best embeds by the weights before the first step"
         )
 
 
