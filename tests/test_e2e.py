@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from script_flags import refused
 
 from vsim_tf.config import PretrainOptions
 from vsim_tf.demo.data import write_demo_data
@@ -358,9 +359,9 @@ def test_what_is_not_finished_is_not_announced(root, tmp_path, console):
 
 
 def test_a_finished_run_of_other_settings_is_refused_without_tensorflow_too(root):
-    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+    with refused(r"--seed: 42 there, 43 asked for"):
         announce_pretrained(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
-    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for"):
+    with refused(r"--seed: 42 there, 43 asked for"):
         announce_finetuned("uniter", root / "output/uniter/pretrain", runs(root, "uniter"), FINETUNING.replace(seed=43), False)
 
 
@@ -475,7 +476,7 @@ def test_more_steps_extend_a_finished_run(root, tmp_path, console):
 
 def test_other_settings_are_refused(root):
     folder = root / "output/uniter/pretrain"
-    with pytest.raises(UserError, match=r"training.seed: 42 there, 43 asked for.*--overwrite"):
+    with refused(r"--seed: 42 there, 43 asked for.*--overwrite"):
         pretrain(pretrain_options(root, "uniter", training=PRETRAINING.replace(seed=43)))
     with pytest.raises(UserError, match=r"other settings. data.pairs: "):
         labels = root / "fewer.tsv"
@@ -486,10 +487,10 @@ def test_other_settings_are_refused(root):
 
 def test_another_model_than_asked_for_is_refused_with_both_names(root, tmp_path):
     output = root / "output"
-    with pytest.raises(UserError, match="uniter/pretrain holds model uniter, --model=uniter_asl was asked for"):
+    with refused("uniter/pretrain holds model uniter, --model=uniter_asl was asked for"):
         finetune("uniter_asl", output / "uniter/pretrain", runs(root, "uniter"), FINETUNING)
     checkpoint = newest_checkpoint(output / "uniter/fold-00", "last")
-    with pytest.raises(UserError, match="fold-00 holds model uniter, --model=mix_nextvlad was asked for"):
+    with refused("fold-00 holds model uniter, --model=mix_nextvlad was asked for"):
         embed_to_zip(checkpoint, [f"{root}/data/test_a/test_a.tfrecords"], f"{tmp_path}/a.zip", 8, "float32", "mix_nextvlad")
     assert not (tmp_path / "a.zip").exists()
 

@@ -28,6 +28,24 @@ def test_the_library_does_not_print(file):
     assert not re.findall(r"(?<!console\.)\bprint\(", file.read_text(encoding="utf-8"))
 
 
+NAMED_YET = ("training", "presets")
+"""Rooms whose messages name flags still."""
+
+
+@pytest.mark.parametrize("file", library_files(), ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_the_library_names_no_flags(file):
+    named = re.findall(r"(?<!-)--[a-z]\w+", file.read_text(encoding="utf-8"))
+    assert not set(named) - {"--query", "--format"} or file.relative_to(PACKAGE).parts[0] in NAMED_YET  # those of nvidia-smi
+
+
+def test_a_setting_that_a_record_names_is_shown_as_a_flag(capsys):
+    with shown_messages():
+        LOGGER.info("give batch_size=%d", 7, extra={"fields": ["training.batch_size"]})
+        LOGGER.warning("too small: %s", "give batch_size=7", extra={"fields": ["training.batch_size"]})
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("give --batch_size=7\n", "warning: too small: give --batch_size=7\n")
+
+
 def test_messages_are_bare_and_warnings_are_marked(capsys):
     with shown_messages():
         LOGGER.info("100% of it")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import toys
+from script_flags import refused
 
 from vsim_tf.distributed import device
 from vsim_tf.ensemble.combine import fold_mean
@@ -191,7 +192,7 @@ def test_folds_of_different_models(tmp_path, runs, test_file):
 
 def test_another_model_than_asked_for(tmp_path, test_file):
     run = make_run(tmp_path / "fold-00", "uniter_asl")
-    with pytest.raises(UserError, match="fold-00 holds model uniter_asl, --model=uniter was asked for"):
+    with refused("fold-00 holds model uniter_asl, --model=uniter was asked for"):
         embed([run], test_file)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from script_flags import refused
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
@@ -111,7 +112,7 @@ def test_a_complete_set_is_left_alone(source, console):
 def test_another_set_is_kept_unless_overwritten(source, changes, name):
     write(source)
     before = content(source / "folds")
-    with pytest.raises(UserError, match=f"another {name}.*--overwrite"):
+    with refused(f"another {name}.*--overwrite"):
         write(source, **changes)
     assert content(source / "folds") == before
     manifest = write(source, overwrite=True, **changes)
@@ -170,13 +171,13 @@ def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
     ({"pairwise_pattern": "missing*"}, "'missing\\*' matches no file"),
 ])
 def test_bad_arguments(source, changes, message):
-    with pytest.raises(UserError, match=message):
+    with refused(message):
         write(source, **changes)
     assert not (source / "folds").exists()
 
 
 def test_an_output_folder_that_cannot_be_written(source):
-    with pytest.raises(UserError, match=r"--output_dir .* cannot be written: Not a directory"):
+    with refused(r"--output_dir .* cannot be written: Not a directory"):
         write(source, output_dir=f"{source}/label.tsv/folds")
 
 

@@ -5,15 +5,21 @@ import logging
 import sys
 from collections.abc import Iterator
 
+from vsim_tf.cli.setting_flags import with_flags
+
 
 class _Console(logging.Handler):
-    """Messages on stdout, warnings as `warning: ...` on stderr. What cannot be written raises an error, as `print` does."""
+    """Messages on stdout, warnings as `warning: ...` on stderr. What cannot be written raises an error, as `print` does.
+
+    Settings that a record names in its `fields`, as `UserError` does, become flags.
+    """
 
     def emit(self, record: logging.LogRecord):
+        message = with_flags(record.getMessage(), getattr(record, "fields", ()))
         if record.levelno < logging.WARNING:
-            print(record.getMessage(), flush=True)
+            print(message, flush=True)
         else:
-            print("warning:", record.getMessage(), file=sys.stderr, flush=True)
+            print("warning:", message, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

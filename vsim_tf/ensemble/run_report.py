@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.ensemble.combine import EnsembleResult, ensemble_run, find_members
-from vsim_tf.ensemble.report import Report, SetScores, advice, console_table, read_timings, score_text, write_report
+from vsim_tf.ensemble.report import (
+    ADVICE_FIELDS,
+    Report,
+    SetScores,
+    advice,
+    console_table,
+    read_timings,
+    score_text,
+    write_report,
+)
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.io.disk_space import require_space
@@ -109,7 +118,7 @@ def _publish(path: Path, report: Report):
     for scores in report.sets:
         logger.info(table_text(console_table(scores)))
         if said := advice(scores):
-            logger.info(said)
+            logger.info(said, extra={"fields": ADVICE_FIELDS})
     logger.info(str(path))
 
 
@@ -186,7 +195,7 @@ def _baselines(run: Path, test_set: Path, pairs: Sequence[Pair], frame_embedding
             raise UserError(f"{test_set}: one .tfrecords file is needed, found {len(test_files)}")
         return baseline_scores(test_files[0], pairs, frame_embedding_size or frame_width(run))
     except UserError as error:
-        logger.warning("The report has no baselines: %s", error)
+        logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
         return {}
 
 
@@ -199,5 +208,6 @@ def frame_width(run: Path) -> int:
     config = read_json_object(run / CONFIG)
     width = config["model"].get("frame_embedding_size") if isinstance(config.get("model"), dict) else None
     if type(width) is not int or width < 1:
-        raise UserError(f"{run / CONFIG}: no frame_embedding_size of the model; give --frame_embedding_size")
+        message = f"{run / CONFIG}: no frame_embedding_size of the model; give frame_embedding_size=NUMBER"
+        raise UserError(message, ["frame_embedding_size"])
     return width

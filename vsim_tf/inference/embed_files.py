@@ -163,7 +163,7 @@ def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: in
     from vsim_tf.input.pipeline import numbered_batches, readable_errors
     from vsim_tf.io.memory import enough_memory
 
-    with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
+    with readable_errors(), enough_memory("to embed videos", f"batch_size={batch_size}", fields=["batch_size"]):
         batches = numbered_batches(list(test_files), "videos", form, batch_size, worker_shard())
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 

@@ -74,9 +74,9 @@ def write_folds(
             `overwrite`. What the folder held is untouched then.
     """
     if layout not in _PLANS:
-        raise UserError(f"--layout is {layout!r}; expected one of {', '.join(_PLANS)}")
+        raise UserError(f"layout is {layout!r}; expected one of {', '.join(_PLANS)}", ["layout"])
     if frame_embedding_size < 1:
-        raise UserError(f"--frame_embedding_size is {frame_embedding_size}; expected at least 1")
+        raise UserError(f"frame_embedding_size is {frame_embedding_size}; expected at least 1", ["frame_embedding_size"])
     files = expand_pattern(pairwise_pattern)
     pairs = read_labels(label_file)
     folds = split_pairs(pairs, num_folds, seed)
@@ -123,7 +123,8 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
             folder.mkdir()
         except OSError as error:
-            raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
+            message = f"output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another"
+            raise UserError(message, ["output_dir"]) from None
         try:
             yield folder
         except BaseException as error:
@@ -131,7 +132,7 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
             if is_new:
                 output_dir.rmdir()
             if isinstance(error, OSError):
-                raise UserError(f"--output_dir {str(output_dir)!r}: writing failed: {error}") from error
+                raise UserError(f"output_dir {str(output_dir)!r}: writing failed: {error}", ["output_dir"]) from error
             raise
         shutil.rmtree(folder)
 
@@ -146,8 +147,9 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     if not different:
         return manifest
     raise UserError(
-        f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
-        "remove the folder (write_tfrecord.py also replaces them with --overwrite)"
+        f"{output_dir} holds folds of another {', '.join(different)}; choose another output_dir, remove the folder, or"
+        " replace them with overwrite=True",
+        ["output_dir", "folds.overwrite"],
     )
 
 
@@ -273,7 +275,8 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder.parent}: {needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free; choose another --output_dir"
+            f"{folder.parent}: {needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free; choose another output_dir",
+            ["output_dir"],
         )
 
 

@@ -23,7 +23,7 @@ def submitted_set(data_dir: Path, asked: str | None) -> str:
     if asked or not there or SUBMITTED in there:
         return asked or SUBMITTED
     if len(there) > 1:
-        raise UserError(f"{data_dir}: there is no {SUBMITTED}, give --test_name; test sets: {', '.join(there)}")
+        raise UserError(f"{data_dir}: there is no {SUBMITTED}, give test_name; test sets: {', '.join(there)}", ["test_name"])
     return there[0]
 
 
