@@ -10,6 +10,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import settings
 
+from vsim_tf.cli.messages import shown_messages
+
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 tf.config.set_logical_device_configuration(
@@ -32,6 +34,13 @@ def same_start():
     """Seeds and arithmetic as a new process has them, whatever the test before did."""
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def console(capsys):
+    """`capsys` of a script, which shows what the library logs."""
+    with shown_messages():
+        yield capsys
 
 
 @pytest.fixture(scope="session")

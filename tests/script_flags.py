@@ -1,8 +1,14 @@
-"""The flags of scripts in a set of their own, for tests that parse command lines."""
+"""The flags of scripts in a set of their own, for tests that parse command lines, and errors as scripts say them."""
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
 
+import pytest
 from absl import flags
+
+from vsim_tf.cli.setting_flags import in_flags
+from vsim_tf.errors import UserError
 
 
 def defined(*definitions: Callable[[], None]) -> flags.FlagValues:
@@ -16,3 +22,11 @@ def defined(*definitions: Callable[[], None]) -> flags.FlagValues:
             values[name] = flags.FLAGS[name]
         flags.FLAGS.remove_flag_values(names)
     return values
+
+
+@contextlib.contextmanager
+def refused(match: str) -> Iterator[pytest.ExceptionInfo[UserError]]:
+    """Asserts that the block raises a `UserError`, and that scripts would say something that matches."""
+    with pytest.raises(UserError) as caught:
+        yield caught
+    assert re.search(match, in_flags(caught.value)), in_flags(caught.value)

@@ -6,6 +6,7 @@
 What is named here is imported when it is first used, and TensorFlow when a model is loaded.
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Model", "UserError", "__version__", "load"]
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # messages are seen by who asks for them, as the scripts do
 
 _MODULES = {"load": "vsim_tf.ensemble.front", "Model": "vsim_tf.inference.model"}
 

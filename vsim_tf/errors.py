@@ -13,8 +13,8 @@ class UserError(Exception):
 
     Args:
         message: one line.
-        fields: settings that the message names, by their path in config.json; there they stand as the whole path, or as the last
-            part of it before "=". Scripts name the flags instead (`vsim_tf.cli.setting_flags`).
+        fields: settings that the message names, by their path in config.json, and arguments, by their names; there they stand as
+            the whole path, or as the last part of it before "=". Scripts name the flags instead (`vsim_tf.cli.setting_flags`).
     """
 
     def __init__(self, message: str, fields: Sequence[str] = ()):

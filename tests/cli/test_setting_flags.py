@@ -6,7 +6,8 @@ from script_flags import defined
 from test_flags import given_flags  # noqa: F401
 
 from vsim_tf.cli import flags
-from vsim_tf.cli.setting_flags import FLAG_OF, FLAGS_BEHIND, in_flags
+from vsim_tf.cli.setting_flags import FLAG_OF, FLAG_OF_ARGUMENT, FLAGS_BEHIND, in_flags, with_flags
+from vsim_tf.demo import __main__ as demo
 from vsim_tf.errors import UserError
 from vsim_tf.presets import registry
 
@@ -106,3 +107,35 @@ def test_settings_of_an_encoder_keep_their_names():
     with pytest.raises(UserError) as caught:
         toys.model("uniter").encoder.replace(hidden_size=15)
     assert in_flags(caught.value) == "hidden_size=15 and num_heads=2: the first must be a multiple of the second"
+
+
+def test_every_argument_of_the_table_is_a_flag():
+    known = defined(
+        flags.define_pretrain, flags.define_pair, flags.define_write_tfrecord, flags.define_inference, flags.define_ensemble,
+        demo.define_flags,
+    )  # fmt: skip
+    assert {flag.split()[0].removeprefix("--") for flag in FLAG_OF_ARGUMENT.values()} <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "said"),
+    [
+        ("choose another output_dir, or give overwrite=True", ["output_dir", "overwrite"],
+         "choose another --output_dir, or give --overwrite"),
+        ("a/output_dir holds 'output_dir'; choose another output_dir.", ["output_dir"],
+         "a/output_dir holds 'output_dir'; choose another --output_dir."),
+        ("leave weak models out with models=..., model=uniter", ["models", "model"],
+         "leave weak models out with --models=..., --model=uniter"),
+        ("no frame_embedding_size; give frame_embedding_size=8", ["frame_embedding_size"],
+         "no frame_embedding_size; give --frame_embedding_size=8"),
+        ("seed is -1", ["seed"], "--seed is -1"),
+        ("choose files with test_files, tags with tag_file", ["test_files", "tag_file"],
+         "choose files with --test_file, tags with --multi_label_file"),
+        ("give overwrite=True", ["folds.overwrite"], "give --overwrite (to write_tfrecord.py)"),
+        ("give overwrite=True", ["pair.overwrite"], "give --overwrite (to run.sh: --finetune_flags=--overwrite)"),
+        ("batch_size=7 and val_batch_size=8", ["training.batch_size"], "--batch_size=7 and val_batch_size=8"),
+        ("unknown stays", ["unknown"], "unknown stays"),
+    ],
+)  # fmt: skip
+def test_arguments_become_flags(message, fields, said):
+    assert with_flags(message, fields) == said

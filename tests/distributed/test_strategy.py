@@ -6,9 +6,9 @@ import tensorflow as tf
 import toys
 from hypothesis import given
 from hypothesis import strategies as st
+from script_flags import refused
 
 from vsim_tf.distributed.strategy import distribute, make_strategy, replica_rows
-from vsim_tf.errors import UserError
 from vsim_tf.input.pipeline import TrainingData
 
 
@@ -63,7 +63,7 @@ def test_rows_of_each_replica(batch_size, replicas, rows):
 @given(st.integers(1, 300), st.integers(1, 16))
 def test_all_rows_are_dealt_out_once_and_evenly(batch_size, replicas):
     if batch_size < replicas:
-        with pytest.raises(UserError, match=f"--batch_size={batch_size}: each of the {replicas} replicas"):
+        with refused(f"--batch_size={batch_size}: each of the {replicas} replicas"):
             replica_rows(batch_size, replicas)
         return
     rows = replica_rows(batch_size, replicas)

@@ -5,7 +5,9 @@ import math
 import pytest
 from rich.console import Console
 
+from vsim_tf.cli.setting_flags import with_flags
 from vsim_tf.ensemble.report import (
+    ADVICE_FIELDS,
     ModelScores,
     Report,
     SetScores,
@@ -58,8 +60,9 @@ def test_verdict_compares_with_the_best():
 def test_an_ensemble_below_its_best_model_is_said_with_what_to_do():
     assert advice(SCORES) == advice(UNLABELLED) == ""
     weak = dataclasses.replace(SCORES, ensemble_score=0.74)
-    said = advice(weak)
+    said = with_flags(advice(weak), ADVICE_FIELDS)
     assert said.startswith("The ensemble scores 0.7400 on test_a, below 0.7500 of uniter alone: leave weak models out with --mod")
+    assert said.endswith("or try --normalize; --models=uniter makes the zip of that model")
     assert "\n" not in said
     assert advice(dataclasses.replace(SCORES, ensemble_score=math.nan)) == ""
     assert advice(dataclasses.replace(SCORES, models=[])) == ""

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import toys
+from script_flags import refused
 
 from vsim_tf.distributed import device
 from vsim_tf.ensemble.combine import fold_mean
@@ -152,12 +153,12 @@ def test_a_disk_too_small_for_embeddings_is_said_before_the_work(runs, test_file
         embed_to_zip(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
 
 
-def test_it_is_said_whether_weights_are_kept_in_memory(runs, test_file, monkeypatch, capsys):
+def test_it_is_said_whether_weights_are_kept_in_memory(runs, test_file, monkeypatch, console):
     embed(runs, test_file)
-    assert "uniter: weights of 2 checkpoints are kept in memory: 0.0 MB, and " in capsys.readouterr().out
+    assert "uniter: weights of 2 checkpoints are kept in memory: 0.0 MB, and " in console.readouterr().out
     monkeypatch.setattr(held_weights, "available_memory", lambda: 0)
     embed_folds("uniter", runs, [test_file], "best", 4, "float32")
-    assert "uniter: weights of 2 checkpoints are restored for every 4,096 videos: they are 0.0 MB" in capsys.readouterr().out
+    assert "uniter: weights of 2 checkpoints are restored for every 4,096 videos: they are 0.0 MB" in console.readouterr().out
 
 
 def test_a_checkpoint_that_is_not_there_lists_those_that_are(runs, test_file, tmp_path):
@@ -192,7 +193,7 @@ def test_folds_of_different_models(tmp_path, runs, test_file):
 
 def test_another_model_than_asked_for(tmp_path, test_file):
     run = make_run(tmp_path / "fold-00", "uniter_asl")
-    with pytest.raises(UserError, match="fold-00 holds model uniter_asl, --model=uniter was asked for"):
+    with refused("fold-00 holds model uniter_asl, --model=uniter was asked for"):
         embed([run], test_file)
 
 

@@ -23,7 +23,7 @@ RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
 
 @pytest.fixture(scope="module")
 def embedder():
-    return Embedder(build_network(toys.model("uniter")))
+    return Embedder(build_network(toys.model("uniter"), toys.tasks("uniter", "finetune").values()))
 
 
 def batches(tmp_path, records, size=4, kind="videos"):
@@ -90,7 +90,7 @@ def test_weights_that_do_not_fit_make_lots_of_videos_larger(embedder, checkpoint
 
 def test_decoded_videos_take_what_is_counted(embedder, tmp_path):
     _, batch = next(iter(batches(tmp_path, toys.random_videos(4))))
-    counted = (batch.input_ids, batch.attention_mask, batch.targets["tokens"], batch.frames, batch.targets["tags"])
+    counted = (batch.input_ids, batch.attention_mask, batch.frames, batch.targets["tags"])
     assert 4 * held_weights.video_bytes(embedder.model.config) == sum(tensor.numpy().nbytes for tensor in counted)
 
 
@@ -162,7 +162,7 @@ def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
     """Eleven records in batches of two: the last replica has nothing to do in the end."""
     one = Embedder(toys.network(name))
     with two_replicas.scope():
-        two = Embedder(build_network(one.model.config, toys.tasks(name, "pretrain").values()), two_replicas)
+        two = Embedder(build_network(one.model.config, toys.tasks(name, "finetune").values()), two_replicas)
     for key, weight in model_weights(two.model).items():
         weight.assign(model_weights(one.model)[key])
     videos, pairs = (batches(tmp_path, make(11), 2, kind) for kind, make in RECORDS.items())

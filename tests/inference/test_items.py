@@ -34,7 +34,7 @@ def test_batches_are_those_of_records(trims):
     assert [len(numbers) for numbers, _ in batches] == [4, 4, 3]
     for numbers, batch in batches:
         expected = decode([records[number] for number in numbers], str, "videos", form)
-        for field in ("input_ids", "attention_mask", "frames", "num_frames", "mlm_labels"):
+        for field in ("input_ids", "attention_mask", "frames", "num_frames"):
             np.testing.assert_array_equal(getattr(batch, field), getattr(expected, field))
             assert getattr(batch, field).dtype == getattr(expected, field).dtype
         assert batch.tags.shape == expected.tags.shape

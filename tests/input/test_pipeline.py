@@ -10,6 +10,7 @@ import tensorflow as tf
 import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from script_flags import refused
 
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.input import order, pipeline, record_lengths
@@ -449,7 +450,7 @@ def test_pairs_are_shuffled_as_pairs(tmp_path):
 
 
 def test_too_few_records_for_a_batch(files):
-    with pytest.raises(UserError, match="batch_size=24: more than the 23 videos"):
+    with refused("--batch_size=24: more than the 23 videos"):
         training_data(files, batch_size=24)
 
 

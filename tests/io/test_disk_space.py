@@ -8,16 +8,16 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.disk_space import format_bytes, require_space
 
 
-def test_both_numbers_are_printed_or_refused(tmp_path, monkeypatch, capsys):
+def test_both_numbers_are_printed_or_refused(tmp_path, monkeypatch, console):
     asked = []
     monkeypatch.setattr("shutil.disk_usage", lambda path: (asked.append(path), SimpleNamespace(free=3_000_000_000))[1])
     require_space(tmp_path / "a" / "b", 2_500_000, "the zip")
-    assert capsys.readouterr().out == f"disk: the zip in {tmp_path}/a/b need up to 2.5 MB, 3.0 GB are free\n"
+    assert console.readouterr().out == f"disk: the zip in {tmp_path}/a/b need up to 2.5 MB, 3.0 GB are free\n"
     assert asked == [tmp_path]
     message = f"^{tmp_path}: 331.0 GB are needed for checkpoints, 3.0 GB are free; make room, or .*docs/reproduce.md"
     with pytest.raises(UserError, match=message):
         require_space(tmp_path, 331_000_000_000, "checkpoints")
-    assert capsys.readouterr().out == ""
+    assert console.readouterr().out == ""
 
 
 def test_a_relative_folder_that_does_not_exist_yet(tmp_path, monkeypatch):

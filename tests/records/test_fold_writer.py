@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from script_flags import refused
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
@@ -98,11 +99,11 @@ def test_equal_runs_give_equal_bytes(source):
     assert content(source / "folds") == content(source / "again")
 
 
-def test_a_complete_set_is_left_alone(source, capsys):
+def test_a_complete_set_is_left_alone(source, console):
     first = write(source)
     before = {path: path.stat().st_mtime_ns for path in (source / "folds").iterdir()}
     assert write(source) == first
-    assert "nothing to do" in capsys.readouterr().out
+    assert "nothing to do" in console.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for path in (source / "folds").iterdir()}
 
 
@@ -111,7 +112,7 @@ def test_a_complete_set_is_left_alone(source, capsys):
 def test_another_set_is_kept_unless_overwritten(source, changes, name):
     write(source)
     before = content(source / "folds")
-    with pytest.raises(UserError, match=f"another {name}.*--overwrite"):
+    with refused(f"another {name}.*--overwrite"):
         write(source, **changes)
     assert content(source / "folds") == before
     manifest = write(source, overwrite=True, **changes)
@@ -170,13 +171,13 @@ def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
     ({"pairwise_pattern": "missing*"}, "'missing\\*' matches no file"),
 ])
 def test_bad_arguments(source, changes, message):
-    with pytest.raises(UserError, match=message):
+    with refused(message):
         write(source, **changes)
     assert not (source / "folds").exists()
 
 
 def test_an_output_folder_that_cannot_be_written(source):
-    with pytest.raises(UserError, match=r"--output_dir .* cannot be written: Not a directory"):
+    with refused(r"--output_dir .* cannot be written: Not a directory"):
         write(source, output_dir=f"{source}/label.tsv/folds")
 
 
@@ -187,23 +188,23 @@ def test_too_little_space(source, monkeypatch):
     assert not (source / "folds").exists()
 
 
-def test_what_was_there_twice_is_reported(source, capsys):
+def test_what_was_there_twice_is_reported(source, console):
     videos = [data for _, data in read_records(source / "videos.tfrecords")]
     write_records(source / "videos.tfrecords", [*videos, videos[0]])
     manifest = write(source)
     assert (manifest.statistics.repeated_videos, manifest.statistics.conflicting_pairs) == (1, 1)
-    said = capsys.readouterr().out
+    said = console.readouterr().out
     assert "11 pairs of 9 videos" in said
     assert "1 video records repeat an earlier one byte for byte" in said
     assert "1 pairs repeat an earlier one, 1 in reversed order" in said
     assert "different similarities, all of which are used: 1: 000 001 (0, 0.1)" in said
 
 
-def test_nothing_is_said_about_labels_without_repetition(source, capsys):
+def test_nothing_is_said_about_labels_without_repetition(source, console):
     labels = source / "label.tsv"
     labels.write_text("".join(labels.read_text().splitlines(keepends=True)[:8]))
     write(source)
-    assert capsys.readouterr().out.splitlines() == [f"{source}/folds: 8 pairs of 9 videos"]
+    assert console.readouterr().out.splitlines() == [f"{source}/folds: 8 pairs of 9 videos"]
 
 
 def test_two_different_videos_of_one_id(source):

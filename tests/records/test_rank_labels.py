@@ -5,8 +5,8 @@ import pytest
 import toys
 from hypothesis import given
 from hypothesis import strategies as st
+from script_flags import refused
 
-from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import spearman
 from vsim_tf.records.rank_labels import RankLabels, read_similarities
 from vsim_tf.records.schema import PairBatch
@@ -44,7 +44,7 @@ def test_any_similarities_keep_their_order_and_fill_the_range(similarities):
 
 
 def test_equal_similarities_have_no_ranks():
-    with pytest.raises(UserError, match=r"--labels=rank: every pair has the similarity 0.5"):
+    with refused(r"--labels=rank: every pair has the similarity 0.5"):
         RankLabels(np.array([0.5, 0.5], np.float32))
 
 

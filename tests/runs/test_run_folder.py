@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from script_flags import refused
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
@@ -80,7 +81,7 @@ def test_the_checkpoints_of_a_run(folder):
 def test_a_run_of_another_model_is_refused(folder, tmp_path):
     run = RunFolder.open(folder)
     run.require_model("uniter_roformer")
-    with pytest.raises(UserError, match="run holds model uniter_roformer, --model=uniter was asked for"):
+    with refused("run holds model uniter_roformer, --model=uniter was asked for"):
         run.require_model("uniter")
     prepare_run_folder(tmp_path / "b", run_settings("uniter"), overwrite=False)
     run.require_same_model(RunFolder.open(folder))
@@ -128,7 +129,7 @@ def test_overwrite_removes_what_is_there(folder):
 )
 def test_other_settings_are_refused_with_their_names(folder, settings, words):
     before = (folder / CONFIG).read_bytes()
-    with pytest.raises(UserError, match=r"holds a run with other settings.*--overwrite") as caught:
+    with refused(r"holds a run with other settings.*--overwrite") as caught:
         prepare_run_folder(folder, settings, overwrite=False)
     assert words in str(caught.value)
     assert (folder / CONFIG).read_bytes() == before
@@ -192,10 +193,10 @@ def test_a_damaged_summary_is_named(folder):
 
 
 @pytest.mark.parametrize("text", ["null", "NaN", "-Infinity"])
-def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text, capsys):
+def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text, console):
     (folder / "summary.json").write_text(f'{{"step": 6, "spearman": {text}, "best_spearman": {text}, "best_step": 0}}')
     announce_finished("label", read_summary(folder), folder)
-    assert capsys.readouterr().out == f"label: complete at step 6, Spearman undefined (best undefined at step 0), in {folder}\n"
+    assert console.readouterr().out == f"label: complete at step 6, Spearman undefined (best undefined at step 0), in {folder}\n"
 
 
 @pytest.mark.parametrize(
@@ -207,10 +208,10 @@ def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text
         ({"step": 6, "spearman": 0.5, "best_spearman": 0.6, "best_step": 3}, False),
     ],
 )
-def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, summary, said, capsys):
+def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, summary, said, console):
     announce_finished("label", summary, folder)
     advice = "label: no evaluation is better than the one before the first step, Spearman 0.6000: training lowered it. Lower --lr"
-    assert (advice in capsys.readouterr().out) == said
+    assert (advice in console.readouterr().out) == said
 
 
 def test_numbers_that_json_does_not_have_are_never_written(folder):
@@ -221,7 +222,7 @@ def test_numbers_that_json_does_not_have_are_never_written(folder):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"--output_dir: .* cannot be written"):
+    with refused(r"--output_dir: .* cannot be written"):
         prepare_run_folder(tmp_path / "file" / "run", run_settings(), overwrite=False)
 
 
@@ -272,7 +273,7 @@ def test_other_rates_of_completed_updates_are_refused(folder):
 def test_a_run_without_the_moments_of_adam_cannot_be_extended(folder):
     tf.train.Checkpoint(weights={"w": tf.Variable(0.0)}).write(str(folder / "last/ckpt-6"))
     write_summary(folder, {"step": 6, "spearman": 0.5})
-    with pytest.raises(UserError, match=r"6 steps cannot be extended to 12, as the moments of Adam were.*--keep_optimizer"):
+    with refused(r"6 steps cannot be extended to 12, as the moments of Adam were.*--keep_optimizer"):
         prepare_run_folder(folder, longer(), overwrite=False)
     assert read_summary(folder)["step"] == 6
 

@@ -7,6 +7,7 @@ import pytest
 import toys
 
 from vsim_tf.cli.setting_flags import in_flags
+from vsim_tf.errors import UserError
 from vsim_tf.runs.settings import differences, other_settings
 
 FILES = [{"name": f"pretrain_{i}.tfrecords", "bytes": 2_500_000_000} for i in range(20)]
@@ -21,9 +22,12 @@ def settings(**changes):
     return json.loads(json.dumps(values))
 
 
+def refusal(**changes) -> UserError:
+    return other_settings(Path("output/uniter/pretrain"), "pretrain", differences(settings(), settings(**changes)))
+
+
 def message(**changes) -> str:
-    differing = differences(settings(), settings(**changes))
-    return str(other_settings(Path("output/uniter/pretrain"), "pretrain", differing))
+    return str(refusal(**changes))
 
 
 def test_the_same_settings_have_no_differences():
@@ -33,10 +37,12 @@ def test_the_same_settings_have_no_differences():
 
 def test_the_first_three_are_named_and_the_others_counted():
     changes = {f"training__{name}": 1 for name in ("seed", "batch_size", "eval_every", "log_every")}
-    text = message(**changes, model__embedding_size=4)
+    error = refusal(**changes, model__embedding_size=4)
+    text, said = str(error), in_flags(error)
     assert "model.embedding_size: 8 there, 4 asked for; training.batch_size: 4 there, 1 asked for; training.eval_every" in text
-    assert "; and 2 more. To keep that run give another --output_dir" in text
-    assert "--pretrain_flags=--overwrite" in text
+    assert "; and 2 more. To keep that run give another output_dir" in text
+    assert "; and 2 more. To keep that run give another --output_dir" in said
+    assert "--pretrain_flags=--overwrite" in said
     assert "log_every" not in text
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from script_flags import refused
 
 from vsim_tf.errors import UserError
 from vsim_tf.input.pipeline import TrainingData
@@ -99,7 +100,7 @@ def test_a_complete_run_is_not_extended_without_its_optimizer(made, tmp_path):
     shutil.copytree(made.folder / "kept", tmp_path / "kept")
     longer = new_trainer(STAGE.replace(total_steps=STEPS + 2))
     message = f"complete at step {STEPS}, where .* was removed, .* to {STEPS + 2} steps; .*--overwrite .*--keep_optimizer"
-    with pytest.raises(UserError, match=message):
+    with refused(message):
         run(longer, made.data, tmp_path / "complete")
     assert run(longer, made.data, tmp_path / "kept")["step"] == STEPS + 2
 
@@ -176,7 +177,7 @@ def test_space_for_runs_is_what_their_tensors_take(made, keep_optimizer):
     assert saved < bytes_there([folder]) < 1.5 * saved
 
 
-def test_space_is_compared_before_anything_is_written(made, tmp_path, monkeypatch, capsys):
+def test_space_is_compared_before_anything_is_written(made, tmp_path, monkeypatch, console):
     needed = bytes_for_runs(made.trainer.state, 1, False)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=needed - 1))
     message = r"uniter: 0\.\d MB are needed for checkpoints of one run, 0\.\d MB are free; make room, or"
@@ -184,7 +185,7 @@ def test_space_is_compared_before_anything_is_written(made, tmp_path, monkeypatc
         require_space_for_runs(made.trainer.state, [tmp_path / "uniter" / "fold-00"], False)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=needed))
     require_space_for_runs(made.trainer.state, [tmp_path / "uniter" / "fold-00"], False)
-    assert capsys.readouterr().out.startswith(f"disk: checkpoints of one run in {tmp_path / 'uniter'} need up to 0.")
+    assert console.readouterr().out.startswith(f"disk: checkpoints of one run in {tmp_path / 'uniter'} need up to 0.")
     require_space_for_runs(made.trainer.state, [], False)
 
 

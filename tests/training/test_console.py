@@ -15,11 +15,11 @@ from vsim_tf.training.console import announce
     ("uniter", False, "in random order"),
     ("uniter_roformer", True, "in random order"),
     ("mix_nextvlad", False, "in random order"),
-    ("mix_nextvlad", True, r"examples of similar length.*; batch statistics and negatives see that \(--nobucket_by_length\)"),
+    ("mix_nextvlad", True, r"examples of similar length.*; batch statistics and negatives see that \(--bucket_by_length\)"),
 ])  # fmt: skip
-def test_the_order_of_examples_is_said(name, bucket, expected, capsys, monkeypatch):
+def test_the_order_of_examples_is_said(name, bucket, expected, console, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     settings = RunSettings("pair", toys.model(name), toys.stage(bucket_by_length=bucket), None, toys.TAGS, {})
     announce("label", settings, tf.distribute.get_strategy(), {"runs": 1})
-    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.split()[1:2] == ["batches"]]
+    (row,) = [line for line in console.readouterr().out.splitlines() if line.split()[1:2] == ["batches"]]
     assert re.fullmatch(expected, row.strip("│ ").removeprefix("batches").strip(" │"))

@@ -9,6 +9,7 @@ from types import ModuleType
 
 from absl import app, flags, logging
 
+from vsim_tf.cli.messages import shown_messages
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.io.interrupts import Interrupts
@@ -33,7 +34,8 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = "
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
         signal.signal(signal.SIGINT, Interrupts())
-    app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
+    with shown_messages():
+        app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
 
 
 def guarded(main: Callable[[], None]):

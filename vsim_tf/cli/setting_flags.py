@@ -1,6 +1,7 @@
-"""Which flag a setting is: errors of the library name settings by their path in config.json, scripts by their flags."""
+"""Which flag a setting is: the library names settings by their path in config.json, and arguments; scripts name flags."""
 
 import re
+from collections.abc import Sequence
 
 from vsim_tf.cli.settings import FLAG_OF
 from vsim_tf.errors import UserError
@@ -18,17 +19,49 @@ FLAGS_BEHIND = {
 }
 """What decides the other settings, for a path and all below it; the first that fits counts."""
 
+ARGUMENTS = (
+    "output_dir", "overwrite", "keep_optimizer", "num_folds", "layout", "frame_embedding_size", "model", "batch_size",
+    "models", "weights", "normalize", "test_name", "checkpoint",
+    "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
+)  # fmt: skip
+"""Arguments of the library's functions that are flags of the same name."""
+
+FLAG_OF_ARGUMENT = {name: f"--{name}" for name in ARGUMENTS} | {
+    "tag_file": "--multi_label_file",
+    "test_files": "--test_file",
+    "folds.overwrite": "--overwrite (to write_tfrecord.py)",
+    "pretrain.overwrite": "--overwrite (to run.sh: --pretrain_flags=--overwrite)",
+    "pair.overwrite": "--overwrite (to run.sh: --finetune_flags=--overwrite)",
+}
+"""Arguments that have a flag, some by the stage that takes it."""
+
+_BEGIN, _END = r"(?<![\w./'\"-])", r"(?![\w/'\"-]|\.\w)"
+"""Around a whole name that is no part of a file's."""
+
 
 def in_flags(error: UserError) -> str:
     """The message of an error with the flag of each setting that it names."""
-    message = str(error)
-    for path in error.fields:
-        if flag := FLAG_OF.get(path):
-            name = re.escape(path.rpartition(".")[2])
-            message = re.sub(rf"(?<![\w./-]){re.escape(path)}(?![\w.])|(?<![\w./-]){name}(?==)", flag, message)
+    return with_flags(str(error), error.fields)
+
+
+def with_flags(message: str, fields: Sequence[str]) -> str:
+    """A message with the flags of the settings and arguments that it names; `name=True` becomes the flag alone."""
+    for path in fields:
+        if flag := FLAG_OF.get(path) or FLAG_OF_ARGUMENT.get(path):
+            message = re.sub(_pattern(path, message), flag, message)
         elif behind := _flags_behind(path):
-            message = re.sub(rf"(?<![\w./-]){re.escape(path)}(?![\w.])", f"{path} (by {behind})", message)
+            message = re.sub(rf"{_BEGIN}{re.escape(path)}{_END}", f"{path} (by {behind})", message)
     return message
+
+
+def _pattern(path: str, message: str) -> str:
+    """What stands for a setting: its whole path, or its last part before "=". An argument may be a common word ("models"): where
+    it is before "=" somewhere, it is itself there alone.
+    """
+    name = path.rpartition(".")[2]
+    given = rf"{_BEGIN}{re.escape(name)}(?:=True\b|(?==))"
+    only_given = path == name and re.search(given, message)
+    return given if only_given else rf"{given}|{_BEGIN}{re.escape(path)}{_END}"
 
 
 def _flags_behind(path: str) -> str | None:

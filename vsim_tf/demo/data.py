@@ -105,7 +105,8 @@ def write_demo_data(
         with exclusive(target):
             return _write_folder(target, parameters)
     except OSError as error:
-        raise UserError(f"--output_dir {output_dir!r} cannot be written: {error.strerror}; choose another") from None
+        message = f"output_dir {output_dir!r} cannot be written: {error.strerror}; choose another"
+        raise UserError(message, ["output_dir"]) from None
 
 
 def _write_folder(target: Path, parameters: dict[str, int]) -> bool:
@@ -127,7 +128,7 @@ def check_sizes(parameters: dict[str, int]) -> None:
     for name, value in parameters.items():
         least = 0 if name == "seed" else 10 if name in ("num_pairwise_videos", "num_test_videos") else 1
         if value < least:
-            raise UserError(f"--{name} is {value}; expected at least {least}")
+            raise UserError(f"{name} is {value}; expected at least {least}", [name])
 
 
 def is_complete(folder: Path, parameters: dict[str, int]) -> bool:
@@ -136,9 +137,10 @@ def is_complete(folder: Path, parameters: dict[str, int]) -> bool:
     try:
         found = json.loads((folder / DEMO).read_bytes())
     except (OSError, ValueError):
-        raise UserError(f"{folder} exists and is no demo data set; choose another --output_dir") from None
+        raise UserError(f"{folder} exists and is no demo data set; choose another output_dir", ["output_dir"]) from None
     if found != parameters:
-        raise UserError(f"{folder} holds demo data of other parameters ({found}); remove it or choose another --output_dir")
+        message = f"{folder} holds demo data of other parameters ({found}); remove it or choose another output_dir"
+        raise UserError(message, ["output_dir"])
     return True
 
 

@@ -34,7 +34,8 @@ def replica_rows(batch_size: int, replicas: int) -> list[Rows]:
         UserError: fewer rows than replicas.
     """
     if batch_size < replicas:
-        raise UserError(f"--batch_size={batch_size}: each of the {replicas} replicas needs at least one; give {replicas} or more")
+        message = f"batch_size={batch_size}: each of the {replicas} replicas needs at least one; give {replicas} or more"
+        raise UserError(message, ["training.batch_size"])
     least, more = divmod(batch_size, replicas)
     sizes = [least + (replica < more) for replica in range(replicas)]
     return list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))

@@ -41,7 +41,8 @@ def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dic
                     gather_bytes(strategy, b"read")  # nobody ends before all have read what differs
                 raise UserError(
                     f"workers differ in {folder}: {name} is {value} on worker 0 and {other[name]} on worker {index};"
-                    " all workers need one shared output folder (--output_dir) and the same flags and data"
+                    " all workers need one shared output folder (output_dir) and the same flags and data",
+                    ["output_dir"],
                 )
 
 

@@ -240,7 +240,8 @@ def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
     """
     present = [name for name in names if any(model_folder(output_dir, name).glob(f"{FOLD_RUNS}/{CONFIG}"))]
     if not present:
-        raise UserError(f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another --output_dir")
+        message = f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another output_dir"
+        raise UserError(message, ["output_dir"])
     return present
 
 

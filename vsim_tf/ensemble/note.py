@@ -1,6 +1,7 @@
 """The note next to a submission zip that says what it was made of: while that is the same, the last stage has nothing to do."""
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, stamp
 from vsim_tf.io.paths import LABELS, RECORDS, embeddings_file, fold_folder, sources_file
 from vsim_tf.runs.run_folder import write_json
+
+logger = logging.getLogger(__name__)
 
 
 def announce_ensemble(settings: dict[str, Any]) -> bool:
@@ -25,7 +28,7 @@ def announce_ensemble(settings: dict[str, Any]) -> bool:
     outputs = note.pop("outputs", None)
     if note != _inputs(settings) or not isinstance(outputs, dict) or outputs != _stamps(map(Path, outputs)):
         return False
-    print(f"{', '.join(outputs)}: made of the same embeddings, settings and labels, nothing to do")
+    logger.info(f"{', '.join(outputs)}: made of the same embeddings, settings and labels, nothing to do")
     return True
 
 

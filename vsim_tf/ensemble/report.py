@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NOTHING = "–"
+ADVICE_FIELDS = ("models", "weights", "normalize")
+"""What `advice` names."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def scores_table(scores: SetScores) -> str:
 
 
 def console_table(scores: SetScores) -> "Table":
-    """Returns the same table for the terminal: `rich.print(console_table(scores))`."""
+    """Returns the same table for the terminal: `io.tables.table_text` makes lines of it."""
     from rich.table import Table
     from rich.text import Text
 
@@ -158,8 +160,8 @@ def advice(scores: SetScores) -> str:
         return ""
     return (
         f"The ensemble scores {score_text(scores.ensemble_score)} on {scores.name}, below {score_text(best.mean_score)}"
-        f" of {best.name} alone: leave weak models out with --models, give {best.name} more weight with --weights, or try"
-        f" --normalize; --models={best.name} makes the zip of that model"
+        f" of {best.name} alone: leave weak models out with models=..., give {best.name} more weight with weights=..., or try"
+        f" normalize=True; models={best.name} makes the zip of that model"
     )
 
 

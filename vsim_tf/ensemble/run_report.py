@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rich
-
 from vsim_tf.ensemble.combine import EnsembleResult, ensemble_run, find_members
-from vsim_tf.ensemble.report import Report, SetScores, advice, console_table, read_timings, score_text, write_report
+from vsim_tf.ensemble.report import (
+    ADVICE_FIELDS,
+    Report,
+    SetScores,
+    advice,
+    console_table,
+    read_timings,
+    score_text,
+    write_report,
+)
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.io.disk_space import require_space
@@ -27,6 +34,7 @@ from vsim_tf.io.paths import (
     set_labels,
 )
 from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.io.tables import table_text
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.manifest import parse_manifest
@@ -74,7 +82,7 @@ def ensemble_and_report(
         result = ensemble_run(find_members(output_dir, weights, folds, test_name), weights, **combination)
     report = None
     if reason := no_report(output_dir, data_dir, weights, folds, labelled_test_name):
-        print(f"no report: {reason}")
+        logger.info(f"no report: {reason}")
     else:
         scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size, combination)
         facts = {"ensemble": describe(**combination)} | run_facts(output_dir, list(weights))
@@ -82,7 +90,7 @@ def ensemble_and_report(
         report = Report(command, [scores], facts, read_timings(timings) if timings.exists() else [])
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     write_submission(output_zip, result.embeddings, dtype="float64", expected_ids=test_ids(data_dir, test_name, folds))
-    print(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
+    logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{f' of {test_name}' if folds is not None else ''}")
     if not report:
         return [Path(output_zip)]
     _publish(report_file(output_zip, output_dir), report)
@@ -108,10 +116,10 @@ def no_report(
 def _publish(path: Path, report: Report):
     write_report(path, report)
     for scores in report.sets:
-        rich.print(console_table(scores))
+        logger.info(table_text(console_table(scores)))
         if said := advice(scores):
-            print(said)
-    print(path)
+            logger.info(said, extra={"fields": ADVICE_FIELDS})
+    logger.info(str(path))
 
 
 def describe(method: str, normalize: bool) -> str:
@@ -125,7 +133,8 @@ def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str
     """Ids of a test set's videos; None for members that are files, which may be of any set, and without its records."""
     pattern = data_dir / name / RECORDS
     if folds is None or not any(pattern.parent.glob(pattern.name)):
-        print("ids are not compared with a test set: " + ("members are files" if folds is None else f"there is no {pattern}"))
+        reason = "members are files" if folds is None else f"there is no {pattern}"
+        logger.info(f"ids are not compared with a test set: {reason}")
         return None
     with quiet_imports():
         from vsim_tf.records.videos import read_ids
@@ -186,7 +195,7 @@ def _baselines(run: Path, test_set: Path, pairs: Sequence[Pair], frame_embedding
             raise UserError(f"{test_set}: one .tfrecords file is needed, found {len(test_files)}")
         return baseline_scores(test_files[0], pairs, frame_embedding_size or frame_width(run))
     except UserError as error:
-        logger.warning("The report has no baselines: %s", error)
+        logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
         return {}
 
 

@@ -1,6 +1,7 @@
 """Trained checkpoints to embeddings on disk; TensorFlow is loaded where something is to be embedded."""
 
 import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vsim_tf.inference.embedder import Embedder
     from vsim_tf.input.pipeline import BatchFormat
     from vsim_tf.runs.held_weights import HeldWeights
+
+logger = logging.getLogger(__name__)
 
 
 def load_embedder(folder: Path, precision: str, expected_model: str = "", strategy=None) -> "tuple[Embedder, BatchFormat]":
@@ -69,7 +72,7 @@ def embed_to_zip(
     (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
     if is_chief():
         write_submission(output_zip, embeddings)
-        print(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
+        logger.info(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
 
 
 def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
@@ -120,7 +123,7 @@ def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str],
         if is_chief():
             for (folder, note), embeddings in zip(missing.items(), results, strict=True):
                 _write(npz_file(folder, test_file), embeddings, note)
-        print(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints", flush=True)
+        logger.info(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints")
 
 
 def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, precision: str) -> bool:
@@ -150,7 +153,7 @@ def _held_weights(embedder: "Embedder", model: str, checkpoints: list[str]) -> "
 
     held = HeldWeights(embedder.model, checkpoints)
     if len(checkpoints) > 1:
-        print(f"{model}: {held}", flush=True)
+        logger.info(f"{model}: {held}")
     return held
 
 
@@ -158,7 +161,7 @@ def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: in
     from vsim_tf.input.pipeline import numbered_batches, readable_errors
     from vsim_tf.io.memory import enough_memory
 
-    with readable_errors(), enough_memory("to embed videos", f"--batch_size={batch_size}"):
+    with readable_errors(), enough_memory("to embed videos", f"batch_size={batch_size}", fields=["batch_size"]):
         batches = numbered_batches(list(test_files), "videos", form, batch_size, worker_shard())
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 
@@ -178,7 +181,7 @@ def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resol
 
 
 def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
-    print(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already", flush=True)
+    logger.info(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already")
 
 
 def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:

@@ -66,7 +66,8 @@ def require_distinct_names(test_files: Sequence[str]):
         if other != file:
             raise UserError(
                 f"{other} and {file}: embeddings are named after the test file, and both would be {Path(file).stem}.npz;"
-                " rename one of them, or choose files with --test_file"
+                " rename one of them, or choose files with test_files",
+                ["test_files"],
             )
 
 

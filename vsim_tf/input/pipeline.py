@@ -213,9 +213,8 @@ class TrainingData:
         self.num_records = len(self.records.index)
         self.steps_per_epoch = self.num_records // batch_size
         if not self.steps_per_epoch:
-            raise UserError(
-                f"batch_size={batch_size}: more than the {self.num_records} {kind} to train on", ["training.batch_size"]
-            )
+            message = f"batch_size={batch_size}: more than the {self.num_records} {kind} to train on"
+            raise UserError(message, ["training.batch_size"])
 
     @tf.autograph.experimental.do_not_convert
     def batches(self, start_step: int = 0, rows: tuple[int, int] | None = None) -> tf.data.Dataset:

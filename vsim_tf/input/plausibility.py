@@ -108,8 +108,8 @@ def _has_known_word(title: str, form: BatchFormat) -> bool:
 def _refuse_useless(sample: Sample, files: str, tag_list, vocabulary, tags_needed: bool) -> None:
     videos = f"{files}: of {sample.videos:,} videos looked at"
     if sample.tags and not sample.known_tags:
-        needed = "pre-training needs the tag list that belongs to the videos (--multi_label_file)"
-        raise UserError(f"{videos}, none has a tag of {tag_list}, but {sample.tags:,} other tags; {needed}")
+        needed = "pre-training needs the tag list that belongs to the videos (tag_file)"
+        raise UserError(f"{videos}, none has a tag of {tag_list}, but {sample.tags:,} other tags; {needed}", ["tag_file"])
     if tags_needed and not sample.tags:
         raise UserError(f"{videos}, none has a tag, so that nothing is learned of {tag_list}; write tags into the records")
     if not sample.titles:

@@ -1,14 +1,17 @@
 """Free space on a disk, compared with what a stage is about to write."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
 
 from vsim_tf.errors import UserError
 
+logger = logging.getLogger(__name__)
+
 
 def require_space(folder: str | os.PathLike, needed: int, purpose: str) -> None:
-    """Prints one line with the bytes that are needed and free.
+    """Logs one line with the bytes that are needed and free.
 
     Args:
         folder: where the files go; it need not exist yet.
@@ -24,7 +27,7 @@ def require_space(folder: str | os.PathLike, needed: int, purpose: str) -> None:
             f"{folder}: {format_bytes(needed)} are needed for {purpose}, {format_bytes(free)} are free;"
             " make room, or choose another output folder (docs/reproduce.md, 'Disk')"
         )
-    print(f"disk: {purpose} in {folder} need up to {format_bytes(needed)}, {format_bytes(free)} are free", flush=True)
+    logger.info(f"disk: {purpose} in {folder} need up to {format_bytes(needed)}, {format_bytes(free)} are free")
 
 
 def format_bytes(count: int) -> str:

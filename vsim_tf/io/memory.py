@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -37,15 +37,16 @@ def _text(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def enough_memory(purpose: str, *flags: str) -> Iterator[None]:
-    """Turns running out of memory inside the block into a `UserError` that says which flags to lower.
+def enough_memory(purpose: str, *settings: str, fields: Sequence[str] = ()) -> Iterator[None]:
+    """Turns running out of memory inside the block into a `UserError` that says which settings to lower.
 
     Args:
         purpose: what the memory is for.
-        flags: those that decide how much is needed, the first one first.
+        settings: those that decide how much is needed, with their values, the first one first.
+        fields: their names, as `UserError` takes them.
     """
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         reason = (str(getattr(error, "message", error)).splitlines() or ["MemoryError"])[0]
-        raise UserError(f"not enough memory {purpose}: lower {', '.join(flags)} ({reason})") from error
+        raise UserError(f"not enough memory {purpose}: lower {', '.join(settings)} ({reason})", fields) from error

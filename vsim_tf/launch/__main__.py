@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vsim_tf.cli.app import USER_ERROR_EXIT, guarded
+from vsim_tf.cli.messages import shown_messages
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.distributed.gpus import visible_gpus
 from vsim_tf.ensemble.report import read_timings
@@ -83,4 +84,5 @@ def print_times(output_dir: Path):
 if __name__ == "__main__":
     logging.getLogger("absl").setLevel(logging.WARNING)
     sys.path.insert(0, os.getcwd())  # the five scripts
-    guarded(lambda: launch(read_plan(sys.argv[1:])))
+    with shown_messages():
+        guarded(lambda: launch(read_plan(sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""The named models of all systems. `--model` takes one of these names."""
+"""The named models of all systems."""
 
 from collections.abc import Callable
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import shutil
 from collections import Counter
@@ -34,6 +35,8 @@ _UNFINISHED = ".unfinished"
 _RECORDS_AT_ONCE = 16
 _BYTES_AROUND_PAIR = 128
 """More than framing, suffixes of the keys and the similarity add to the two videos of a pair."""
+
+logger = logging.getLogger(__name__)
 
 
 def write_folds(
@@ -71,9 +74,9 @@ def write_folds(
             `overwrite`. What the folder held is untouched then.
     """
     if layout not in _PLANS:
-        raise UserError(f"--layout is {layout!r}; expected one of {', '.join(_PLANS)}")
+        raise UserError(f"layout is {layout!r}; expected one of {', '.join(_PLANS)}", ["layout"])
     if frame_embedding_size < 1:
-        raise UserError(f"--frame_embedding_size is {frame_embedding_size}; expected at least 1")
+        raise UserError(f"frame_embedding_size is {frame_embedding_size}; expected at least 1", ["frame_embedding_size"])
     files = expand_pattern(pairwise_pattern)
     pairs = read_labels(label_file)
     folds = split_pairs(pairs, num_folds, seed)
@@ -84,7 +87,7 @@ def write_folds(
         ))  # fmt: skip
         found = None if overwrite else _existing(output_dir, settings)
         if found:
-            print(f"{output_dir}: complete with the same inputs and settings, nothing to do")
+            logger.info(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
         with quiet_imports():  # TensorFlow: only behind the checks that do not need it
             from vsim_tf.records.videos import VideoIndex
@@ -96,15 +99,17 @@ def write_folds(
 
 
 def _report(output_dir: str, statistics: Statistics, repetitions: Repetitions) -> None:
-    """Says what was written, and what was there twice: that is legal, but seldom meant."""
-    print(f"{output_dir}: {statistics.pairs:,} pairs of {statistics.videos:,} videos")
+    """Logs what was written, and what was there twice: that is legal, but seldom meant."""
+    logger.info(f"{output_dir}: {statistics.pairs:,} pairs of {statistics.videos:,} videos")
     if statistics.repeated_videos:
-        print(f"{statistics.repeated_videos:,} video records repeat an earlier one byte for byte; each video is used once")
+        logger.info(f"{statistics.repeated_videos:,} video records repeat an earlier one byte for byte; each video is used once")
     if repetitions.repeated or repetitions.reversed:
-        print(f"{repetitions.repeated:,} pairs repeat an earlier one, {repetitions.reversed:,} in reversed order; all are used")
+        logger.info(
+            f"{repetitions.repeated:,} pairs repeat an earlier one, {repetitions.reversed:,} in reversed order; all are used"
+        )
     if repetitions.conflicting:
         first = [f"{' '.join(pair)} ({', '.join(f'{s:g}' for s in scores)})" for pair, scores in repetitions.conflicting.items()]
-        print(f"pairs with different similarities, all of which are used: {count_and_first(first)}")
+        logger.info(f"pairs with different similarities, all of which are used: {count_and_first(first)}")
 
 
 @contextlib.contextmanager
@@ -118,7 +123,8 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
             folder.mkdir()
         except OSError as error:
-            raise UserError(f"--output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another") from None
+            message = f"output_dir {str(output_dir)!r} cannot be written: {error.strerror}; choose another"
+            raise UserError(message, ["output_dir"]) from None
         try:
             yield folder
         except BaseException as error:
@@ -126,7 +132,7 @@ def _unfinished_folder(output_dir: Path) -> Iterator[Path]:
             if is_new:
                 output_dir.rmdir()
             if isinstance(error, OSError):
-                raise UserError(f"--output_dir {str(output_dir)!r}: writing failed: {error}") from error
+                raise UserError(f"output_dir {str(output_dir)!r}: writing failed: {error}", ["output_dir"]) from error
             raise
         shutil.rmtree(folder)
 
@@ -141,8 +147,9 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     if not different:
         return manifest
     raise UserError(
-        f"{output_dir} holds folds of another {', '.join(different)}; choose another --output_dir, or "
-        "remove the folder (write_tfrecord.py also replaces them with --overwrite)"
+        f"{output_dir} holds folds of another {', '.join(different)}; choose another output_dir, remove the folder, or"
+        " replace them with overwrite=True",
+        ["output_dir", "folds.overwrite"],
     )
 
 
@@ -268,7 +275,8 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise UserError(
-            f"{folder.parent}: {needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free; choose another --output_dir"
+            f"{folder.parent}: {needed / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} MB are free; choose another output_dir",
+            ["output_dir"],
         )
 
 

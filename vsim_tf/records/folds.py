@@ -82,7 +82,9 @@ def split_pairs(pairs: Sequence[Pair], num_folds: int = CONTEST_FOLDS, seed: int
     if num_folds < 2:
         raise UserError(f"num_folds is {num_folds}; at least 2 are needed to train on one part and validate on another")
     if len(pairs) < num_folds:
-        raise UserError(f"{len(pairs)} pairs cannot fill {num_folds} folds; give more pairs or fewer folds (--num_folds)")
+        raise UserError(
+            f"{len(pairs)} pairs cannot fill {num_folds} folds; give more pairs or fewer folds (num_folds)", ["num_folds"]
+        )
     contest_size = num_folds == CONTEST_FOLDS and len(pairs) >= CONTEST_FOLDS * CONTEST_FOLD_SIZE
     fold_size = CONTEST_FOLD_SIZE if contest_size else len(pairs) // num_folds
     shuffled = list(pairs)

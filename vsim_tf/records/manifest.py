@@ -13,7 +13,13 @@ from vsim_tf.io.paths import MANIFEST
 from vsim_tf.records.tfrecords import count_records
 
 SCHEMA_VERSION = 2
-_AGAIN = "write the folds again: write_tfrecord.py --overwrite"
+
+
+class FoldsError(UserError):
+    """A set of fold files that cannot be used, with the advice to write it again."""
+
+    def __init__(self, message: str):
+        super().__init__(f"{message}; write the folds again with overwrite=True", ["folds.overwrite"])
 
 
 @dataclass(frozen=True)
@@ -120,11 +126,11 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     for name, entry in manifest.files.items():
         path = Path(folder) / name
         if not os.path.isfile(path):
-            raise UserError(f"{path}: the file is missing, though {MANIFEST} names it; {_AGAIN}")
+            raise FoldsError(f"{path}: the file is missing, though {MANIFEST} names it")
         size, records = path.stat().st_size, count_records(path)
         if (size, records) != (entry.bytes, entry.records):
-            raise UserError(
-                f"{path}: has {records} records in {size} bytes, but {MANIFEST} says {entry.records} in {entry.bytes}; {_AGAIN}"
+            raise FoldsError(
+                f"{path}: has {records} records in {size} bytes, but {MANIFEST} says {entry.records} in {entry.bytes}"
             )
     return manifest
 
@@ -160,10 +166,10 @@ def parse_manifest(folder: str | os.PathLike) -> Manifest:
     try:
         content = read_json_object(path)
     except UserError as error:
-        raise UserError(f"{error}; {_AGAIN}") from None
+        raise FoldsError(str(error)) from None
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
-        raise UserError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}; {_AGAIN}")
+        raise FoldsError(f"{path}: schema version {version!r}; expected {SCHEMA_VERSION}")
     try:
         manifest = Manifest(
             settings=Settings(**content["settings"]),
@@ -173,7 +179,7 @@ def parse_manifest(folder: str | os.PathLike) -> Manifest:
         )
         _check(manifest)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{path}: not as write_tfrecord.py writes it ({error!r}); {_AGAIN}") from None
+        raise FoldsError(f"{path}: not as write_tfrecord.py writes it ({error!r})") from None
     return manifest
 
 

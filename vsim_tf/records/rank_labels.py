@@ -38,7 +38,8 @@ class RankLabels:
     def __init__(self, similarities: np.ndarray):
         self.similarities, first = np.unique(similarities, return_index=True)
         if len(self.similarities) < 2:
-            raise UserError(f"--labels=rank: every pair has the similarity {self.similarities[0]:g}, so no rank differs")
+            message = f"labels=rank: every pair has the similarity {self.similarities[0]:g}, so no rank differs"
+            raise UserError(message, ["training.labels"])
         ranks = rankdata(similarities)[first]
         self.labels = ((ranks - ranks[0]) / (ranks[-1] - ranks[0])).astype(np.float32)
 

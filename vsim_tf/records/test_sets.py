@@ -1,5 +1,6 @@
 """The test sets of a data folder: `test_*` folders with record files."""
 
+import logging
 from pathlib import Path
 
 from vsim_tf.errors import UserError
@@ -8,6 +9,8 @@ from vsim_tf.records.labels import read_labels
 
 SUBMITTED, LABELLED = TEST_B, TEST_A
 """The contest's sets: of the submission, and of the report."""
+
+logger = logging.getLogger(__name__)
 
 
 def submitted_set(data_dir: Path, asked: str | None) -> str:
@@ -20,7 +23,7 @@ def submitted_set(data_dir: Path, asked: str | None) -> str:
     if asked or not there or SUBMITTED in there:
         return asked or SUBMITTED
     if len(there) > 1:
-        raise UserError(f"{data_dir}: there is no {SUBMITTED}, give --test_name; test sets: {', '.join(there)}")
+        raise UserError(f"{data_dir}: there is no {SUBMITTED}, give test_name; test sets: {', '.join(there)}", ["test_name"])
     return there[0]
 
 
@@ -33,15 +36,15 @@ def labelled_set(data_dir: Path, asked: str | None) -> str:
 
 
 def check_test_sets(data_dir: Path, submitted: str, labelled: str):
-    """Says where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
+    """Logs where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
     _require_record_file(data_dir, submitted)
     if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
-        print(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
+        logger.info(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
     if set_labels(data_dir, labelled).exists():
         _require_record_file(data_dir, labelled)
         read_labels(set_labels(data_dir, labelled))
     else:
-        print(f"no report: {set_labels(data_dir, labelled)} does not exist")
+        logger.info(f"no report: {set_labels(data_dir, labelled)} does not exist")
 
 
 def _with_records(data_dir: Path) -> list[str]:

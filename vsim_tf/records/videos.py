@@ -86,7 +86,8 @@ def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str
         if len(frame) != expected:
             raise RecordError(
                 f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
-                f"--frame_embedding_size={frame_embedding_size})"
+                f"frame_embedding_size={frame_embedding_size})",
+                ["frame_embedding_size"],
             )
     bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, frame_embedding_size)
     faulty = (bits & schema.FLOAT16_EXPONENT) == schema.FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16

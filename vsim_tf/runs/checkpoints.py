@@ -70,7 +70,8 @@ def restore_weights(model: VideoNetwork, checkpoint: str | os.PathLike):
         with path_for_tensorflow(checkpoint) as path:
             status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:
-        raise UserError(f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}") from error
+        message = f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}"
+        raise UserError(message, ["overwrite"]) from error
     status.assert_existing_objects_matched()
     status.expect_partial()
 
@@ -80,7 +81,7 @@ def _way_out(damaged: Path) -> str:
     others = [state.name for state in saved_checkpoints(folder, LAST) if state != damaged]
     if damaged.parent.name == LAST and others:
         return f"remove {folder / SUMMARY} and train this run again: it resumes from {others[0]}"
-    return "train this run again with --overwrite"
+    return "train this run again with overwrite=True"
 
 
 def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLike, model: str):
@@ -264,7 +265,7 @@ class TrainingState:
             return True
         if damaged:
             listed = "; ".join(f"{checkpoint}: {reason}" for checkpoint, reason in damaged.items())
-            raise UserError(f"no state of this run can be read ({listed}); give --overwrite to train anew")
+            raise UserError(f"no state of this run can be read ({listed}); give overwrite=True to train anew", ["overwrite"])
         if is_chief():
             self._tidy(folder, {})
         return False
@@ -308,7 +309,9 @@ class TrainingState:
         if not self.whole and self.step < total_steps:
             raise UserError(
                 f"{folder}: complete at step {self.step.numpy()}, where the optimizer's state was removed, so it cannot be"
-                f" extended to {total_steps} steps; train again with --overwrite (a run with --keep_optimizer can be extended)"
+                f" extended to {total_steps} steps; train again with overwrite=True (a run with keep_optimizer=True can be"
+                " extended)",
+                ["overwrite", "keep_optimizer"],
             )
 
     def save_best(self, folder: Path):

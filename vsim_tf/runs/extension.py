@@ -44,7 +44,8 @@ def require_extensible(folder: Path, there: Stage, asked: Stage):
     if checkpoints and not _has_moments(checkpoints[0]):
         raise UserError(
             f"{folder}: the run of {there.total_steps} steps cannot be extended to {asked.total_steps}, as the moments of Adam"
-            " were removed when it was complete (without --keep_optimizer); train all steps in another --output_dir"
+            " were removed when it was complete (without keep_optimizer=True); train all steps in another output_dir",
+            ["keep_optimizer", "output_dir"],
         )
 
 
@@ -56,8 +57,8 @@ def _other_rates(folder: Path, there: Stage, asked: Stage, name: str, completed:
     return UserError(
         f"{folder} holds a run of {there.total_steps} steps that cannot be extended to {asked.total_steps} with this schedule:"
         f" the learning rates of its {completed} completed updates would have been others. Add {kept}{zero}, or train all steps"
-        " in another --output_dir",
-        fields=[f"{GROUPS}{name}.schedule.{key}" for key in changed],
+        " in another output_dir",
+        fields=[*(f"{GROUPS}{name}.schedule.{key}" for key in changed), "output_dir"],
     )
 
 

@@ -110,7 +110,7 @@ class RunFolder:
     def require_model(self, name: str):
         """`UserError` unless the run is of the registered model of this name."""
         if self.model.name != name:
-            raise UserError(f"{self.path} holds model {self.model.name}, --model={name} was asked for")
+            raise UserError(f"{self.path} holds model {self.model.name}, model={name} was asked for", ["model"])
 
     def require_same_model(self, other: "RunFolder"):
         """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
@@ -172,7 +172,7 @@ def run_lock(folder: Path) -> Iterator[None]:
             if is_chief():
                 stack.enter_context(exclusive(folder))
         except OSError as error:
-            raise UserError(f"--output_dir: {folder} cannot be written: {error.strerror}") from None
+            raise UserError(f"output_dir: {folder} cannot be written: {error.strerror}", ["output_dir"]) from None
         yield
 
 
@@ -194,7 +194,7 @@ def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> 
         else:
             _write_inputs(folder, settings)
     except OSError as error:
-        raise UserError(f"--output_dir: {folder} cannot be written: {error.strerror}") from None
+        raise UserError(f"output_dir: {folder} cannot be written: {error.strerror}", ["output_dir"]) from None
     return _finished(folder, settings)
 
 

@@ -45,11 +45,10 @@ def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
 def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:
     """The error for a folder whose run has other settings; the first three are named."""
     changes = "; ".join(map(str, differing[:3])) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
-    run_flags = {"pretrain": "--pretrain_flags", "pair": "--finetune_flags"}[kind]
     return UserError(
-        f"{folder} holds a run with other settings. {changes}. To keep that run give another --output_dir; to replace it"
-        f" remove the folder, or give --overwrite (to run.sh: {run_flags}=--overwrite)",
-        fields=[difference.path for difference in differing[:3]],
+        f"{folder} holds a run with other settings. {changes}. To keep that run give another output_dir; to replace it"
+        " remove the folder, or give overwrite=True",
+        fields=[*(difference.path for difference in differing[:3]), "output_dir", f"{kind}.overwrite"],
     )
 
 

@@ -1,11 +1,13 @@
-"""What a training script says on the console besides its progress bar."""
+"""What a training stage logs besides its progress bar."""
 
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import SUMMARY
+from vsim_tf.io.tables import table_text
 from vsim_tf.runs.run_folder import RunSettings
 
 if TYPE_CHECKING:
@@ -14,14 +16,16 @@ if TYPE_CHECKING:
     from vsim_tf.training.loop import Trainer
 
 SCORE = (int, float, type(None))
-"""A Spearman in JSON is null where it is not defined; older files have NaN and -Infinity."""
-SUMMARY_TYPES = {"step": (int,), "spearman": SCORE, "best_spearman": SCORE, "best_step": (int,)}
+"""A metric in JSON is null where it is not defined; older files have NaN and -Infinity."""
+BEST, BEST_STEP = "best_", "best_step"
+RATES = ("training.groups.head.schedule.peak", "training.groups.encoder.schedule.peak")
+
+logger = logging.getLogger(__name__)
 
 
 def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
     """A table of what is about to run: model, device, data, schedule."""
     import tensorflow as tf
-    from rich.console import Console
     from rich.table import Table
 
     model, training = settings.model, settings.training
@@ -40,7 +44,7 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
     table = Table(title=label, show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table)
+    logger.info(table_text(table), extra={"fields": ["training.bucket_by_length"]})
 
 
 def _order(settings: RunSettings) -> str:
@@ -48,7 +52,7 @@ def _order(settings: RunSettings) -> str:
     model = settings.model
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
-    seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (--nobucket_by_length)"
+    seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (bucket_by_length=True)"
     return f"examples of similar length, batches in random order{seen}"
 
 
@@ -58,30 +62,32 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
     Raises:
         UserError: summary.json is damaged.
     """
-    missing = [key for key, types in SUMMARY_TYPES.items() if type(summary.get(key, "")) not in types]
+    metric = _selected(summary)
+    types = {"step": (int,), metric: SCORE, f"{BEST}{metric}": SCORE, BEST_STEP: (int,)}
+    missing = [key for key, accepted in types.items() if type(summary.get(key, "")) not in accepted]
     if missing:
-        raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it made anew")
-    print(
-        f"{label}: complete at step {summary['step']}, Spearman {_score(summary['spearman'])}"
-        f" (best {_score(summary['best_spearman'])} at step {summary['best_step']}), in {folder}"
+        raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it regenerated")
+    last, best = summary[metric], summary[f"{BEST}{metric}"]
+    logger.info(
+        f"{label}: complete at step {summary['step']}, {metric.capitalize()} {_score(last)}"
+        f" (best {_score(best)} at step {summary[BEST_STEP]}), in {folder}"
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
-        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else ""),
-        flush=True,
+        + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
     )
-    if _only_fell(summary):
-        print(
-            f"{label}: no evaluation is better than the one before the first step, Spearman {_score(summary['best_spearman'])}:"
-            " training lowered it. Lower --lr and --bert_lr, or give fewer --total_steps, with --overwrite;"
-            " inference_pair.py --checkpoint=best embeds by the weights before the first step",
-            flush=True,
+    if summary[BEST_STEP] == 0 < summary["step"] and best is not None and last != best:
+        logger.info(
+            f"{label}: no evaluation is better than the one before the first step, {metric.capitalize()} {_score(best)}: training"
+            f" made it worse. Lower {' and '.join(RATES)}, or give fewer training.total_steps, with overwrite=True;"
+            " the best checkpoint embeds by the weights before the first step (checkpoint=best of the embedding stage)",
+            extra={"fields": [*RATES, "training.total_steps", "overwrite", "checkpoint"]},
         )
 
 
+def _selected(summary: dict[str, Any]) -> str:
+    """The metric that decided which evaluation is the best."""
+    names = [key.removeprefix(BEST) for key in summary if key.startswith(BEST) and key != BEST_STEP]
+    return names[0] if names else "spearman"
+
+
 def _score(value: float | None) -> str:
-    return "undefined" if value in (None, -math.inf) or math.isnan(value) else f"{value:.4f}"
-
-
-def _only_fell(summary: dict[str, Any]) -> bool:
-    """Whether training has made nothing but lower scores of a score that is defined."""
-    best, last = summary["best_spearman"], summary["spearman"]
-    return summary["best_step"] == 0 < summary["step"] and best is not None and (last is None or last < best)
+    return "undefined" if value is None or not math.isfinite(value) else f"{value:.4f}"

@@ -1,7 +1,7 @@
 """Finished runs, recognised before TensorFlow is loaded.
 
 Where this is in doubt the answer is no, and the stage itself decides: with several machines, which must decide alike, and where
-`--precision=auto` may stand for another precision than the run has.
+precision "auto" may stand for another precision than the run has.
 """
 
 import os

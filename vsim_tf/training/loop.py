@@ -23,7 +23,8 @@ from vsim_tf.training.stopping import StopAsked, StopSignals
 
 Batches = Callable[[int, Rows | None], tf.data.Dataset]
 """Batches from a step on: certain rows of each global batch, or all."""
-LENGTH_FLAGS = "or in pre-training --max_frames and --bert_seq_length"
+LENGTHS = "or in pre-training model.frames.max_frames and model.text.max_length"
+LENGTH_FIELDS = ("model.frames.max_frames", "model.text.max_length")
 
 
 class Trainer:
@@ -162,7 +163,7 @@ class Trainer:
                         self._save_and_stop(folder, step, logs, signals)
                     if step == total:
                         break
-                    with enough_memory(f"for a step of {label}", f"--batch_size={self.stage.batch_size}", LENGTH_FLAGS):
+                    with self._enough_memory(f"for a step of {label}", "batch_size"):
                         logs = self.train_step(next(data))
                     if (step + 1) % self.stage.log_every == 0:
                         log.write(step + 1, self._finite(logs, step + 1))
@@ -187,9 +188,8 @@ class Trainer:
 
     def _evaluate_and_save(self, folder: Path, evaluate, log: RunLog, step: int, logs, signals: StopSignals):
         self._finite(logs, step)
-        flag = f"--val_batch_size={self.stage.val_batch_size}"
         try:
-            with signals.interruptible(), enough_memory("for the evaluation", flag, LENGTH_FLAGS), self.state.averaged():
+            with signals.interruptible(), self._enough_memory("for the evaluation", "val_batch_size"), self.state.averaged():
                 metrics = evaluate()
         except StopAsked:
             self._save_and_stop(folder, step, logs, signals)
@@ -201,6 +201,10 @@ class Trainer:
         self.state.evaluated.assign(step)
         self.state.save_last(folder)
         return metrics
+
+    def _enough_memory(self, purpose: str, size: str):
+        fields = (f"training.{size}", *LENGTH_FIELDS)
+        return enough_memory(purpose, f"{size}={getattr(self.stage, size)}", LENGTHS, fields=fields)
 
     def _selected(self, metrics: dict[str, float]) -> float:
         name = self.stage.selection.metric

@@ -57,7 +57,7 @@ def _finished(pretrained: Path, model: str) -> RunFolder:
     run = RunFolder.open(pretrained)
     run.require_model(model)
     if run.summary is None:
-        raise UserError(f"{pretrained}: pre-training is not complete; run train_pretrain.py --model={model} first")
+        raise UserError(f"{pretrained}: pre-training is not complete; pre-train {model} first")
     return run
 
 

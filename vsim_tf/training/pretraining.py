@@ -1,6 +1,7 @@
 """The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
 
 import dataclasses
+import logging
 
 import keras
 import tensorflow as tf
@@ -26,6 +27,8 @@ from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, no
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
+
+logger = logging.getLogger(__name__)
 
 
 @other_workers()
@@ -63,9 +66,9 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
 
     def start():
         if options.hub_dir:
-            print(load_pretrained(trainer.network.encoder, options.hub_dir))
+            logger.info(load_pretrained(trainer.network.encoder, options.hub_dir))
         else:
-            print(f"the {settings.model.encoder.kind} encoder starts from random weights")
+            logger.info(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
     with readable_errors():
         summary = trainer.run(
@@ -87,7 +90,7 @@ def _check_videos(options: PretrainOptions, inputs: PretrainInputs):
     for name, files in {"training": inputs.train_files, "validation": inputs.val_files}.items():
         tags_needed = name == "training"
         found = check_sample(RecordIndex(files), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
-        print(f"{name}: {found}", flush=True)
+        logger.info(f"{name}: {found}")
 
 
 def make_trainer(model: Model, training: Stage, strategy: tf.distribute.Strategy) -> Trainer:

@@ -28,7 +28,7 @@ def _line(values: dict[str, float | None]) -> str:
 
 def _step(line: dict[str, float | None], path: Path) -> int:
     if type(line.get("step")) is not int:
-        raise UserError(f"{path}: the line {line} has no step; give --overwrite to train anew")
+        raise UserError(f"{path}: the line {line} has no step; give overwrite=True to retrain", ["overwrite"])
     return line["step"]
 
 
