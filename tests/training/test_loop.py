@@ -140,7 +140,7 @@ def test_what_a_run_leaves_behind(case):
     assert list((case.folder / "events").iterdir())
 
 
-@pytest.mark.parametrize("clip_norm", [0.0, 0.5])
+@pytest.mark.parametrize("clip_norm", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
     """Without dropout, whose random numbers belong to a replica; what two have written one can read."""
     stage = STAGE.replace(clip_norm=clip_norm)
