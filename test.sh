@@ -1,12 +1,14 @@
 #!/bin/sh
-# Sets up what is missing and runs the tests: sh test.sh [--slow] [pytest arguments]
+# Sets up what is missing and runs the tests of one tier: sh test.sh [--fast | --slow] [pytest arguments]
 set -eu
 cd "$(dirname "$0")"
 requirements='requirements.txt tests/requirements.txt'
 . ./setup.sh
-marks='not slow'
-if [ "${1:-}" = --slow ]; then
-    shift
-    marks=slow
-fi
-exec "$PYTHON" -m pytest -m "$marks" -n 2 --dist loadfile "$@"
+case ${1-} in
+    --fast) tier=fast marks='not medium and not slow' more='--durations=5 --durations-min=2' ;;
+    --slow) tier=slow marks=slow more='' ;;
+    *) tier=default marks='not slow' more='' ;;
+esac
+[ "$tier" = default ] || shift
+echo "tests of the $tier tier: $marks"
+exec "$PYTHON" -m pytest -m "$marks" -n 2 --dist loadfile $more "$@"

@@ -1,4 +1,4 @@
-"""Settings that hold for all tests: two threads, two logical CPUs for replicas, and Keras' global state anew for each."""
+"""Settings that hold for all tests: tiers, two threads, two logical CPUs for replicas, and Keras' global state anew for each."""
 
 import gc
 import os
@@ -9,6 +9,7 @@ import keras
 import pytest
 import tensorflow as tf
 from hypothesis import settings
+from tiers import is_medium
 
 from vsim_tf.cli.messages import shown_messages
 
@@ -22,6 +23,14 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes a minute; the tests need 4 GB without it
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Mark all tests of medium folders and files."""
+    for item in items:
+        if is_medium(item.path):
+            item.add_marker(pytest.mark.medium)
 
 
 def pytest_unconfigure():

@@ -183,7 +183,7 @@ def test_a_run_of_other_settings_has_a_folder_of_its_own():
 def test_every_flag_that_is_named_exists():
     known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
-    known |= {"--slow", "--help"}
+    known |= {"--fast", "--slow", "--help"}
     for name, text in DOCUMENTS.items():
         named = set(re.findall(r"(?<![\w-])--\w+", text))
         assert not named - known, name
@@ -195,7 +195,7 @@ SCRIPTS_OF_2021 = {
     for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
 }
 PATHS = re.compile(
-    r"`((?:vsim_tf|tests|docs|benchmarks|training|data|layers|models|reliability)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
+    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|presets|records|reliability|runs|tasks|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
 )
 
 

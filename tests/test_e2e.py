@@ -14,7 +14,10 @@ import pytest
 import toys
 from script_flags import refused
 
+from vsim_tf.cli import finetune as finetune_command
+from vsim_tf.cli import flags
 from vsim_tf.demo.data import write_demo_data
+from vsim_tf.distributed import device
 from vsim_tf.ensemble import run_report
 from vsim_tf.ensemble.combine import ensemble_run, find_members, fold_mean
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
@@ -25,6 +28,7 @@ from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_zip
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import report_file, sources_file
+from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.embeddings import read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
@@ -181,8 +185,10 @@ def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
 def test_the_frames_width_of_the_baseline_is_that_of_the_runs(root, tmp_path):
     ensemble(root, output_zip=f"{tmp_path}/a.zip", frame_embedding_size=None)
     assert frame_width(root / "output/uniter/fold-00") == DIM
-    baselines = [[line for line in report.read_text().splitlines() if line.startswith("| baseline")]
-                 for report in (tmp_path / "a.report.md", root / "output/report.md")]
+    baselines = [
+        [line for line in report.read_text().splitlines() if line.startswith("| baseline")]
+        for report in (tmp_path / "a.report.md", root / "output/report.md")
+    ]
     assert len(baselines[0]) == 2
     assert baselines[0] == baselines[1]
 
@@ -518,16 +524,20 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         ensemble(root, folds=(0, 1))
 
 
-def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path):
+def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "use_deterministic_kernels", lambda wanted: None)  # it would hold for the tests that follow
     model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus")
     pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model=model))
     steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
-    command = [sys.executable, "train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds"]
-    for fold, given, expected in ((0, [], (1.0, "rank")), (1, ["--clip_norm=0", "--labels=scores"], (0.0, "scores"))):
-        subprocess.run([*command, f"--folds={fold}", *steps, *given], cwd=ROOT, check=True, capture_output=True, timeout=300)
-        config = RunFolder.open(tmp_path / f"uniter/fold-0{fold}").config
-        assert config["model"]["recipe"] == "plus"
-        assert (config["training"]["clip_norm"], config["training"]["labels"]) == expected
+    command = ["train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds", "--folds=0"]
+    with flags_of(finetune_command.define_flags, [*command, *steps]):
+        finetune_command.main()
+    run = RunFolder.open(tmp_path / "uniter/fold-00")
+    assert run.model.recipe == "plus"
+    assert (run.training.clip_norm, run.training.labels) == (1.0, "rank")
+    with flags_of(finetune_command.define_flags, [*command, *steps, "--clip_norm=0", "--labels=scores"]):
+        stage = flags.finetune_stage(run.model.recipe)
+    assert (stage.clip_norm, stage.labels) == (0.0, "scores")
 
 
 def test_labels_by_rank(root, tmp_path):

@@ -36,6 +36,7 @@ exec(sys.stdin.read())' "$@" ;;
                 [ ! -e "{folder}/no-network" ] || exit 1
                 touch .venv/packages ;;
         esac ;;
+    "-m pytest") echo "$*" ;;
     "-c import"*) [ -e .venv/gpu ] ;;
     "-c "*) echo 1.0 ;;
 esac
@@ -75,9 +76,7 @@ class Machine:
     def setup(self, shell: str, **environment: str) -> subprocess.CompletedProcess:
         command = [shutil.which(shell), "-c", "set -eu; . ./setup.sh; echo PYTHON=$PYTHON"]
         environment = {"PATH": str(self.bin)} | environment
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     def installed(self) -> list[str]:
         log = self.bin / "log"
@@ -222,3 +221,28 @@ def test_a_driver_without_gpus(machine, shell):
     machine.program("nvidia-smi", "exit 9")
     assert_ready(machine.setup(shell))
     assert "GPU" not in os.linesep.join(machine.installed())
+
+
+@pytest.mark.parametrize(
+    ("options", "tier", "marks"),
+    [
+        ([], "default", "not slow"),
+        (["--fast"], "fast", "not medium and not slow"),
+        (["--slow"], "slow", "slow"),
+    ],
+)
+def test_the_tier_of_the_tests_is_said_and_passed_on(machine, shell, options, tier, marks):
+    machine.fake("python3", "3.12", packages="requirements.txt")
+    (machine.folder / "tests").mkdir()
+    (machine.folder / "tests/requirements.txt").write_text("pytest==1.0\n")
+    shutil.copy(ROOT / "test.sh", machine.folder)
+    (machine.bin / "dirname").symlink_to(shutil.which("dirname"))
+    command = [shutil.which(shell), "test.sh", *options, "tests/cli", "-k", "a word"]
+    result = subprocess.run(
+        command, cwd=machine.folder, env={"PATH": str(machine.bin)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    said, given = result.stdout.splitlines()
+    assert said == f"tests of the {tier} tier: {marks}"
+    assert given.startswith(f"-m pytest -m {marks} -n 2 ")
+    assert given.endswith(" tests/cli -k a word")

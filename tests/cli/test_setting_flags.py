@@ -58,7 +58,8 @@ def test_errors_of_a_model(given_flags, model, arguments, message):  # noqa: F81
 
 
 @pytest.mark.parametrize(
-    ("argument", "words"), [("--set=training.seed=-1", "--set=training.seed=-1: seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")]
+    ("argument", "words"),
+    [("--set=training.seed=-1", "--set=training.seed=-1: seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")],
 )
 def test_errors_of_a_stage(given_flags, argument, words):  # noqa: F811
     given_flags(flags.define_pair, argument)

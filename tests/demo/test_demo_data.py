@@ -22,8 +22,14 @@ from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import check_video
 
 DIM = 64
-SIZES = {"num_pointwise": 30, "num_pairwise_videos": 60, "num_pairs": 80, "num_test_videos": 300, "num_test_pairs": 800,
-         "frame_embedding_size": DIM}
+SIZES = {
+    "num_pointwise": 30,
+    "num_pairwise_videos": 60,
+    "num_pairs": 80,
+    "num_test_videos": 300,
+    "num_test_pairs": 800,
+    "frame_embedding_size": DIM,
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +77,9 @@ def test_titles_and_frames_are_contest_like(folder):
     counts = [len(frames) for _, frames, _ in videos.values()]
     assert min(counts) >= 5 and max(counts) <= 32 and 15.5 < np.mean(counts) < 17.7
     assert all(7 <= len(title) <= 30 for title, _, _ in videos.values())
-    neighbours = [(a @ b) / np.linalg.norm(a) / np.linalg.norm(b)
-                  for _, frames, _ in videos.values() for a, b in itertools.pairwise(frames)]
+    neighbours = [
+        (a @ b) / np.linalg.norm(a) / np.linalg.norm(b) for _, frames, _ in videos.values() for a, b in itertools.pairwise(frames)
+    ]
     assert 0.77 < np.mean(neighbours) < 0.83
     frames = np.concatenate([frames for _, frames, _ in videos.values()])
     norms = np.linalg.norm(frames, axis=1)
@@ -141,8 +148,10 @@ def test_a_second_writer_is_refused(folder, tmp_path):
         assert not write_demo_data(str(folder), **SIZES)
 
 
-@pytest.mark.parametrize(("changes", "message"), [({"num_pairs": 0}, "--num_pairs is 0; expected at least 1"),
-                                                  ({"num_test_videos": 5}, "--num_test_videos is 5")])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"num_pairs": 0}, "--num_pairs is 0; expected at least 1"), ({"num_test_videos": 5}, "--num_test_videos is 5")],
+)
 def test_bad_sizes(tmp_path, changes, message):
     with refused(message):
         write_demo_data(str(tmp_path / "demo"), **changes)
@@ -157,15 +166,17 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_folds_can_be_written_from_it(folder, tmp_path):
-    manifest = write_folds(f"{folder}/pairwise/*.tfrecords", f"{folder}/pairwise/label.tsv", str(tmp_path / "folds"),
-                           frame_embedding_size=DIM)
+    manifest = write_folds(
+        f"{folder}/pairwise/*.tfrecords", f"{folder}/pairwise/label.tsv", str(tmp_path / "folds"), frame_embedding_size=DIM
+    )
     assert manifest.num_folds == 11 and sum(entry.records for entry in manifest.files.values()) == 80
 
 
 def test_command_line_fails_in_one_line(tmp_path):
     (tmp_path / "file").touch()
-    run = subprocess.run([sys.executable, "-m", "vsim_tf.demo", f"--output_dir={tmp_path}/file/demo"],
-                         capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "vsim_tf.demo", f"--output_dir={tmp_path}/file/demo"], capture_output=True, text=True
+    )
     assert run.returncode == 2 and run.stderr.count("\n") == 1 and "--output_dir" in run.stderr
 
 

@@ -1,9 +1,7 @@
-import json
 import logging
 import math
 import weakref
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,14 +24,6 @@ from vsim_tf.evaluation.metrics import l2_normalize, pair_spearman
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
 from vsim_tf.records.labels import Pair
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-FOLDS_OF_2021 = [fold - 1 for fold in (1, 2, 3, 5, 6, 7, 8, 10)]
-
-
-def golden(name):
-    with np.load(GOLDEN / f"golden_public_{name}.npz", allow_pickle=False) as arrays:
-        return json.loads((GOLDEN / f"golden_public_{name}.json").read_text()), dict(arrays)
-
 
 def random_members(count=3, videos=6, dim=4, seed=5):
     """Members with the same ids, each in an order of its own, and their float64 values in the order of the first."""
@@ -50,34 +40,6 @@ def random_members(count=3, videos=6, dim=4, seed=5):
 def cosines(values):
     unit = l2_normalize(values)
     return unit @ unit.T
-
-
-def test_fold_means_and_weighted_sum_of_2021():
-    config, arrays = golden("ensemble_mean")
-    ids = [str(video) for video in arrays["in/video_id"]]
-    means = []
-    for model, folds in zip(config["models"], arrays["in/fold_embeddings"], strict=True):
-        used = FOLDS_OF_2021 if model == "mix_asl" else range(len(folds))
-        means.append(fold_mean(Embeddings(ids, folds[fold]) for fold in used))
-        np.testing.assert_allclose(means[-1].values, arrays[f"out/fold_mean/{model}"], rtol=0, atol=1e-12)
-    total = weighted_sum(means, config["weights"])
-    np.testing.assert_allclose(total.values, arrays["out/weighted_sum"], rtol=0, atol=1e-12)
-    assert total.ids == ids
-
-
-def test_svd_of_the_first_place():
-    _, arrays = golden("ensemble_svd")
-    inputs, dim = arrays["in/embeddings"], int(arrays["in/components"])
-    ids = [str(video) for video in range(inputs.shape[1])]
-    weights = np.full(len(inputs), 1 / len(inputs))
-    result = svd_ensemble([Embeddings(ids, values) for values in inputs], weights, dim)
-    assert result.values.shape == (len(ids), dim)
-    np.testing.assert_allclose(cosines(result.values), arrays["out/svd_cosine"], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(result.values, axis=1), arrays["out/svd_row_norm"], rtol=0, atol=1e-6)
-    submitted = cosines(result.values.astype(np.float16))
-    np.testing.assert_allclose(submitted, arrays["out/submitted_float16_cosine"], rtol=0, atol=1e-6)
-    singular = arrays["out/singular_values_of_concat"]
-    np.testing.assert_allclose(np.linalg.norm(result.values, axis=0), singular[:dim], rtol=0, atol=1e-6)
 
 
 def test_svd_with_all_columns_keeps_the_weighted_cosines():
@@ -151,8 +113,10 @@ def test_files_and_memory_mix_and_weight_0_is_not_read(tmp_path):
         load_member("a.json")
 
 
-@pytest.mark.parametrize("combine", [fold_mean, lambda members: weighted_sum(members, [1 / 3] * 3),
-                                     lambda members: svd_ensemble(members, [1 / 3] * 3, 2)])
+@pytest.mark.parametrize(
+    "combine",
+    [fold_mean, lambda members: weighted_sum(members, [1 / 3] * 3), lambda members: svd_ensemble(members, [1 / 3] * 3, 2)],
+)
 def test_a_member_with_other_ids_is_named(combine):
     members, _ = random_members(3)
     members[2] = Embeddings([*members[2].ids[:-1], "other"], members[2].values)
@@ -168,11 +132,19 @@ def test_a_member_of_another_size_is_named():
         fold_mean([])
 
 
-@pytest.mark.parametrize("weights, message", [
-    ([0.5, -0.5], "at least 0"), ([math.nan, 1], "finite"), ([math.inf, 1], "finite"), ([1e308, 1e308], "finite sum"),
-    ([0, 0], "above 0"),
-    ([], "above 0"), ([1], "1 weights for more members"), ([0.5, 0.25, 0.25], "3 weights for fewer members"),
-])
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        ([0.5, -0.5], "at least 0"),
+        ([math.nan, 1], "finite"),
+        ([math.inf, 1], "finite"),
+        ([1e308, 1e308], "finite sum"),
+        ([0, 0], "above 0"),
+        ([], "above 0"),
+        ([1], "1 weights for more members"),
+        ([0.5, 0.25, 0.25], "3 weights for fewer members"),
+    ],
+)
 def test_unusable_weights(weights, message):
     members, _ = random_members(2)
     for combine in (weighted_sum, svd_ensemble):

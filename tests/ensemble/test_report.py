@@ -26,8 +26,12 @@ from vsim_tf.errors import UserError
 MODELS = [ModelScores("uniter", 0.4, [0.70, 0.72], 0.75), ModelScores("mix|x", 0.6, [0.60, 0.65], math.nan)]
 SCORES = SetScores("test_a", MODELS, 0.79, {"mean frame cosine": 0.6081, "character TF-IDF cosine": 0.795}, 760, 1500)
 UNLABELLED = SetScores("test_b", [ModelScores("uniter", 1.0, [], math.nan)], math.nan, num_videos=752)
-REPORT = Report("sh run.sh\n  --size=tiny", [SCORES, UNLABELLED], {"pre-training videos": 6082, "frames": "3 to 20"},
-                [("write folds", 3.21), ("pre-train", 3599.0)])
+REPORT = Report(
+    "sh run.sh\n  --size=tiny",
+    [SCORES, UNLABELLED],
+    {"pre-training videos": 6082, "frames": "3 to 20"},
+    [("write folds", 3.21), ("pre-train", 3599.0)],
+)
 
 
 def test_table_has_models_ensemble_and_baselines():
@@ -52,8 +56,9 @@ def test_console_table_shows_the_same_numbers():
 
 
 def test_verdict_compares_with_the_best():
-    assert verdict(SCORES) == ("The ensemble is 0.0400 above the best model (uniter) and "
-                               "0.0050 below the best baseline (character TF-IDF cosine).")
+    assert verdict(SCORES) == (
+        "The ensemble is 0.0400 above the best model (uniter) and 0.0050 below the best baseline (character TF-IDF cosine)."
+    )
     assert verdict(UNLABELLED) == "There is nothing to compare the ensemble with."
 
 
@@ -70,11 +75,20 @@ def test_an_ensemble_below_its_best_model_is_said_with_what_to_do():
 
 def test_markdown_has_every_part():
     text = markdown_report(REPORT, "report.png")
-    for part in ("\n    sh run.sh\n      --size=tiny\n", "![", "(report.png)",
-                 "## test_a: 760 videos, 1,500 labelled pairs", scores_table(SCORES), verdict(SCORES),
-                 "## test_b: 752 videos, 0 labelled pairs\n\nNo labels, so no scores.",
-                 "| pre-training videos | 6,082 |", "| frames | 3 to 20 |", "| write folds | 3.2 s |",
-                 "| pre-train | 59 min 59 s |", "| total | 1 h 00 min |"):
+    for part in (
+        "\n    sh run.sh\n      --size=tiny\n",
+        "![",
+        "(report.png)",
+        "## test_a: 760 videos, 1,500 labelled pairs",
+        scores_table(SCORES),
+        verdict(SCORES),
+        "## test_b: 752 videos, 0 labelled pairs\n\nNo labels, so no scores.",
+        "| pre-training videos | 6,082 |",
+        "| frames | 3 to 20 |",
+        "| write folds | 3.2 s |",
+        "| pre-train | 59 min 59 s |",
+        "| total | 1 h 00 min |",
+    ):
         assert part in text
     bare = markdown_report(Report("x", []))
     assert "##" not in bare and "![" not in bare
@@ -102,10 +116,18 @@ def test_plot_shows_every_score():
     assert "ensemble 0.7900" in labels and "mean frame cosine 0.6081" in labels
 
 
-@pytest.mark.parametrize("seconds, text", [
-    (0, "0.0 s"), (4.24, "4.2 s"), (59.94, "59.9 s"), (59.96, "1 min 00 s"), (185, "3 min 05 s"),
-    (3599.6, "1 h 00 min"), (7265, "2 h 01 min"),
-])
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0, "0.0 s"),
+        (4.24, "4.2 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.6, "1 h 00 min"),
+        (7265, "2 h 01 min"),
+    ],
+)
 def test_seconds_for_people(seconds, text):
     assert format_seconds(seconds) == text
 

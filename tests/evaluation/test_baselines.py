@@ -30,8 +30,12 @@ def test_reads_titles_and_means_of_all_frames(tmp_path):
 
 
 def test_scores_order_pairs_by_frames_and_by_titles(tmp_path):
-    records = [video("a", "红色的猫", [(1, 0)]), video("b", "红色的猫", [(0, 1)]), video("c", "红色的狗", [(1, 1)]),
-               video("d", "蓝天", [(1, 0)])]
+    records = [
+        video("a", "红色的猫", [(1, 0)]),
+        video("b", "红色的猫", [(0, 1)]),
+        video("c", "红色的狗", [(1, 1)]),
+        video("d", "蓝天", [(1, 0)]),
+    ]
     file = tmp_path / "test"
     write_records(file, records)
     scores = baseline_scores(file, PAIRS, 2)

@@ -53,11 +53,16 @@ def test_spearman_is_the_correlation_of_mean_ranks(scores):
         assert result == pytest.approx(np.corrcoef(mean_ranks(prediction), mean_ranks(target))[0, 1], abs=1e-12)
 
 
-@pytest.mark.parametrize("prediction, target, reason", [
-    ([], [], "0 pairs is not defined: at least two are needed"), ([1.0], [1.0], "1 pairs is not defined: at least two"),
-    ([1.0, 1.0], [0.0, 1.0], "2 pairs is not defined: all values of one side are 1"),
-    ([0.0, 1.0], [0.5, 0.5], "all values of one side are 0.5"), ([0.0, math.nan], [0.0, 1.0], "a value is nan"),
-])
+@pytest.mark.parametrize(
+    "prediction, target, reason",
+    [
+        ([], [], "0 pairs is not defined: at least two are needed"),
+        ([1.0], [1.0], "1 pairs is not defined: at least two"),
+        ([1.0, 1.0], [0.0, 1.0], "2 pairs is not defined: all values of one side are 1"),
+        ([0.0, 1.0], [0.5, 0.5], "all values of one side are 0.5"),
+        ([0.0, math.nan], [0.0, 1.0], "a value is nan"),
+    ],
+)
 def test_spearman_is_nan_where_undefined_and_that_is_said(prediction, target, reason, caplog):
     with caplog.at_level(logging.WARNING):
         assert math.isnan(spearman(prediction, target))
@@ -97,7 +102,7 @@ def test_tag_metrics_count_over_all_batches():
     probabilities = np.array([[0.9, 0.5, 0.1], [0.6, 0.7, 0.8]])
     tags = np.array([[1, 1, 0], [0, 1, 1]], dtype=np.int8)
     assert tag_counts(probabilities, tags) == (3, 4, 4)
-    batches = [tag_counts(probabilities[row:row + 1], tags[row:row + 1]) for row in range(2)]
+    batches = [tag_counts(probabilities[row : row + 1], tags[row : row + 1]) for row in range(2)]
     assert tag_metrics(batches) == {"precision": 3 / 4, "recall": 3 / 4, "f1": 3 / 4}
     assert tag_metrics([tag_counts(probabilities[:1], tags[:1])]) == {"precision": 1, "recall": 1 / 2, "f1": 2 / 3}
     assert tag_counts(probabilities, tags, threshold=0.65) == (3, 3, 4)

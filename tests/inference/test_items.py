@@ -37,8 +37,8 @@ def test_batches_are_those_of_records(trims):
         for field in ("input_ids", "attention_mask", "frames", "num_frames"):
             np.testing.assert_array_equal(getattr(batch, field), getattr(expected, field))
             assert getattr(batch, field).dtype == getattr(expected, field).dtype
-        assert batch.tags.shape == expected.tags.shape
-        assert not np.any(batch.tags)
+        assert batch.targets["tags"].shape == expected.targets["tags"].shape
+        assert not np.any(batch.targets["tags"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from vsim_tf.io.files import exclusive
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = '''
+SCRIPT = """
 import os
 import sys
 from pathlib import Path
@@ -62,7 +62,7 @@ def main():
 if __name__ == "__main__":
     define_flags()
     app.run(main, "")
-'''
+"""
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def test_nothing_is_dropped_outside_training_or_at_rate_0():
     assert not layer.weights
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.medium)])
 def test_replicas_drop_something_else(two_replicas, jit_compile):
     with two_replicas.scope():
         layer = Dropout(0.5)

@@ -84,18 +84,21 @@ def with_value(value):
     return result
 
 
-@pytest.mark.parametrize("faulty, message", [
-    (Embeddings(["1", "2", "1"], embeddings().values), "more than once: 1: 1$"),
-    (Embeddings(["1", 2, "3"], embeddings().values), "must be text; are not: 1: 2$"),
-    (Embeddings(["1", "2"], embeddings().values), r"2 ids with an array of shape \[3, 4\]"),
-    (Embeddings(["1"], np.ones(1)), "shape"),
-    (Embeddings([], np.ones((0, 4))), "no video"),
-    (embeddings(dim=257), "257 numbers per video; accepted are 1 to 256"),
-    (Embeddings(["1"], np.ones((1, 0))), "0 numbers"),
-    (with_value(np.nan), "not finite.*1: 1000000000000000001$"),
-    (with_value(-np.inf), "not finite"),
-    (with_value(65520.0), "65504"),
-])
+@pytest.mark.parametrize(
+    "faulty, message",
+    [
+        (Embeddings(["1", "2", "1"], embeddings().values), "more than once: 1: 1$"),
+        (Embeddings(["1", 2, "3"], embeddings().values), "must be text; are not: 1: 2$"),
+        (Embeddings(["1", "2"], embeddings().values), r"2 ids with an array of shape \[3, 4\]"),
+        (Embeddings(["1"], np.ones(1)), "shape"),
+        (Embeddings([], np.ones((0, 4))), "no video"),
+        (embeddings(dim=257), "257 numbers per video; accepted are 1 to 256"),
+        (Embeddings(["1"], np.ones((1, 0))), "0 numbers"),
+        (with_value(np.nan), "not finite.*1: 1000000000000000001$"),
+        (with_value(-np.inf), "not finite"),
+        (with_value(65520.0), "65504"),
+    ],
+)
 def test_unacceptable_embeddings_leave_what_was_there(tmp_path, faulty, message):
     for write, name in ((write_submission, "a.zip"), (write_embeddings, "a.npz")):
         (tmp_path / name).write_text("before")
@@ -133,28 +136,31 @@ def test_reads_the_fold_zips_of_2021(tmp_path):
     np.testing.assert_array_equal(result.values, np.array([[0.5, 1.0]]), strict=True)
 
 
-@pytest.mark.parametrize("text, message", [
-    ('{"1": [0.5], "1": [0.5]}', "more than once"),
-    ('{"1": [NaN]}', "NaN"),
-    ('{"1": [-Infinity]}', "Infinity"),
-    ('{"1": [1e999]}', "not finite"),
-    ('{"1": [70000]}', "65504"),
-    (f'{{"1": [1{"0" * 400}]}}', "not a readable"),
-    ('{"1": [0.5], "2": [0.5, 1]}', "id 2 has 2 numbers, those before it 1"),
-    ('{"1": ["0.5"]}', "id 1 is not a list of numbers"),
-    ('{"1": [true]}', "id 1 is not a list of numbers"),
-    ('{"1": [null]}', "id 1 is not a list of numbers"),
-    ('{"1": [[0.5]]}', "id 1 is not a list of numbers"),
-    ('{"1": {"0.5": 1}}', "id 1 is not a list of numbers"),
-    ('{"1": 0.5}', "id 1 is not a list of numbers"),
-    ('[["1", [0.5]]]', "not an object"),
-    ('{"1": []}', "0 numbers"),
-    ("{}", "no video"),
-    ('{"1": [0.5]', "not a readable"),
-    ("[" * 200_000, "not a readable"),
-    (b'{"\xff": [0.5]}', "not a readable"),
-    ("", "not a readable"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('{"1": [0.5], "1": [0.5]}', "more than once"),
+        ('{"1": [NaN]}', "NaN"),
+        ('{"1": [-Infinity]}', "Infinity"),
+        ('{"1": [1e999]}', "not finite"),
+        ('{"1": [70000]}', "65504"),
+        (f'{{"1": [1{"0" * 400}]}}', "not a readable"),
+        ('{"1": [0.5], "2": [0.5, 1]}', "id 2 has 2 numbers, those before it 1"),
+        ('{"1": ["0.5"]}', "id 1 is not a list of numbers"),
+        ('{"1": [true]}', "id 1 is not a list of numbers"),
+        ('{"1": [null]}', "id 1 is not a list of numbers"),
+        ('{"1": [[0.5]]}', "id 1 is not a list of numbers"),
+        ('{"1": {"0.5": 1}}', "id 1 is not a list of numbers"),
+        ('{"1": 0.5}', "id 1 is not a list of numbers"),
+        ('[["1", [0.5]]]', "not an object"),
+        ('{"1": []}', "0 numbers"),
+        ("{}", "no video"),
+        ('{"1": [0.5]', "not a readable"),
+        ("[" * 200_000, "not a readable"),
+        (b'{"\xff": [0.5]}', "not a readable"),
+        ("", "not a readable"),
+    ],
+)
 def test_refuses_bad_json(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as error:
         read_submission(write_zip(tmp_path / "bad.zip", text))
@@ -162,18 +168,21 @@ def test_refuses_bad_json(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"name": "/result.json"}, "outside"),
-    ({"name": "../result.json"}, "outside"),
-    ({"name": "a/../../result.json"}, "outside"),
-    ({"name": "C:\\result.json"}, "outside"),
-    ({"name": "..\\result.json"}, "outside"),
-    ({"name": "result.txt"}, "accepted is result.json"),
-    ({"name": "folder.json/"}, "accepted is result.json"),
-    ({"attributes": (stat.S_IFLNK | 0o777) << 16}, "symbolic link"),
-    ({"members": 2}, "2 members"),
-    ({"members": 0}, "0 members"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"name": "/result.json"}, "outside"),
+        ({"name": "../result.json"}, "outside"),
+        ({"name": "a/../../result.json"}, "outside"),
+        ({"name": "C:\\result.json"}, "outside"),
+        ({"name": "..\\result.json"}, "outside"),
+        ({"name": "result.txt"}, "accepted is result.json"),
+        ({"name": "folder.json/"}, "accepted is result.json"),
+        ({"attributes": (stat.S_IFLNK | 0o777) << 16}, "symbolic link"),
+        ({"members": 2}, "2 members"),
+        ({"members": 0}, "0 members"),
+    ],
+)
 def test_refuses_unexpected_members(tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         read_submission(write_zip(tmp_path / "bad.zip", **arguments))
@@ -219,7 +228,7 @@ def test_any_cut_or_changed_file_is_refused_or_read_whole(tmp_path, write, read)
         with pytest.raises(UserError, match="damaged"):
             read(damaged)
     for position in range(len(content)):
-        damaged.write_bytes(content[:position] + bytes([content[position] ^ 0x5A]) + content[position + 1:])
+        damaged.write_bytes(content[:position] + bytes([content[position] ^ 0x5A]) + content[position + 1 :])
         try:
             result = read(damaged)
         except UserError as error:
@@ -237,16 +246,19 @@ def test_names_a_missing_file(tmp_path, read):
         read(tmp_path)
 
 
-@pytest.mark.parametrize("arrays", [
-    {"ids": np.array(["1"])},
-    {"ids": np.array(["1"]), "embeddings": np.array([[1]])},
-    {"ids": np.array([1]), "embeddings": np.array([[1.0]])},
-    {"ids": np.array([["1"]]), "embeddings": np.array([[1.0]])},
-    {"ids": np.array(["1", "2"]), "embeddings": np.array([[1.0]])},
-    {"ids": np.array(["1", "1"]), "embeddings": np.array([[1.0], [2.0]])},
-    {"ids": np.array(["1"], dtype=object), "embeddings": np.array([[1.0]])},
-    {"ids": np.array(["1"]), "embeddings": np.array([[np.nan]])},
-])
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"ids": np.array(["1"])},
+        {"ids": np.array(["1"]), "embeddings": np.array([[1]])},
+        {"ids": np.array([1]), "embeddings": np.array([[1.0]])},
+        {"ids": np.array([["1"]]), "embeddings": np.array([[1.0]])},
+        {"ids": np.array(["1", "2"]), "embeddings": np.array([[1.0]])},
+        {"ids": np.array(["1", "1"]), "embeddings": np.array([[1.0], [2.0]])},
+        {"ids": np.array(["1"], dtype=object), "embeddings": np.array([[1.0]])},
+        {"ids": np.array(["1"]), "embeddings": np.array([[np.nan]])},
+    ],
+)
 def test_refuses_other_npz_files(tmp_path, arrays):
     np.savez(tmp_path / "bad.npz", allow_pickle=True, **arrays)
     with pytest.raises(UserError, match="bad.npz"):

@@ -17,8 +17,19 @@ from vsim_tf.records.tfrecords import read_records, write_records
 from vsim_tf.records.videos import video_record
 
 NUM_VIDEOS, NUM_FOLDS, DIM = 9, 3, 2
-PAIRS = [(0, 1, 0.0), (1, 2, 1.0), (2, 3, 0.35), (3, 4, 0.5), (4, 5, 0.0), (5, 6, 0.05), (6, 7, 0.9), (7, 8, 0.2),
-         (1, 0, 0.1), (0, 1, 0.0), (8, 8, 1.0)]
+PAIRS = [
+    (0, 1, 0.0),
+    (1, 2, 1.0),
+    (2, 3, 0.35),
+    (3, 4, 0.5),
+    (4, 5, 0.0),
+    (5, 6, 0.05),
+    (6, 7, 0.9),
+    (7, 8, 0.2),
+    (1, 0, 0.1),
+    (0, 1, 0.0),
+    (8, 8, 1.0),
+]
 
 
 @pytest.fixture
@@ -32,8 +43,14 @@ def source(tmp_path):
 
 
 def write(source, **changes):
-    arguments = {"pairwise_pattern": f"{source}/videos.tfrecords", "label_file": f"{source}/label.tsv",
-                 "output_dir": f"{source}/folds", "num_folds": NUM_FOLDS, "frame_embedding_size": DIM, **changes}
+    arguments = {
+        "pairwise_pattern": f"{source}/videos.tfrecords",
+        "label_file": f"{source}/label.tsv",
+        "output_dir": f"{source}/folds",
+        "num_folds": NUM_FOLDS,
+        "frame_embedding_size": DIM,
+        **changes,
+    }
     return write_folds(**arguments)
 
 
@@ -86,8 +103,9 @@ def test_manifest_describes_files_and_input(source):
     assert (statistics.videos, statistics.repeated_videos) == (NUM_VIDEOS, 0)
     assert list(statistics.similarity_histogram.items())[:2] == [("0", 3), ("0.05", 1)]
     for fold in range(NUM_FOLDS):
-        train, validation = ({i for file in files for pair in read_pairs(file) for i in pair[:2]}
-                             for files in fold_files(source / "folds", fold))
+        train, validation = (
+            {i for file in files for pair in read_pairs(file) for i in pair[:2]} for files in fold_files(source / "folds", fold)
+        )
         assert manifest.folds[fold].videos_on_both_sides == len(train & validation) > 0
         entry = manifest.folds[fold]
         assert manifest.records(entry.train) + manifest.records(entry.validation) == len(PAIRS)
@@ -107,8 +125,9 @@ def test_a_complete_set_is_left_alone(source, console):
     assert before == {path: path.stat().st_mtime_ns for path in (source / "folds").iterdir()}
 
 
-@pytest.mark.parametrize(("changes", "name"), [({"seed": 43}, "seed"), ({"layout": "expanded"}, "layout"),
-                                               ({"num_folds": 2}, "num_folds")])
+@pytest.mark.parametrize(
+    ("changes", "name"), [({"seed": 43}, "seed"), ({"layout": "expanded"}, "layout"), ({"num_folds": 2}, "num_folds")]
+)
 def test_another_set_is_kept_unless_overwritten(source, changes, name):
     write(source)
     before = content(source / "folds")
@@ -163,13 +182,16 @@ def test_a_failure_in_mid_write_leaves_nothing(source, monkeypatch):
     assert not (source / "folds").exists()
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"layout": "twice"}, "--layout is 'twice'; expected one of once, expanded"),
-    ({"num_folds": 12}, "11 pairs cannot fill 12 folds"),
-    ({"frame_embedding_size": 0}, "--frame_embedding_size is 0"),
-    ({"frame_embedding_size": 3}, "record 1, video '001': frame 0 has 4 bytes; expected 6"),
-    ({"pairwise_pattern": "missing*"}, "'missing\\*' matches no file"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layout": "twice"}, "--layout is 'twice'; expected one of once, expanded"),
+        ({"num_folds": 12}, "11 pairs cannot fill 12 folds"),
+        ({"frame_embedding_size": 0}, "--frame_embedding_size is 0"),
+        ({"frame_embedding_size": 3}, "record 1, video '001': frame 0 has 4 bytes; expected 6"),
+        ({"pairwise_pattern": "missing*"}, "'missing\\*' matches no file"),
+    ],
+)
 def test_bad_arguments(source, changes, message):
     with refused(message):
         write(source, **changes)

@@ -1,7 +1,4 @@
-import hashlib
-import json
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,46 +6,24 @@ from hypothesis import strategies as st
 
 from vsim_tf.errors import UserError
 from vsim_tf.records.folds import split_pairs
-from vsim_tf.records.labels import Pair, read_labels
-
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden/golden_public_folds.json").read_text())
-CONTEST_LABELS = Path(__file__).parents[2].parent / "shared/golden/label.tsv"
+from vsim_tf.records.labels import Pair
 
 
 def make_pairs(count):
     return [Pair(str(i), str(-i), (i % 21) / 20) for i in range(count)]
 
 
-def digest(pairs):
-    return hashlib.sha256("".join(f"{a}\t{b}\n" for a, b, _ in pairs).encode()).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def contest_folds():
-    if not CONTEST_LABELS.exists():
-        pytest.skip("the contest's label file is not here")
-    return split_pairs(read_labels(CONTEST_LABELS))
-
-
-def test_golden_shuffle_and_leftover(contest_folds):
-    assert digest(contest_folds.pairs) == GOLDEN["label_tsv"]["sha256_pairs_after_first_shuffle"]
-    assert digest(contest_folds.always_train()) == GOLDEN["leftover"]["sha256"]
-
-
-def test_golden_folds(contest_folds):
-    for expected, order in zip(GOLDEN["folds"], contest_folds.training_orders(), strict=False):
-        fold = expected["fold"]
-        assert contest_folds.folder_2021(fold) == expected["folder"]
-        assert digest(contest_folds.validation(fold)) == expected["validation"]["sha256"]
-        assert digest(contest_folds.training(fold)) == expected["training"]["sha256_before_its_shuffle"]
-        assert digest(order) == expected["training"]["sha256"]
-        assert list(order[0]) == expected["training"]["first"] and list(order[-1]) == expected["training"]["last"]
-
-
-@pytest.mark.parametrize(("count", "num_folds", "fold_size", "rest"), [
-    (66_000, 11, 6000, 0), (67_899, 11, 6000, 1899), (65_999, 11, 5999, 10), (67_899, 10, 6789, 9), (11, 11, 1, 0),
-    (7, 2, 3, 1),
-])
+@pytest.mark.parametrize(
+    ("count", "num_folds", "fold_size", "rest"),
+    [
+        (66_000, 11, 6000, 0),
+        (67_899, 11, 6000, 1899),
+        (65_999, 11, 5999, 10),
+        (67_899, 10, 6789, 9),
+        (11, 11, 1, 0),
+        (7, 2, 3, 1),
+    ],
+)
 def test_fold_size(count, num_folds, fold_size, rest):
     folds = split_pairs(make_pairs(count), num_folds)
     assert folds.fold_size == fold_size and len(folds.always_train()) == rest
@@ -71,7 +46,7 @@ def test_one_generator_runs_through_all_shuffles():
     generator.shuffle(shuffled)
     folds = split_pairs(pairs, 4, seed=5)
     for fold, order in enumerate(folds.training_orders()):
-        expected = shuffled[:5 * fold] + shuffled[5 * fold + 5:]
+        expected = shuffled[: 5 * fold] + shuffled[5 * fold + 5 :]
         generator.shuffle(expected)
         assert order == expected
 

@@ -38,26 +38,29 @@ def test_any_bytes_give_valid_pairs_or_a_user_error(label_file, data):
         assert pairs and all(0 <= pair.targets["similarity"] <= 1 and pair.id_1 and pair.id_2 for pair in pairs)
 
 
-@pytest.mark.parametrize(("line", "message"), [
-    (b"", "blank line"),
-    (b"  ", "blank line"),
-    (b"3\t4", "2 tab-separated columns"),
-    (b"3\t4\t0.5\t6", "4 tab-separated columns"),
-    (b"3 4 0.5", "1 tab-separated columns"),
-    (b"3\t4\tsimilarity", "'similarity'; expected a number"),
-    (b"3\t4\tnan", "'nan'; expected a number"),
-    (b"3\t4\tinf", "'inf'; expected a number"),
-    (b"3\t4\t1e999", "'1e999'; expected a number"),
-    (b"3\t4\t0_1", "'0_1'; expected a number"),
-    (b"3\t4\t 0.5", "' 0.5'; expected a number"),
-    (b"3\t4\t", "''; expected a number"),
-    (b"3\t4\t1.01", "1.01; expected a number from 0 to 1"),
-    (b"3\t4\t-0.05", "-0.05; expected a number from 0 to 1"),
-    (b"\t4\t0.5", "the id ''"),
-    (b"3\t4 \t0.5", "the id '4 '"),
-    (b"3\t4\t0.5\r", "carriage return"),
-    (b"3\t\xff\t0.5", "b'3\\t\\xff\\t0.5' has a byte 0xff that is not UTF-8"),
-])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"", "blank line"),
+        (b"  ", "blank line"),
+        (b"3\t4", "2 tab-separated columns"),
+        (b"3\t4\t0.5\t6", "4 tab-separated columns"),
+        (b"3 4 0.5", "1 tab-separated columns"),
+        (b"3\t4\tsimilarity", "'similarity'; expected a number"),
+        (b"3\t4\tnan", "'nan'; expected a number"),
+        (b"3\t4\tinf", "'inf'; expected a number"),
+        (b"3\t4\t1e999", "'1e999'; expected a number"),
+        (b"3\t4\t0_1", "'0_1'; expected a number"),
+        (b"3\t4\t 0.5", "' 0.5'; expected a number"),
+        (b"3\t4\t", "''; expected a number"),
+        (b"3\t4\t1.01", "1.01; expected a number from 0 to 1"),
+        (b"3\t4\t-0.05", "-0.05; expected a number from 0 to 1"),
+        (b"\t4\t0.5", "the id ''"),
+        (b"3\t4 \t0.5", "the id '4 '"),
+        (b"3\t4\t0.5\r", "carriage return"),
+        (b"3\t\xff\t0.5", "b'3\\t\\xff\\t0.5' has a byte 0xff that is not UTF-8"),
+    ],
+)
 def test_bad_line_is_named_with_its_number(label_file, line, message):
     label_file.write_bytes(b"1\t2\t0.5\n" + line + b"\n5\t6\t1\n")
     with pytest.raises(UserError) as caught:
@@ -65,11 +68,14 @@ def test_bad_line_is_named_with_its_number(label_file, line, message):
     assert f"{label_file}, line 2" in str(caught.value) and message in str(caught.value)
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (b"", "empty"),
-    (b"\xef\xbb\xbf1\t2\t0.5\n", r"line 1: .*1.t2.t0.5' starts with a byte order mark"),
-    (b"1\t2\t0.5\r\n3\t4\t0.5\r\n", "CRLF"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty"),
+        (b"\xef\xbb\xbf1\t2\t0.5\n", r"line 1: .*1.t2.t0.5' starts with a byte order mark"),
+        (b"1\t2\t0.5\r\n3\t4\t0.5\r\n", "CRLF"),
+    ],
+)
 def test_bad_file(label_file, data, message):
     label_file.write_bytes(data)
     with pytest.raises(UserError, match=message):

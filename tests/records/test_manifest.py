@@ -27,10 +27,15 @@ def folder(tmp_path):
         written = fingerprint(tmp_path / name)
         files[name] = FileEntry(count, written["bytes"], written["sha256"])
     first, second = files
-    write_manifest(tmp_path, Manifest(
-        settings=Settings("once", 2, 42, 8, {"name": "label.tsv"}, []), files=files,
-        folds=[FoldEntry([second], [first], 1), FoldEntry([first], [second], 1)],
-        statistics=Statistics(5, 0, 0, 0, 4, 0, {"0.5": 5})))
+    write_manifest(
+        tmp_path,
+        Manifest(
+            settings=Settings("once", 2, 42, 8, {"name": "label.tsv"}, []),
+            files=files,
+            folds=[FoldEntry([second], [first], 1), FoldEntry([first], [second], 1)],
+            statistics=Statistics(5, 0, 0, 0, 4, 0, {"0.5": 5}),
+        ),
+    )
     return tmp_path
 
 
@@ -75,16 +80,19 @@ def test_a_file_cut_at_a_record_boundary(folder):
         read_manifest(folder)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda c: c.update(schema_version=0), "schema version 0; expected 2"),
-    (lambda c: c.pop("folds"), "not as write_tfrecord.py writes it"),
-    (lambda c: c["settings"].update(colour="red"), "colour"),
-    (lambda c: c.update(files=[]), "not as write_tfrecord.py writes it"),
-    (lambda c: c["files"]["fold-00-of-02.tfrecord"].update(records="3"), "has '3' records"),
-    (lambda c: c["folds"][0].update(train=["../secret"]), "a fold has {'../secret'}, which is not among the files"),
-    (lambda c: c["files"].update({"../other": c["files"]["fold-00-of-02.tfrecord"]}), "'../other' is outside the folder"),
-    (lambda c: c["files"].update({"/etc/other": c["files"]["fold-00-of-02.tfrecord"]}), "'/etc/other' is outside the folder"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(schema_version=0), "schema version 0; expected 2"),
+        (lambda c: c.pop("folds"), "not as write_tfrecord.py writes it"),
+        (lambda c: c["settings"].update(colour="red"), "colour"),
+        (lambda c: c.update(files=[]), "not as write_tfrecord.py writes it"),
+        (lambda c: c["files"]["fold-00-of-02.tfrecord"].update(records="3"), "has '3' records"),
+        (lambda c: c["folds"][0].update(train=["../secret"]), "a fold has {'../secret'}, which is not among the files"),
+        (lambda c: c["files"].update({"../other": c["files"]["fold-00-of-02.tfrecord"]}), "'../other' is outside the folder"),
+        (lambda c: c["files"].update({"/etc/other": c["files"]["fold-00-of-02.tfrecord"]}), "'/etc/other' is outside the folder"),
+    ],
+)
 def test_a_manifest_of_another_kind(folder, change, message):
     edit(folder, change)
     with pytest.raises(UserError, match=message):

@@ -22,7 +22,7 @@ def test_numeric_order_without_repetition(tag_file):
     assert tags.tolist() == [3, 20, 100] and tags.dtype == np.int64
 
 
-@given(st.lists(st.integers(-2**63, 2**63 - 1), min_size=1))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1))
 def test_every_integer_of_64_bits(tag_file, tags):
     tag_file.write_text("".join(f"{tag}\n" for tag in tags))
     assert read_tag_list(tag_file).tolist() == sorted(set(tags))

@@ -32,7 +32,7 @@ def test_spans_and_reader_agree_with_the_content(folder, contents):
     whole = path.read_bytes()
     offsets, lengths = records.record_spans(path)
     assert offsets.dtype == lengths.dtype == np.int64
-    assert [whole[o:o + n] for o, n in zip(offsets, lengths, strict=True)] == contents
+    assert [whole[o : o + n] for o, n in zip(offsets, lengths, strict=True)] == contents
     assert list(records.read_records(path)) == list(zip(offsets, contents, strict=True))
     assert records.count_records(path) == len(contents)
 
@@ -42,7 +42,7 @@ def test_truncation_is_found_by_walk_and_reader(folder, cut):
     path = folder / "truncated"
     records.write_records(path, [b"first", b"0123456789"])  # 26 bytes the second
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) - cut])
+    path.write_bytes(whole[: len(whole) - cut])
     if cut == 26:  # at a record's boundary nothing shows it, which is why the manifest counts
         assert records.count_records(path) == 1
         return
@@ -124,10 +124,16 @@ def test_a_path_that_exists_is_taken_as_it_is(folder, monkeypatch):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("pattern", "message"), [
-    ("missing.tfrecords", "matches no file"), ("a*,missing*", "'missing.*matches no file"), ("", "matches no file"),
-    (".", "is a folder.*tfrecords'"), ("a.tfrecords,empty", "'empty' is empty"),
-])
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("missing.tfrecords", "matches no file"),
+        ("a*,missing*", "'missing.*matches no file"),
+        ("", "matches no file"),
+        (".", "is a folder.*tfrecords'"),
+        ("a.tfrecords,empty", "'empty' is empty"),
+    ],
+)
 def test_expand_pattern_errors(folder, monkeypatch, pattern, message):
     (folder / "a.tfrecords").write_bytes(b"x")
     (folder / "empty").touch()

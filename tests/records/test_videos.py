@@ -27,27 +27,39 @@ def write(path, videos):
     return str(path)
 
 
-@pytest.mark.parametrize("video", [
-    make_video(), make_video(title=""), make_video(num_frames=0), make_video(tags=None, category=None),
-    make_video(tags=[]),
-    altered(lambda f: f[schema.FRAME_FEATURE].Clear()), altered(lambda f: f.pop(schema.ASR_TEXT)),
-], ids=lambda _: "")
+@pytest.mark.parametrize(
+    "video",
+    [
+        make_video(),
+        make_video(title=""),
+        make_video(num_frames=0),
+        make_video(tags=None, category=None),
+        make_video(tags=[]),
+        altered(lambda f: f[schema.FRAME_FEATURE].Clear()),
+        altered(lambda f: f.pop(schema.ASR_TEXT)),
+    ],
+    ids=lambda _: "",
+)
 def test_legal_videos(video):
     assert check_video(video, DIM, "here") == "7"
 
 
-@pytest.mark.parametrize(("video", "message"), [
-    (b"\xff\xff", "here: not a tf.train.Example"),
-    (altered(lambda f: f.pop(schema.ID)), "here: the key 'id' is missing; the record has asr_text"),
-    (altered(lambda f: f.pop(schema.TITLE)), "video '7': the key 'title' is missing"),
-    (altered(lambda f: f.pop(schema.FRAME_FEATURE)), "video '7': the key 'frame_feature' is missing"),
-    (altered(lambda f: f[schema.ID].bytes_list.value.append(b"8")), "'id' has 2 byte strings"),
-    (altered(lambda f: f[schema.ID].int64_list.value.append(8)), "'id' has 0 byte strings"),
-    (altered(lambda f: f[schema.TITLE].bytes_list.value.pop()), "video '7': 'title' has 0 byte strings"),
-    (altered(lambda f: f[schema.ID].bytes_list.value.__setitem__(0, b"\xff")), "is not UTF-8"),
-    (altered(lambda f: f[schema.TAG_ID].bytes_list.value.append(b"5")), "holds a bytes_list; expected a int64_list"),
-    (altered(lambda f: f[schema.FRAME_FEATURE].bytes_list.value.append(b"1234567")), "frame 3 has 7 bytes; expected 8"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("video", "message"),
+    [
+        (b"\xff\xff", "here: not a tf.train.Example"),
+        (altered(lambda f: f.pop(schema.ID)), "here: the key 'id' is missing; the record has asr_text"),
+        (altered(lambda f: f.pop(schema.TITLE)), "video '7': the key 'title' is missing"),
+        (altered(lambda f: f.pop(schema.FRAME_FEATURE)), "video '7': the key 'frame_feature' is missing"),
+        (altered(lambda f: f[schema.ID].bytes_list.value.append(b"8")), "'id' has 2 byte strings"),
+        (altered(lambda f: f[schema.ID].int64_list.value.append(8)), "'id' has 0 byte strings"),
+        (altered(lambda f: f[schema.TITLE].bytes_list.value.pop()), "video '7': 'title' has 0 byte strings"),
+        (altered(lambda f: f[schema.ID].bytes_list.value.__setitem__(0, b"\xff")), "is not UTF-8"),
+        (altered(lambda f: f[schema.TAG_ID].bytes_list.value.append(b"5")), "holds a bytes_list; expected a int64_list"),
+        (altered(lambda f: f[schema.FRAME_FEATURE].bytes_list.value.append(b"1234567")), "frame 3 has 7 bytes; expected 8"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_bad_videos(video, message):
     with pytest.raises(RecordError) as caught:
         check_video(video, DIM, "here")
@@ -76,8 +88,7 @@ def test_index_reads_from_all_files(tmp_path):
 
 
 def test_index_refuses_two_videos_of_one_id(tmp_path):
-    files = [write(tmp_path / "a", [make_video("1")]),
-             write(tmp_path / "b", [make_video("2"), make_video("1", title="x")])]
+    files = [write(tmp_path / "a", [make_video("1")]), write(tmp_path / "b", [make_video("2"), make_video("1", title="x")])]
     with pytest.raises(RecordError, match=f"{files[1]}, record 1, video '1': differs .* in {files[0]}"):
         VideoIndex(files, DIM)
 

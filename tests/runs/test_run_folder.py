@@ -263,7 +263,9 @@ def test_other_rates_of_completed_updates_are_refused(folder):
     checkpoint.write(str(folder / "last/ckpt-6"))
     write_summary(folder, {"step": 6, "spearman": 0.5})
     before = (folder / CONFIG).read_bytes()
-    message = r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.groups.head.schedule.horizon=10000, or"
+    message = (
+        r"6 steps that cannot be extended to 12 .* its 6 completed updates .* Add training.groups.head.schedule.horizon=10000, or"
+    )
     with pytest.raises(UserError, match=message):
         prepare_run_folder(folder, longer(horizon=20_000), overwrite=False)
     assert (folder / CONFIG).read_bytes() == before and read_summary(folder)["step"] == 6

@@ -61,7 +61,8 @@ def test_compiled_steps_are_the_same(name, kind, recipe, tmp_path):
     assert (plain[0].compilations, compiled[0].compilations) == (0, 1)
 
 
-@pytest.mark.parametrize("kind", ["videos", pytest.param("pairs", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["videos", "pairs"])
 def test_compiled_steps_of_two_replicas_are_the_same(kind, two_replicas, tmp_path):
     plain = trainer_and_data("uniter", kind, tmp_path, False)
     compiled = trainer_and_data("uniter", kind, tmp_path, True, strategy=two_replicas)

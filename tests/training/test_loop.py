@@ -146,7 +146,7 @@ def test_what_a_run_leaves_behind(case):
     assert list((case.folder / "events").iterdir())
 
 
-@pytest.mark.parametrize("clip_norm", [0.0, 0.5])
+@pytest.mark.parametrize("clip_norm", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
     """Without dropout, whose random numbers belong to a replica; what two have written one can read."""
     file = toys.write_records(tmp_path / "records", toys.random_videos(23))
@@ -312,7 +312,9 @@ def spoiled(data, first_bad_step):
 @ONE_CASE
 @pytest.mark.parametrize(("first_bad_step", "kept", "noticed"), [(4, 3, 6), (6, 6, 8), (2, 0, 3)])
 def test_nan_stops_the_run_and_keeps_the_last_good_state(case, tmp_path, first_bad_step, kept, noticed):
-    with pytest.raises(UserError, match=rf"'(tag|mlm|mse|kl|loss)' is nan at step {noticed};.*groups.head.schedule.peak") as caught:
+    with pytest.raises(
+        UserError, match=rf"'(tag|mlm|mse|kl|loss)' is nan at step {noticed};.*groups.head.schedule.peak"
+    ) as caught:
         run(case.trainer, case.data, tmp_path / "run", batches=spoiled(case.data, first_bad_step))
     assert "\n" not in str(caught.value)
     assert newest_checkpoint(tmp_path / "run", "last").endswith(f"ckpt-{kept}")

@@ -18,9 +18,7 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         super().__init__(**kwargs)
         self.vocab_size = config.vocab_size
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
-        self.transform = keras.layers.Dense(
-            config.token_dim, activation=gelu, kernel_initializer=initializer, name="transform"
-        )
+        self.transform = keras.layers.Dense(config.token_dim, activation=gelu, kernel_initializer=initializer, name="transform")
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="layer_norm")
 
     def build(self, states_shape):

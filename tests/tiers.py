@@ -1,0 +1,16 @@
+"""Which tests `sh test.sh --fast` leaves out."""
+
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+MEDIUM = (
+    "inference/", "models/", "presets/", "reliability/", "tasks/", "training/",
+    "input/test_pipeline.py", "launch/test_launch.py", "runs/test_checkpoints.py",
+    "test_conformance.py", "test_docs.py", "test_e2e.py", "test_golden.py", "test_golden_checkpoints.py", "test_scripts.py",
+)  # fmt: skip
+"""Folders and files that build and train models or start many processes: all their tests are marked `medium`."""
+
+
+def is_medium(path: Path) -> bool:
+    """Whether a test file is in one of `MEDIUM`; a test elsewhere that takes long is marked by itself."""
+    return path.relative_to(TESTS).as_posix().startswith(MEDIUM)
