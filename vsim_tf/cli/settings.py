@@ -92,7 +92,7 @@ TRAINING_FLAGS = (
         "bucket_by_length", "training.bucket_by_length", BOOLEAN, "Videos of similar length share a batch; default: Uniter's."
     ),
     SettingFlag(
-        "jit_compile", "training.jit_compile", BOOLEAN, "Compile by XLA, again for every length of a batch; see --length_multiple."
+        "jit_compile", "training.jit_compile", BOOLEAN, "Compile by XLA, for every length of a batch; see --length_multiple."
     ),
     SettingFlag(
         "length_multiple", "training.length_multiple", INTEGER,

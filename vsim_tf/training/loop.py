@@ -66,8 +66,8 @@ class Trainer:
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1 and not self.network.config.videos_are_independent:
             raise UserError(
-                f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas in the middle"
-                " of a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
+                f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas within"
+                " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
                 ["training.jit_compile"],
             )
 
