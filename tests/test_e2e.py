@@ -25,7 +25,7 @@ from vsim_tf.ensemble.report import ModelScores, SetScores
 from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, validation_curve
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_spearman
-from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_zip
+from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_file
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import report_file, sources_file
 from vsim_tf.launch.plan import flags_of
@@ -279,7 +279,7 @@ def test_one_checkpoint_gives_the_same_embeddings_as_all_in_one_pass(root, tmp_p
     """Also after its folder has been moved away from everything else."""
     shutil.copytree(root / "output/uniter/fold-02", tmp_path / "moved")
     checkpoint = newest_checkpoint(tmp_path / "moved", "last")
-    embed_to_zip(checkpoint, [f"{root}/data/test_b/test_b.tfrecords"], f"{tmp_path}/one.zip", 7, "float32", "uniter")
+    embed_to_file(checkpoint, [f"{root}/data/test_b/test_b.tfrecords"], f"{tmp_path}/one.zip", 7, "float32", "uniter")
     one = read_submission(tmp_path / "one.zip")
     other = read_embeddings(root / "output/uniter/fold-02/embeddings/test_b.npz")
     assert one.ids == list(other.ids) == ids_of(root, "test_b")
@@ -506,7 +506,7 @@ def test_another_model_than_asked_for_is_refused_with_both_names(root, tmp_path)
         finetune("uniter_asl", output / "uniter/pretrain", runs(root, "uniter"), FINETUNING)
     checkpoint = newest_checkpoint(output / "uniter/fold-00", "last")
     with refused("fold-00 holds model uniter, --model=mix_nextvlad was asked for"):
-        embed_to_zip(checkpoint, [f"{root}/data/test_a/test_a.tfrecords"], f"{tmp_path}/a.zip", 8, "float32", "mix_nextvlad")
+        embed_to_file(checkpoint, [f"{root}/data/test_a/test_a.tfrecords"], f"{tmp_path}/a.zip", 8, "float32", "mix_nextvlad")
     assert not (tmp_path / "a.zip").exists()
 
 

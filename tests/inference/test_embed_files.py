@@ -15,7 +15,7 @@ from vsim_tf.distributed import device
 from vsim_tf.ensemble.combine import fold_mean
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_files as inference
-from vsim_tf.inference.embed_files import embed_folds, embed_to_zip
+from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 from vsim_tf.io.files import fingerprint
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
@@ -150,7 +150,7 @@ def test_a_disk_too_small_for_embeddings_is_said_before_the_work(runs, test_file
     with pytest.raises(UserError, match=r"0.0 MB are needed for embeddings of test_x by 2 checkpoints, 0.0 MB are free"):
         embed(runs, test_file)
     with pytest.raises(UserError, match="are needed for the submission zip"):
-        embed_to_zip(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+        embed_to_file(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
 
 
 def test_it_is_said_whether_weights_are_kept_in_memory(runs, test_file, monkeypatch, console):
@@ -163,7 +163,7 @@ def test_it_is_said_whether_weights_are_kept_in_memory(runs, test_file, monkeypa
 
 def test_a_checkpoint_that_is_not_there_lists_those_that_are(runs, test_file, tmp_path):
     with pytest.raises(UserError, match=r"no checkpoint .*last/ckpt-7 .*; there is 1: .*fold-00/last/ckpt-0$"):
-        embed_to_zip(str(runs[0] / "last/ckpt-7"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+        embed_to_file(str(runs[0] / "last/ckpt-7"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
 
 
 def test_the_best_checkpoint(runs, test_file):
@@ -210,7 +210,7 @@ def test_a_checkpoint_outside_a_run_folder(tmp_path, runs, test_file):
     for path in (runs[0] / "last").glob("ckpt-0.*"):
         path.rename(checkpoint.with_suffix(path.suffix))
     with pytest.raises(UserError, match=r"config.json does not exist"):
-        embed_to_zip(str(checkpoint), [test_file], str(tmp_path / "a.zip"), 4, "float32")
+        embed_to_file(str(checkpoint), [test_file], str(tmp_path / "a.zip"), 4, "float32")
     assert not (tmp_path / "a.zip").exists()
 
 
@@ -219,7 +219,7 @@ def test_ids_reach_the_zip_as_they_are_written(runs, tmp_path):
     rng = np.random.default_rng(0)
     test_file = toys.write_records(tmp_path / "test_x.tfrecords", [toys.random_video(video, rng) for video in ids])
     embed(runs, test_file)
-    embed_to_zip(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
+    embed_to_file(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
     with zipfile.ZipFile(tmp_path / "one.zip") as archive:
         assert list(json.loads(archive.read("result.json"))) == ids
     write_submission(tmp_path / "all.zip", fold_mean(written(runs)), expected_ids=read_ids([test_file]))

@@ -18,7 +18,7 @@ import vsim_tf
 from vsim_tf.ensemble.run_report import ensemble_and_report
 from vsim_tf.evaluation.metrics import cosine_similarity
 from vsim_tf.inference import embed_files
-from vsim_tf.inference.embed_files import embed_folds, embed_to_zip
+from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 from vsim_tf.records.embeddings import read_embeddings, read_submission, write_embeddings
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs import held_weights
@@ -69,7 +69,7 @@ def scripts(tmp_path_factory):
         for model, folds in RUNS.items():
             runs = [make_run(output / model / f"fold-{fold:02d}", model, seed=fold) for fold in folds]
             embed_folds(model, runs, [test_file], "last", 4, "float32")
-    embed_to_zip(str(output / "uniter/fold-00/last/ckpt-0"), [test_file], str(root / "one.zip"), 4, "float32")
+    embed_to_file(str(output / "uniter/fold-00/last/ckpt-0"), [test_file], str(root / "one.zip"), 4, "float32")
     for name, weights, folds in (("result", WEIGHTS, (0, 2)), ("mean", {"mix_nextvlad": 1.0}, RUNS["mix_nextvlad"])):
         ensemble_and_report(
             output_dir=output, data_dir=data, weights=weights, folds=folds, test_name="test_x", labelled_test_name="test_x",

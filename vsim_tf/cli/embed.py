@@ -1,4 +1,4 @@
-"""Embed videos by one checkpoint into a zip, or by the checkpoints of a model's folds, in one pass over the data:
+"""Embed videos by one checkpoint into a file, or by the checkpoints of a model's folds, in one pass over the data:
 
 vsim-tf embed --ckpt_file=output/uniter/fold-00/last/ckpt-3000 --test_file=test_b.tfrecords --output_zip=one.zip
 vsim-tf embed --model=uniter --folds=0-10 --data_dir=data --output_dir=output
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
+from vsim_tf.inference.exporters import exporter_of
 from vsim_tf.io.paths import all_sets_pattern, fold_folder
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import require_checkpoint
@@ -33,6 +34,8 @@ def check_flags(devices: int = 1):
     if not options.ckpt_file and (not options.model or options["output_zip"].present):
         raise UserError("either --ckpt_file with --output_zip, or --model with --folds, is needed")
     flags.parse_folds(options.folds)
+    if options.ckpt_file:
+        exporter_of(Path(options.output_zip))
 
 
 def check_inputs():
@@ -56,10 +59,10 @@ def main():
         return
     if options.ckpt_file:
         require_checkpoint(options.ckpt_file)
-    from vsim_tf.inference.embed_files import embed_folds, embed_to_zip
+    from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 
     if options.ckpt_file:
-        embed_to_zip(
+        embed_to_file(
             options.ckpt_file,
             files,
             options.output_zip,

@@ -91,7 +91,7 @@ def define_inference():
     _define_model(None, "Registered model; with --ckpt_file: what it must be.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
     flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
-    flags.DEFINE_string("output_zip", RESULT, "Submission zip of --ckpt_file.")
+    flags.DEFINE_string("output_zip", RESULT, "File for the embeddings by --ckpt_file: a submission .zip, or .npz.")
     flags.DEFINE_enum("checkpoint", LAST, [LAST, BEST], "Which checkpoint of each fold; 2021 took the last.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
     _define_precision()

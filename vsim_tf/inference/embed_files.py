@@ -10,11 +10,12 @@ from vsim_tf.distributed.cluster import is_chief, worker_shard, workers
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
+from vsim_tf.inference.exporters import exporter_of
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import remove_stale_lock
 from vsim_tf.io.paths import FOLD_RUNS, SUMMARY
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings, write_submission, zip_bytes
+from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings
 from vsim_tf.records.tfrecords import count_records
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 from vsim_tf.runs.run_folder import RunFolder, read_summary, run_lock, write_json
@@ -55,24 +56,25 @@ def load_embedder(folder: Path, precision: str, expected_model: str = "", strate
     return Embedder(network, strategy), run.batch_format()
 
 
-def embed_to_zip(
+def embed_to_file(
     checkpoint: str,
     test_files: Sequence[str],
-    output_zip: str,
+    output: str,
     batch_size: int,
     precision: str,
     expected_model: str = "",
 ):
-    """Embeds the videos of the test files by one checkpoint into a submission zip."""
+    """Embeds the videos of the test files by one checkpoint into a file, of the kind that its ending names."""
+    exporter, path = exporter_of(Path(output)), Path(output)
     require_checkpoint(checkpoint)
     folder = Path(checkpoint).parent.parent
     embedder, form = load_embedder(folder, precision, expected_model, _strategy())
     videos = sum(count_records(file) for file in test_files)
-    require_space(Path(output_zip).parent, zip_bytes(videos, embedder.model.config.embedding_size), "the submission zip")
+    require_space(path.parent, exporter.size(videos, embedder.model.config.embedding_size), f"the embeddings in {path.name}")
     (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
     if is_chief():
-        write_submission(output_zip, embeddings)
-        logger.info(f"{output_zip}: {len(embeddings.ids)} videos by {checkpoint}")
+        exporter.write(path, embeddings)
+        logger.info(f"{path}: {len(embeddings.ids)} videos by {checkpoint}")
 
 
 def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):

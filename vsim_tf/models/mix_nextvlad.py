@@ -57,7 +57,7 @@ class MixNextVLADNetwork(VideoNetwork):
         text = text_sequence(self.encoder.embed(input_ids, training=training), attention_mask)
         first_only = self.config.text_pooling.first_only
         states = self.encoder(text.states, text.mask, text.positions, first_only=first_only, training=training)
-        return self.pool(text._replace(states=states))
+        return self.pool(states, text.counted(self.config.text_pooling.reads_padding))
 
     def gate_weights(self, sequence, text, training=None):
         """`[batch, experts]` from text and the mean over frame positions, the repeated last frame included (quirk 12) or not."""
@@ -65,7 +65,7 @@ class MixNextVLADNetwork(VideoNetwork):
         if self.config.frame_padding:
             mean = ops.mean(frames, axis=1)
         else:
-            weights = sequence.weights(padding=False)[:, :, None]
+            weights = sequence.counted(padding=False)[:, :, None]
             mean = ops.sum(frames * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
         features = ops.concatenate([mean, text], axis=-1)
         return self.gate(self.gate_norm(features, training=training))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from vsim_tf.components import Component
 from vsim_tf.lazy import ops
-from vsim_tf.models.sequence import Sequence
 
 if TYPE_CHECKING:
     from vsim_tf.layers.transformer import TransformerEncoder
@@ -15,7 +14,7 @@ MASKED = 1000.0
 
 
 class Pooling(Component):
-    """Maps a `Sequence` to `[batch, dim]`.
+    """Maps states `[batch, length, dim]`, and how often each counts, to `[batch, dim]`.
 
     Attributes:
         first_only: whether it reads the first state alone.
@@ -34,12 +33,19 @@ class Pooling(Component):
         """The pooling that leaves padding out."""
         return self
 
-    def build(self, encoder: "TransformerEncoder") -> Callable[[Sequence], Any]:
-        """The function or layer; by default the component itself, which has no weights."""
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Any, Any], Any]:
+        """The function or layer of states and counts; by default the component itself, which has no weights."""
         del encoder
         return self
 
-    def __call__(self, sequence: Sequence) -> Any:
+    def __call__(self, states: Any, counts: Any) -> Any:
+        """The pooled states.
+
+        Args:
+            states: `[batch, length, dim]`.
+            counts: how many equal positions each stands for, `[batch or 1, length]` in the states' type; 0 where one takes no
+                part (`Sequence.counted`).
+        """
         raise NotImplementedError
 
 
@@ -65,9 +71,9 @@ class MeanPooling(PaddedPooling, name="mean"):
 
     padding: bool = True
 
-    def __call__(self, sequence: Sequence) -> Any:
-        weights = sequence.weights(self.padding)[:, :, None]
-        return ops.sum(sequence.states * weights, axis=1) / ops.sum(weights, axis=1)
+    def __call__(self, states: Any, counts: Any) -> Any:
+        weights = counts[:, :, None]
+        return ops.sum(states * weights, axis=1) / ops.sum(weights, axis=1)
 
 
 class MaxPooling(PaddedPooling, name="max"):
@@ -75,10 +81,9 @@ class MaxPooling(PaddedPooling, name="max"):
 
     padding: bool = False
 
-    def __call__(self, sequence: Sequence) -> Any:
-        states = sequence.states
+    def __call__(self, states: Any, counts: Any) -> Any:
         if not self.padding:
-            states = states - MASKED * (1.0 - ops.cast(sequence.mask, states.dtype))[:, :, None]
+            states = states - MASKED * (1.0 - counts)[:, :, None]
         return ops.max(states, axis=1)
 
 
@@ -87,8 +92,8 @@ class ClsPooling(Pooling, name="cls"):
 
     first_only = True
 
-    def __call__(self, sequence: Sequence) -> Any:
-        return sequence.states[:, 0]
+    def __call__(self, states: Any, counts: Any) -> Any:
+        return states[:, 0]
 
 
 class PoolerPooling(Pooling, name="pooler"):
@@ -97,5 +102,5 @@ class PoolerPooling(Pooling, name="pooler"):
     first_only = True
     uses_pooler = True
 
-    def build(self, encoder: "TransformerEncoder") -> Callable[[Sequence], Any]:
-        return lambda sequence: encoder.pool(sequence.states)
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Any, Any], Any]:
+        return lambda states, counts: encoder.pool(states)

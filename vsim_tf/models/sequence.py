@@ -35,7 +35,7 @@ class Sequence(NamedTuple):
             self.states[:, part], self.mask[:, part], self.positions[..., part], self.counts[..., part], {name: (0, stop - start)}
         )
 
-    def weights(self, padding: bool) -> Any:
+    def counted(self, padding: bool) -> Any:
         """How often each state counts, `[batch or 1, length]` in the states' type.
 
         Args:

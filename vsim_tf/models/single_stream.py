@@ -26,7 +26,7 @@ class SingleStreamNetwork(VideoNetwork):
         sequence = self.sequence(input_ids, attention_mask, frames, num_frames, training=training)
         states = self.encoder(sequence.states, sequence.mask, sequence.positions, training=training)
         sequence = sequence._replace(states=self.fc(states))
-        embedding = ops.cast(self.pool(sequence), "float32")
+        embedding = ops.cast(self.pool(sequence.states, sequence.counted(self.config.pooling.reads_padding)), "float32")
         logits = {"tags": self.classifier(embedding)} if self.classifier else {}
         return VideoOutput(embedding, logits, sequence)
 

@@ -51,7 +51,7 @@ class MaskedTokens(Task, name="masked_tokens"):
         (output,), targets = step.outputs, step.batch.targets[TARGETS]
         masked = tf.where(targets != IGNORED_TOKEN)
         first, _ = output.sequence.spans["text"]
-        states = tf.gather_nd(output.sequence.states, masked + tf.constant([0, first], tf.int64))
+        states = tf.gather_nd(output.sequence.states, masked + tf.stack([0, tf.cast(first, tf.int64)]))
         loss = ops.sum(losses.cross_entropy(self.logits(step.network, states), tf.gather_nd(targets, masked)))
         return step.world.videos * loss / tf.maximum(step.count, 1.0)
 
