@@ -89,7 +89,7 @@ def test_files_are_written_by_the_code_of_data_md(tmp_path):
     for code in (own, tensorflow, own):  # also where the folders are there
         run([sys.executable, "-c", code], tmp_path)
     assert read_ids([f"{tmp_path}/data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
-    assert [pair.targets["similarity"] for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.35, 0.0]
+    assert [pair.similarity for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.35, 0.0]
     assert read_ids([f"{tmp_path}/data/pointwise/pretrain_0.tfrecords"]) == ["1001"]
     _, script, *arguments = shlex.split(check)
     assert "2 pairs of 3 videos" in run([sys.executable, str(ROOT / script), *arguments], tmp_path)

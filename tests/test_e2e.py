@@ -51,18 +51,18 @@ PRETRAINING = toys.stage(4, ("uniter", "pretrain"), batch_size=16, val_batch_siz
 FINETUNING = toys.stage(4, batch_size=8, val_batch_size=16, eval_every=2)
 
 
-def pretrain_options(root: Path, model: str, **changes) -> PretrainOptions:
+def pretrain_options(root: Path, name: str, **changes) -> PretrainOptions:
     data = root / "data"
     values = {
-        "model": toys.model(model, {"frames.dim": DIM, "text.max_length": 12}, num_tags=0),
-        "training": toys.stage(4, (model, "pretrain"), batch_size=16, val_batch_size=32, eval_every=2),
+        "model": toys.model(name, {"frames.dim": DIM, "text.max_length": 12}, num_tags=0),
+        "training": toys.stage(4, (name, "pretrain"), batch_size=16, val_batch_size=32, eval_every=2),
         "train_records": f"{data}/pointwise/*.tfrecords",
         "val_records": f"{data}/pairwise/*.tfrecords",
         "label_file": f"{data}/pairwise/label.tsv",
         "tag_file": f"{data}/tag_list.txt",
         "hub_dir": "",
         "vocab": "",
-        "folder": root / "output" / model / "pretrain",
+        "folder": root / "output" / name / "pretrain",
     }
     return PretrainOptions(**values | changes)
 
@@ -205,7 +205,7 @@ def test_a_baseline_that_fails_is_a_warning(root, tmp_path, caplog, spoil):
     else:
         (output / "uniter/fold-00/config.json").write_text("{}")
     ensemble(root, data_dir=data, output_dir=output, output_zip=f"{tmp_path}/a.zip", frame_embedding_size=width)
-    words = {"width": "frame 0 has 32 bytes", "records": "matches no file", "config": "no frame_embedding_size of the model"}
+    words = {"width": "frame 0 has 32 bytes", "records": "matches no file", "config": "to retrain it"}
     assert f"The report has no baselines: {tmp_path}" in caplog.text.replace("'", "")
     assert words[spoil] in caplog.text
     assert (tmp_path / "a.zip").read_bytes() == (root / "output/result.zip").read_bytes()
@@ -514,7 +514,7 @@ def test_unfinished_stages_are_refused(root, tmp_path):
     folder = tmp_path / "pretrain"
     shutil.copytree(root / "output/uniter/pretrain", folder)
     (folder / "summary.json").unlink()
-    with pytest.raises(UserError, match=r"pre-training is not complete; run train_pretrain.py --model=uniter first"):
+    with pytest.raises(UserError, match=r"pre-training is not complete; pre-train uniter first"):
         finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
     with pytest.raises(UserError, match=r"fold 3 is not in .*; its folds are 0 to 2"):
         runs(root, "uniter", [3])

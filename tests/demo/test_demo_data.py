@@ -58,7 +58,7 @@ def content(folder):
 
 def spearman(pairs, vectors):
     vectors = {key: value / max(np.linalg.norm(value), 1e-9) for key, value in vectors.items()}
-    return spearmanr([vectors[a] @ vectors[b] for a, b, _ in pairs], [pair.targets["similarity"] for pair in pairs]).statistic
+    return spearmanr([vectors[a] @ vectors[b] for a, b, _ in pairs], [pair.similarity for pair in pairs]).statistic
 
 
 def test_parts_are_complete_and_disjoint(folder):
@@ -92,7 +92,7 @@ def test_test_b_has_the_extremes(folder):
 
 
 def test_similarities_have_the_contest_histogram(folder):
-    counts = Counter(pair.targets["similarity"] for pair in read_labels(folder / "test_a/label.tsv"))
+    counts = Counter(pair.similarity for pair in read_labels(folder / "test_a/label.tsv"))
     assert set(counts) == {round(step / 20, 2) for step in range(21)}
     assert counts[0.0] / 800 == pytest.approx(0.364, abs=0.005) and counts[1.0] / 800 == pytest.approx(0.139, abs=0.005)
 

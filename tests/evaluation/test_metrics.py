@@ -87,7 +87,7 @@ def test_pair_spearman_finds_rows_by_id():
     first, second, similarity = pair_rows(EMBEDDINGS.ids, pairs)
     assert (first.tolist(), second.tolist(), similarity.tolist()) == ([1, 0, 2], [0, 2, 1], [1.0, 0.0, 0.5])
     assert pair_spearman(EMBEDDINGS, pairs) == pytest.approx(1)
-    turned = [pair._replace(similarity=1 - pair.targets["similarity"]) for pair in pairs]
+    turned = [pair._replace(similarity=1 - pair.similarity) for pair in pairs]
     assert pair_spearman(EMBEDDINGS, turned) == pytest.approx(-1)
     assert math.isnan(pair_spearman(EMBEDDINGS, []))
 

@@ -376,9 +376,12 @@ def hub_config(kind="bert", **changes):
     }  # fmt: skip
 
 
+KNOWN = {"vocab_size": 100, "hidden_size": 64, "num_layers": 3, "num_heads": 4, "intermediate_size": 96}
+
+
 def test_config_of_bert(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(hub_config(embedding_size=7, position_embedding_type="absolute")))
-    expected = EncoderConfig("bert", 100, 64, 3, 4, 96, 40, attention_dropout=0.25, layer_norm_eps=1e-6)
+    expected = EncoderConfig(kind="bert", **KNOWN, max_positions=40, attention_dropout=0.25, layer_norm_eps=1e-6)
     assert EncoderConfig(**read_encoder_config(tmp_path, "bert")) == expected
 
 
@@ -389,7 +392,7 @@ def test_config_of_bert(tmp_path):
 def test_config_of_roformer(tmp_path, changes, embedding_size, rotary_value):
     (tmp_path / "config.json").write_text(json.dumps(hub_config("roformer", **changes)))
     config = EncoderConfig(**read_encoder_config(tmp_path, "roformer"))
-    assert (config.embedding_size, config.rotary_value) == (embedding_size, rotary_value)
+    assert (config.token_dim, config.rotary_value) == (embedding_size, rotary_value)
 
 
 @pytest.mark.parametrize("kind", ["bert", "roformer"])
@@ -399,7 +402,9 @@ def test_config_that_transformers_5_saves(tmp_path, kind):
     cls = {"bert": transformers.BertConfig, "roformer": transformers.RoFormerConfig}[kind]
     saved = cls(vocab_size=100, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96)
     saved.save_pretrained(tmp_path)
-    expected = EncoderConfig(kind, 100, 64, 3, 4, 96, saved.max_position_embeddings, saved.type_vocab_size)
+    expected = EncoderConfig(
+        kind=kind, **KNOWN, max_positions=saved.max_position_embeddings, type_vocab_size=saved.type_vocab_size
+    )
     assert EncoderConfig(**read_encoder_config(tmp_path, kind)) == expected
 
 

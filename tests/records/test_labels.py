@@ -35,7 +35,7 @@ def test_any_bytes_give_valid_pairs_or_a_user_error(label_file, data):
     except UserError as error:
         assert str(label_file) in str(error)
     else:
-        assert pairs and all(0 <= pair.targets["similarity"] <= 1 and pair.id_1 and pair.id_2 for pair in pairs)
+        assert pairs and all(0 <= pair.similarity <= 1 and pair.id_1 and pair.id_2 for pair in pairs)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_scores_of_another_scale_come_with_the_command_that_scales_them(tmp_path
     values = [float(score) for score in scores]
     low, high = min(0.0, *values), max(0.0, *values)
     scaled = read_labels(tmp_path / "scaled.tsv")
-    assert [pair.targets["similarity"] for pair in scaled] == pytest.approx([(value - low) / (high - low) for value in values])
+    assert [pair.similarity for pair in scaled] == pytest.approx([(value - low) / (high - low) for value in values])
     assert [pair[:2] for pair in scaled] == [(str(i), str(i + 1)) for i in range(len(scores))]
 
 

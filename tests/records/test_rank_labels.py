@@ -20,7 +20,8 @@ CONTEST_COUNTS = (
 def labels(similarities, of=None):
     """Labels of some similarities (default: all) by their rank among all."""
     similarities = np.array(similarities, np.float32)
-    return RankLabels(similarities)(PairBatch(None, None, similarities if of is None else np.float32(of))).similarity.numpy()
+    asked = {"similarity": similarities if of is None else np.float32(of)}
+    return RankLabels(similarities)(PairBatch(None, None, asked)).targets["similarity"].numpy()
 
 
 def test_ties_share_the_mean_of_their_ranks():
@@ -56,4 +57,4 @@ def test_similarities_of_records_are_those_of_their_batches(tmp_path):
     np.testing.assert_array_equal(similarities, np.concatenate([batch.targets["similarity"] for batch in batches]))
     ranked = RankLabels(similarities)(batches[0])
     assert ranked.first is batches[0].first
-    assert spearman(ranked.similarity, batches[0].similarity) == pytest.approx(1)
+    assert spearman(ranked.targets["similarity"], batches[0].targets["similarity"]) == pytest.approx(1)

@@ -78,7 +78,7 @@ def test_workers_without_a_shared_folder_stop(server, data_dir, tmp_path):
         ended = server.run(*pretraining(data_dir, tmp_path / name, steps=steps, eval_freq=2))
         assert ended.code == 0, ended.output
     for name in "ab":
-        (tmp_path / name / "testing/pretrain/summary.json").unlink()
+        (tmp_path / name / "debug/pretrain/summary.json").unlink()
     ended = run_workers(server, *(pretraining(data_dir, tmp_path / name, steps=6, eval_freq=2) for name in "ab"))
     assert [end.code for end in ended] == [2, 2], [end.output for end in ended]
     for end in ended:

@@ -210,7 +210,9 @@ def test_a_score_that_is_not_defined_is_said_also_of_older_versions(folder, text
 )
 def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, summary, said, console):
     announce_finished("label", summary, folder)
-    advice = "label: no evaluation is better than the one before the first step, Spearman 0.6000: training lowered it. Lower --lr"
+    advice = (
+        "label: no evaluation is better than the one before the first step, Spearman 0.6000: training made it worse. Lower --lr"
+    )
     assert (advice in console.readouterr().out) == said
 
 

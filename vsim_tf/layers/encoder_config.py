@@ -37,6 +37,8 @@ class EncoderConfig(Component):
         self.require_fraction("hidden_dropout", "attention_dropout", "layer_norm_eps", "initializer_range")
         heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
         require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second", "hidden_size")
+        if self.embedding_size == self.hidden_size:  # one form for one encoder
+            object.__setattr__(self, "embedding_size", 0)
         even = self.hidden_size // self.num_heads % 2 == 0
         require(self.kind == "bert" or even, f"{heads}: RoFormer needs an even head width", "hidden_size")
 

@@ -74,7 +74,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
         + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
     )
-    if summary[BEST_STEP] == 0 < summary["step"] and best is not None and last != best:
+    if summary[BEST_STEP] == 0 < summary["step"] and best is not None and math.isfinite(best) and last != best:
         logger.info(
             f"{label}: no evaluation is better than the one before the first step, {metric.capitalize()} {_score(best)}: training"
             f" made it worse. Lower {' and '.join(RATES)}, or give fewer training.total_steps, with overwrite=True;"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.layers import kernels
+from vsim_tf.layers.kernels import choice
 from vsim_tf.layers.kernels.choice import made_for_cpus, use_kernels
 from vsim_tf.layers.kernels.gelu import gelu
 from vsim_tf.layers.kernels.layer_norm import LayerNorm
@@ -48,6 +48,6 @@ def test_blocks_end_with_the_choice_before():
 
 
 def test_a_gpu_gets_those_of_keras(monkeypatch):
-    monkeypatch.setattr(kernels, "_no_gpu", kernels._no_gpu.__wrapped__)
+    monkeypatch.setattr(choice, "_no_gpu", choice._no_gpu.__wrapped__)
     monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: [f"{kind}:0"])
     assert not made_for_cpus()
