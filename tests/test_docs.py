@@ -126,7 +126,25 @@ assert np.allclose(similarities, [cosines[0, 1], cosines[1, 2]], atol=1e-5) and 
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"docs/data.md": 3, "docs/library.md": 5}
+    assert counts == {"README.md": 1, "docs/architecture.md": 7, "docs/data.md": 3, "docs/library.md": 5}
+
+
+def test_parts_of_architecture_md_are_those_that_are_trained():
+    tried = (ROOT / "tests/test_extending.py").read_text(encoding="utf-8")
+    assert not [block for block in blocks(DOCUMENTS["docs/architecture.md"], "python") if block.strip() not in tried]
+
+
+def test_the_first_lines_of_the_readme_work(tmp_path):
+    folder = tmp_path / "output/demo/uniter/fold-00"
+    shutil.copytree(ROOT / "tests/golden/checkpoints/uniter", folder)
+    (folder / "best").rename(folder / "last")
+    (folder / "summary.json").write_text("{}")
+    (code,) = blocks(DOCUMENTS["README.md"], "python")
+    frames = "import numpy as np\nframes_a, frames_b = np.random.randn(5, 6), np.random.randn(2, 6)\n"
+    assert (
+        run([sys.executable, "-c", f"{frames}{code}\nprint(embeddings.shape, -1 <= similarity <= 1)"], tmp_path)
+        == "(2, 8) True\n"
+    )
 
 
 def test_the_conversion_of_a_pickle_is_the_one_that_the_error_shows():
