@@ -39,8 +39,9 @@ class MixNextVLADNetwork(VideoNetwork):
         ]
 
     def call(self, input_ids, attention_mask, frames, num_frames, training=None):
+        frames = ops.cast(frames, self.compute_dtype)
         text = self.bert_map(self.text_vector(input_ids, attention_mask, training=training))
-        sequence = frame_sequence(ops.cast(frames, self.compute_dtype), num_frames, self.config.frames.max_frames)
+        sequence = frame_sequence(frames, num_frames, self.config.frames.max_frames)
         has_frames = ops.cast(num_frames > 0, self.compute_dtype)[:, None]
         vectors = [each(sequence.states, sequence.mask, training=training) * has_frames for each in self.nextvlads]
         experts = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors, strict=True)]

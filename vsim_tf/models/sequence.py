@@ -74,8 +74,8 @@ def frame_sequence(states: Any, num_frames: Any, max_frames: int) -> Sequence:
     """Frame states `[batch, frames, dim]` of videos with `num_frames` `[batch]` real ones, trimmed from `max_frames`."""
     length = ops.shape(states)[1]
     mask = ops.arange(length) < ops.expand_dims(num_frames, -1)
-    last = ops.cast(ops.equal(ops.arange(length), length - 1), "int32")
-    return Sequence(states, mask, ops.arange(length), 1 + last * (max_frames - length), {"frames": (0, length)})
+    counts = ops.where(ops.equal(ops.arange(length), length - 1), max_frames + 1 - length, 1)
+    return Sequence(states, mask, ops.arange(length), counts, {"frames": (0, length)})
 
 
 def joined(first: Sequence, second: Sequence, second_position: int) -> Sequence:

@@ -11,13 +11,13 @@ class GlobalBatch(NamedTuple):
 
     Attributes:
         replicas: number of replicas.
-        videos: videos of all replicas, a float32 scalar; an example of pairs has two.
+        examples: videos or pairs of all replicas, a float32 scalar.
         offset: position of this replica's first example in the global batch, an integer scalar.
         counts: what tasks average over, in all replicas, by task, float32 scalars (`Task.count`).
     """
 
     replicas: int
-    videos: Any
+    examples: Any
     offset: Any
     counts: dict[str, Any]
 
@@ -30,8 +30,7 @@ class GlobalBatch(NamedTuple):
         each = mine if context.num_replicas_in_sync == 1 else context.all_gather(mine, axis=0)
         examples, *totals = tf.unstack(tf.cast(tf.reduce_sum(each, axis=0), tf.float32), 1 + len(counts))
         offset = tf.reduce_sum(each[: context.replica_id_in_sync_group, 0])
-        videos = len(batch.elements) * examples
-        return cls(context.num_replicas_in_sync, videos, offset, dict(zip(counts, totals, strict=True)))
+        return cls(context.num_replicas_in_sync, examples, offset, dict(zip(counts, totals, strict=True)))
 
     def gather(self, value: Any) -> Any:
         """Values of all replicas along the batch axis; gradients flow back to each."""

@@ -53,7 +53,7 @@ class MaskedTokens(Task, name="masked_tokens"):
         first, _ = output.sequence.spans["text"]
         states = tf.gather_nd(output.sequence.states, masked + tf.stack([0, tf.cast(first, tf.int64)]))
         loss = ops.sum(losses.cross_entropy(self.logits(step.network, states), tf.gather_nd(targets, masked)))
-        return step.world.videos * loss / tf.maximum(step.count, 1.0)
+        return step.videos * loss / tf.maximum(step.count, 1.0)
 
     @staticmethod
     def logits(network: "VideoNetwork", states: Any) -> Any:

@@ -34,7 +34,8 @@ class Objective:
     ) -> tuple[Any, dict[str, Any]]:
         """The same from the network's outputs for the elements of the batch."""
         world = world or self.global_batch(batch)
-        step = Step(network, batch, outputs, world, training)
+        videos = world.examples if len(outputs) == 1 else len(outputs) * world.examples
+        step = Step(network, batch, outputs, world, videos, training)
         terms = {name: task.weight * task.loss(step._replace(count=world.counts.get(name))) for name, task in self.tasks.items()}
         total = sum(terms.values())
-        return total, {name: value / world.videos for name, value in ({"loss": total} | terms).items()}
+        return total, {name: value / videos for name, value in ({"loss": total} | terms).items()}

@@ -17,7 +17,7 @@ class PairTask(Task):
     def loss(self, step: Step) -> Any:
         first, second = step.outputs
         similarity = losses.cosine(first.embedding, second.embedding)
-        return step.world.videos * ops.sum(self.per_pair(similarity, step.batch.targets["similarity"]))
+        return step.videos * ops.sum(self.per_pair(similarity, step.batch.targets["similarity"]))
 
 
 class SquaredError(PairTask, name="squared_error"):

@@ -20,6 +20,7 @@ class Step(NamedTuple):
         batch: this replica's examples, videos or pairs, with `targets`.
         outputs: the model's output for each of `batch.elements`.
         world: what this replica knows of the global batch.
+        videos: videos of the global batch, a float32 scalar; a pair has two.
         training: whether dropout is on, for tasks that call the model again (`vsim_tf.tasks.forward`).
         count: this task's `Task.count` over all replicas, a float32 scalar.
     """
@@ -28,6 +29,7 @@ class Step(NamedTuple):
     batch: "VideoBatch | PairBatch"
     outputs: "tuple[VideoOutput, ...]"
     world: "GlobalBatch"
+    videos: Any
     training: bool = True
     count: Any = None
 

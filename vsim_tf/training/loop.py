@@ -97,8 +97,8 @@ class Trainer:
             return self._losses_and_gradients(batch, world)
 
         logs, gradients = method.gradients(compute, self.network, variables) if method else compute()
-        largest = self.stage.clip_norm * world.videos  # of the sum over videos, which is differentiated
-        self.optimizer.apply(gradients, self.state.step, largest if self.stage.clip_norm else None)
+        largest = self.stage.clip_norm * self.stage.batch_size * len(batch.elements)  # of the sum over videos
+        self.optimizer.apply(gradients, self.state.step, largest or None)
         return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
 
     def _forward_and_backward(self, batch, world):
