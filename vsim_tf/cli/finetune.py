@@ -36,7 +36,7 @@ def runs():
     return fold_runs(folder, folds_dir(), flags.parse_folds(options.folds))
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     options = flags.FLAGS
     if any(patterns()) and (not all(patterns()) or options["folds"].present):
         raise UserError("--train_record_pattern and --val_record_pattern go together and exclude --folds")
@@ -46,7 +46,7 @@ def check_flags(devices: int = 1):
     flags.require_batch(flags.finetune_stage("2021"), devices)
 
 
-def check_inputs():
+def check_inputs() -> None:
     if all(patterns()):
         expand_pattern(patterns()[0], may_be_empty=True)
         expand_pattern(patterns()[1])
@@ -61,7 +61,7 @@ def finished() -> bool:
     return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite)
 
 
-def main():
+def main() -> None:
     check_flags()
     if finished():
         return

@@ -78,7 +78,7 @@ def _is_address(value: Any) -> bool:
     return isinstance(value, str) and value.rpartition(":")[2].isdecimal() and bool(value.rpartition(":")[0])
 
 
-def _require(condition: bool, message: str):
+def _require(condition: bool, message: str) -> None:
     if not condition:
         raise _malformed(message)
 

@@ -19,7 +19,7 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 """What collective operations raise where another worker is not there any more."""
 
 
-def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dict[str, Any]], folder: Any):
+def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dict[str, Any]], folder: Any) -> None:
     """Stops all workers where they differ: without one shared folder each would train a model of its own.
 
     Args:

@@ -18,8 +18,9 @@ from vsim_tf.ensemble.report import ModelScores
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.evaluation.metrics import l2_normalize, pair_spearman
 from vsim_tf.io.paths import CONFIG, FOLD_RUNS, embeddings_file, fold_folder, model_folder
-from vsim_tf.records.embeddings import MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings, read_submission
+from vsim_tf.records.embeddings import MAX_DIMENSIONS, Embeddings, check_same_ids, read_embeddings, read_submission
 from vsim_tf.records.labels import Pair
+from vsim_tf.types import PathLike
 
 Member = Embeddings | PathLike
 """Embeddings in memory, or a file of them: .npz (of one checkpoint) or .zip (a submission)."""

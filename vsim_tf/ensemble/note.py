@@ -32,7 +32,7 @@ def announce_ensemble(settings: dict[str, Any]) -> bool:
     return True
 
 
-def note_sources(settings: dict[str, Any], outputs: Sequence[Path]):
+def note_sources(settings: dict[str, Any], outputs: Sequence[Path]) -> None:
     """Notes what the outputs, the zip among them, were made of."""
     write_json(sources_file(settings["output_zip"]), _inputs(settings) | {"outputs": _stamps(outputs)})
 

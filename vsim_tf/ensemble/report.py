@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_lines
-from vsim_tf.records.embeddings import PathLike
+from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

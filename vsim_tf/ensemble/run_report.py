@@ -113,7 +113,7 @@ def no_report(
     return ""
 
 
-def _publish(path: Path, report: Report):
+def _publish(path: Path, report: Report) -> None:
     write_report(path, report)
     for scores in report.sets:
         logger.info(table_text(console_table(scores)))

@@ -10,11 +10,11 @@ import numpy as np
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import cosine_similarity, pair_rows, spearman
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.records.embeddings import PathLike
 from vsim_tf.records.labels import Pair
 from vsim_tf.records.schema import FRAME_FEATURE, TITLE
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.text.tokenizers import decode_titles
+from vsim_tf.types import PathLike
 
 FRAME_BASELINE = "mean frame cosine"
 TITLE_BASELINE = "character TF-IDF cosine"

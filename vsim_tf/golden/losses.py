@@ -56,7 +56,7 @@ def with_gradients(function, **arrays: np.ndarray) -> tuple[Any, dict[str, Any]]
     return result, tape.gradient(total, tensors)
 
 
-def single_losses(file: GoldenFile):
+def single_losses(file: GoldenFile) -> None:
     """Each loss term by itself."""
     _tag_losses(file)
     _saturated_tag_losses(file)
@@ -74,7 +74,7 @@ TAG_TERMS: dict[str, tuple[Any, Tolerance]] = {
 """Tag losses of logits, and the tolerance of their gradients."""
 
 
-def _tag_losses(file: GoldenFile):
+def _tag_losses(file: GoldenFile) -> None:
     file.check("out/sigmoid", ops.sigmoid(file["in/logits"]), VALUE)
     for name, (term, tolerance) in TAG_TERMS.items():
         value, gradients = with_gradients(lambda z, term=term: term(z, file["in/labels"]), z=file["in/logits"])
@@ -82,7 +82,7 @@ def _tag_losses(file: GoldenFile):
         file.check(f"out/{name}_grad_logits", gradients["z"], tolerance)
 
 
-def _saturated_tag_losses(file: GoldenFile):
+def _saturated_tag_losses(file: GoldenFile) -> None:
     """One logit a row, out to where the sigmoid is exactly 0 or 1.
 
     Sigmoid kernels differ there, so losses of probabilities get the probabilities of the file.
@@ -104,7 +104,7 @@ def _or_ours(expected: np.ndarray, ours: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(expected), ours, expected)
 
 
-def _vector_losses(file: GoldenFile):
+def _vector_losses(file: GoldenFile) -> None:
     """Losses of two rows of vectors; zero vectors among them have gradients of about 10⁶ (quirk 43)."""
     for name, term, sides in (("contrastive", losses.contrastive, "vt"), ("cos", losses.cosine, ("e_1", "e_2"))):
         arrays = {side: file[f"in/{name}_{side}"] for side in sides}
@@ -114,14 +114,14 @@ def _vector_losses(file: GoldenFile):
             file.check(f"out/{name}_grad_{side}", gradient, ROW)
 
 
-def _similarity_losses(file: GoldenFile):
+def _similarity_losses(file: GoldenFile) -> None:
     for name, term in (("mse_sum", losses.squared_error), ("kl", losses.similarity_divergence)):
         value, gradients = with_gradients(lambda sim, term=term: term(sim, file["in/target_sim"]), sim=file["in/sim"])
         file.check(f"out/{name}", ops.sum(value), VALUE)
         file.check(f"out/{name}_grad_sim", gradients["sim"], VALUE)
 
 
-def _regulariser(file: GoldenFile):
+def _regulariser(file: GoldenFile) -> None:
     experts = file.under("in/reg_z_")
 
     def mean(gate_logits, **expert_logits):
@@ -135,7 +135,7 @@ def _regulariser(file: GoldenFile):
         file.check(f"out/regulariser_grad_{name}", gradient, VALUE)
 
 
-def _masked_tokens(file: GoldenFile):
+def _masked_tokens(file: GoldenFile) -> None:
     targets, task = file["in/mlm_labels"], MaskedTokens()
     batch = video_batch(num_frames=np.zeros(len(targets)), targets={"tokens": targets})
 
@@ -158,7 +158,7 @@ def token_output(logits: Any, embedding: Any = None, tags: Any = None) -> VideoO
     return VideoOutput(embedding, {"tags": tags}, text_sequence(logits, ops.ones(logits.shape[:2])))
 
 
-def total_losses(file: GoldenFile):
+def total_losses(file: GoldenFile) -> None:
     """The loss of every 2021 training script as its tape got it, with the gradients of its sum."""
     for key, script in file.about["scripts"].items():
         stage, name = key.split("/")
@@ -170,7 +170,7 @@ def _prefix(preset: Preset) -> str:
     return {MixNextVLAD: "mix", SingleStream: "uniter"}[type(preset.model)]
 
 
-def _pretrain_total(file: GoldenFile, result: str, preset: Preset):
+def _pretrain_total(file: GoldenFile, result: str, preset: Preset) -> None:
     tags, targets = file["pretrain/in/labels"], file["pretrain/in/mask_labels"]
     batch = video_batch(num_frames=np.zeros(len(tags)), targets={"tags": tags, "tokens": targets})
     outputs = {"mix": _mix_output, "uniter": _uniter_output}[_prefix(preset)]
@@ -207,7 +207,7 @@ def _uniter_output(arrays: dict[str, Any]) -> VideoOutput:
     return token_output(arrays["mlm_logits"], tags=arrays["z"])
 
 
-def _pair_total(file: GoldenFile, result: str, preset: Preset):
+def _pair_total(file: GoldenFile, result: str, preset: Preset) -> None:
     kl_weight = file.config["kl_weight"]
     tags = [file[f"finetune/in/labels_{i}"] for i in (1, 2)]
     videos = [video_batch(num_frames=np.zeros(len(each)), targets={"tags": each}) for each in tags]

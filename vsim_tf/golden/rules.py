@@ -32,7 +32,7 @@ class Skipped(Exception):
     """A file cannot be checked here; the message says what is missing."""
 
 
-def data_rules(file: GoldenFile):
+def data_rules(file: GoldenFile) -> None:
     """Frame sampling, multi-hot labels, learning rates."""
     for name in file.arrays:
         if match := re.fullmatch(r"in/(frames\d+_max(\d+))/n", name):
@@ -46,7 +46,7 @@ def data_rules(file: GoldenFile):
             file.check(name, schedule.rate(tf.constant(file[f"in/{match[1]}/i"])), RATE)
 
 
-def _check_tags(file: GoldenFile):
+def _check_tags(file: GoldenFile) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "tag_list.txt")
         path.write_text("".join(f"{tag}\n" for tag in file["in/tag_file_lines"]), encoding="utf-8")
@@ -67,7 +67,7 @@ def _schedule(file: GoldenFile, table: str, name: str) -> Schedule:
     return config.groups["encoder" if group == "bert" else "head"].schedule
 
 
-def folds(file: GoldenFile):
+def folds(file: GoldenFile) -> None:
     """Members and order of the folds of the contest's label file.
 
     Raises:
@@ -91,7 +91,7 @@ def folds(file: GoldenFile):
         _check_fold(file, splits, orders[fold["fold"]], fold)
 
 
-def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict):
+def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict) -> None:
     number = fold["fold"]
     file.check_equal(f"fold {number}/folder", splits.folder_2021(number), fold["folder"])
     _check_pairs(file, f"fold {number}/validation", splits.validation(number), fold["validation"])
@@ -100,7 +100,7 @@ def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict):
     file.check_equal(f"fold {number}/training before its shuffle", _digest(splits.training(number)), before)
 
 
-def _check_pairs(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict):
+def _check_pairs(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict) -> None:
     digests = {
         "sha256": lambda: _digest(pairs),
         "sha256_with_similarity": lambda: _digest(pairs, similarity=True),
@@ -125,7 +125,7 @@ def _digest(pairs: Iterable[Pair], similarity: bool = False) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def ensemble_mean(file: GoldenFile):
+def ensemble_mean(file: GoldenFile) -> None:
     """Mean over folds, then the weighted sum over models."""
     ids = [str(i) for i in file["in/video_id"]]
     means = []
@@ -136,7 +136,7 @@ def ensemble_mean(file: GoldenFile):
     file.check("out/weighted_sum", weighted_sum(means, file.about["weights"]).values, MEAN)
 
 
-def ensemble_svd(file: GoldenFile):
+def ensemble_svd(file: GoldenFile) -> None:
     """Concatenation of normalised embeddings, all of it and reduced; signs are free, so cosines are compared."""
     models = file["in/embeddings"]
     reduced, whole = (_svd(models, dim) for dim in (int(file["in/components"]), models.shape[0] * models.shape[2]))

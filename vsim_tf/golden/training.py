@@ -69,7 +69,7 @@ def stage_of_file(stage: Stage, config: dict[str, Any], batch_size: int, steps: 
     return stage.replace(changes, batch_size=batch_size, total_steps=steps)
 
 
-def training_steps(file: GoldenFile, name: str, stage: str):
+def training_steps(file: GoldenFile, name: str, stage: str) -> None:
     """Trains as many steps as the file has and compares losses, rates, the first gradients, weights and embeddings."""
     pretraining = stage == "pretrain"
     preset = script_preset(name, file.about["script"])
@@ -89,7 +89,7 @@ def training_steps(file: GoldenFile, name: str, stage: str):
     _check_embeddings(file, model)
 
 
-def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]):
+def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]) -> None:
     """Means of the file's loss vectors, each a factor times what the trainer logs, at every step."""
     logged = {
         "loss_vector": (logs["loss"], 1.0, LOSS),
@@ -109,13 +109,13 @@ def _step_means(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1).mean(axis=1, dtype="float64")
 
 
-def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int):
+def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int) -> None:
     rates = optimizer.learning_rates(tf.range(steps, dtype=tf.int64))
     file.check("out/lr_normal_group", rates["head"], RATE)
     file.check("out/lr_bert_group", rates["encoder"], RATE)
 
 
-def _check_first_gradients(file: GoldenFile, model: VideoNetwork, optimizer: GroupAdam):
+def _check_first_gradients(file: GoldenFile, model: VideoNetwork, optimizer: GroupAdam) -> None:
     """After one step Adam's first moment is (1 - beta_1) times the gradient, in every group that has the weight."""
     weights = model_weights(model)
     for name in _comparable(file, model, "grad_step1/"):
@@ -128,7 +128,7 @@ def _first_moments(optimizer: GroupAdam, weight: NamedWeight) -> list[np.ndarray
     return [weight.select(update.m.numpy()) for update in optimizer.updates if update.path == weight.variable.path]
 
 
-def _check_weights(file: GoldenFile, model: VideoNetwork, prefix: str):
+def _check_weights(file: GoldenFile, model: VideoNetwork, prefix: str) -> None:
     weights = model_weights(model)
     for name in _comparable(file, model, prefix):
         statistics = name.endswith(("/moving_mean", "/moving_variance"))
@@ -144,7 +144,7 @@ def _comparable(file: GoldenFile, model: VideoNetwork, prefix: str) -> list[str]
     return [name for name in names if name not in left_out]
 
 
-def _check_embeddings(file: GoldenFile, model: VideoNetwork):
+def _check_embeddings(file: GoldenFile, model: VideoNetwork) -> None:
     """Of the trained model: `out/embedding_2_after_5_on_batch_5` is of the second videos of the fifth batch."""
     for name in file.arrays:
         if match := re.fullmatch(r"out/embedding(_\d)?_after_\d+_on_batch_(\d+)", name):

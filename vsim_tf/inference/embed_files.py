@@ -63,7 +63,7 @@ def embed_to_file(
     batch_size: int,
     precision: str,
     expected_model: str = "",
-):
+) -> None:
     """Embeds the videos of the test files by one checkpoint into a file, of the kind that its ending names."""
     exporter, path = exporter_of(Path(output)), Path(output)
     require_checkpoint(checkpoint)
@@ -77,7 +77,9 @@ def embed_to_file(
         logger.info(f"{path}: {len(embeddings.ids)} videos by {checkpoint}")
 
 
-def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
+def embed_folds(
+    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+) -> None:
     """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
 
     Writes `embeddings/<test file>.npz` into each run folder, and next to it a note of what made it
@@ -102,7 +104,9 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
         _embed_folds(model, folders, test_files, kind, batch_size, precision)
 
 
-def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
+def _embed_folds(
+    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+) -> None:
     checkpoints, strategy, embedder = _checkpoints(folders, kind), _strategy(), None
     from vsim_tf.distributed.device import suitable_precision  # after the strategy: several machines are joined first
     from vsim_tf.distributed.workers import require_agreement
@@ -168,7 +172,7 @@ def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: in
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 
 
-def _write(npz: Path, embeddings: Embeddings, note: dict):
+def _write(npz: Path, embeddings: Embeddings, note: dict) -> None:
     """The note is gone while the file is replaced: killed here, the embeddings are computed again."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         note_file(npz).unlink()
@@ -182,7 +186,7 @@ def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resol
     return {folder: note for folder, note in notes.items() if not are_current(npz_file(folder, test_file), note)}
 
 
-def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
+def _announce_there(model: str, test_file: str, folders: Sequence[Path]) -> None:
     logger.info(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already")
 
 
@@ -199,7 +203,7 @@ def finished_checkpoint(folder: Path, kind: str) -> str:
     return RunFolder.open(folder).checkpoint(kind)
 
 
-def require_same_model(folders: Sequence[Path]):
+def require_same_model(folders: Sequence[Path]) -> None:
     """`UserError` unless all run folders hold one model with one vocabulary."""
     first, *others = map(RunFolder.open, folders)
     for other in others:

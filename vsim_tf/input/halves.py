@@ -1,10 +1,11 @@
 """Videos of pairs dealt by length: a shorter and a longer half need less padding than first and second sides."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.types import Tensor
 
 
 class Halves(NamedTuple):
@@ -18,7 +19,7 @@ class Halves(NamedTuple):
 
     short: VideoBatch
     long: VideoBatch
-    places: Any
+    places: Tensor
 
     def to_sides(self, short, long) -> tuple[tf.Tensor, tf.Tensor]:
         """Results of the halves, `[batch, ...]` each, as those of the first and the second sides."""

@@ -3,7 +3,6 @@
 Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly.
 """
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from vsim_tf.errors import UserError
 from vsim_tf.input.decoding import BatchFormat, RawVideo, raw_videos
 from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.types import PathLike
 
 RECORDS_AT_ONCE = 64
 
@@ -48,8 +48,8 @@ def check_sample(
     kind: str,
     form: BatchFormat,
     size: int,
-    tag_list: str | os.PathLike,
-    vocabulary: str | os.PathLike,
+    tag_list: PathLike,
+    vocabulary: PathLike,
     tags_needed: bool = False,
 ) -> Sample:
     """Looks at records spread over all files.

@@ -10,10 +10,10 @@ class Interrupts:
     not (`received_before`).
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received = False
 
-    def __call__(self, number: int, frame: FrameType | None):
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.received = True
         raise KeyboardInterrupt

@@ -94,7 +94,7 @@ def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> 
     sys.stdout.flush()
     process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, env=os.environ | place, **output)
 
-    def wait():
+    def wait() -> None:
         with process:  # closes its pipe and waits
             for line in process.stdout or ():
                 if line.strip():
@@ -107,7 +107,7 @@ def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> 
     return process
 
 
-def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: Sequence[int]):
+def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: Sequence[int]) -> None:
     """Asks all to end, unless the signal that ended the first has reached them too: a second one would not let them save."""
     if not running or received or failure.code == 128 + signal.SIGINT:
         return
@@ -121,7 +121,7 @@ def _passed_on(running: Mapping[str, subprocess.Popen]) -> Iterator[list[int]]:
     """Collects the signals that ask this process to end, and passes SIGTERM on to all that is running."""
     received: list[int] = []
 
-    def receive(number, frame):
+    def receive(number, frame) -> None:
         del frame
         if number == signal.SIGTERM or not received:
             received.append(number)

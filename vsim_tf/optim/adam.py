@@ -49,7 +49,7 @@ class GroupAdam:
         """Rate of each group for the update after `step` completed ones."""
         return {name: schedule.rate(step) for name, schedule in self.schedules.items()}
 
-    def apply(self, gradients: list, step: tf.Tensor, max_norm: tf.Tensor | None = None):
+    def apply(self, gradients: list, step: tf.Tensor, max_norm: tf.Tensor | None = None) -> None:
         """Sums gradients over replicas and applies them.
 
         Args:
@@ -72,10 +72,10 @@ class GroupAdam:
                 arguments = (update.m, update.v, gradient, rates[update.group], *beta_powers)
                 context.merge_call(self._update, args=(update.variable, arguments))
 
-    def _update(self, strategy, variable, arguments):
+    def _update(self, strategy, variable, arguments) -> None:
         strategy.extended.update(variable, self._apply_adam, args=arguments)
 
-    def _apply_adam(self, variable, m, v, gradient, rate, beta_1_power, beta_2_power):
+    def _apply_adam(self, variable, m, v, gradient, rate, beta_1_power, beta_2_power) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=m.handle, v=v.handle, beta1_power=beta_1_power, beta2_power=beta_2_power, lr=rate,
             beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,

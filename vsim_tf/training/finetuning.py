@@ -43,7 +43,7 @@ def finetune(
     training: Stage,
     overwrite: bool = False,
     keep_optimizer: bool = False,
-):
+) -> None:
     """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
 
     Args:
@@ -88,7 +88,9 @@ def _is_complete(folder: Path, total_steps: int) -> bool:
     return (read_summary(folder) or {}).get("step") == total_steps
 
 
-def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):
+def _train(
+    trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer
+) -> None:
     training = settings.training
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)

@@ -62,7 +62,7 @@ class Trainer:
         """How often XLA compiled the step: once on each replica for every shape of its batch; 0 without `jit_compile`."""
         return len(self.compiled_shapes)
 
-    def _require_compilable(self):
+    def _require_compilable(self) -> None:
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1 and not self.network.config.videos_are_independent:
             raise UserError(
@@ -212,7 +212,7 @@ class Trainer:
             raise UserError(f"metric={name!r}: evaluated are {', '.join(metrics)}", ["training.selection.metric"])
         return metrics[name]
 
-    def _save_and_stop(self, folder: Path, step: int, logs, signals: StopSignals):
+    def _save_and_stop(self, folder: Path, step: int, logs, signals: StopSignals) -> None:
         self._finite(logs, step)
         self.state.save_last(folder)
         raise Stopped(signals.received, f"saved in {folder} at step {step}; the same command goes on from there")

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @other_workers()
-def pretrain(options: PretrainOptions):
+def pretrain(options: PretrainOptions) -> None:
     """Pre-trains one model, or says that it is done already."""
     strategy = make_strategy()
     inputs = read_inputs(options)
@@ -51,7 +51,7 @@ def pretrain(options: PretrainOptions):
             _train(options, settings, strategy, inputs.train_files, inputs.val_files, inputs.pairs, label)
 
 
-def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str):
+def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str) -> None:
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
     trainer = make_trainer(settings.model, training, strategy)
     corruptions = [task.corrupt for task in training.tasks.values()]
@@ -64,7 +64,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     embedder = Embedder(trainer.network, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
 
-    def start():
+    def start() -> None:
         if options.hub_dir:
             logger.info(load_pretrained(trainer.network.encoder, options.hub_dir))
         else:
@@ -83,7 +83,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     announce_finished(label, summary, options.folder, trainer)
 
 
-def _check_videos(options: PretrainOptions, inputs: PretrainInputs):
+def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
     form = batch_format(inputs.model, inputs.tokenizer, inputs.tags)
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"

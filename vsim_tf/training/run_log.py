@@ -55,7 +55,7 @@ class RunLog:
         values = {name: math.nan if value is None else value for name, value in values.items()}
         return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
 
-    def write(self, step: int, values: dict[str, float]):
+    def write(self, step: int, values: dict[str, float]) -> None:
         """Appends one line and one point of every curve; `UserError` when that fails."""
         if not is_chief():
             return
