@@ -4,7 +4,7 @@ import os
 from typing import Any, TypeAlias
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Shape: TypeAlias = tuple[int | None, ...]
-"""Of a layer's input; None for a dimension that is not known, as that of the batch."""
+Shape: TypeAlias = tuple[Any, ...]
+"""Of a layer's input: integers, and None for a dimension that is not known, as that of the batch."""
 Tensor: TypeAlias = Any
 """A tensor or variable of the Keras backend, or a NumPy array in its place: Keras and TensorFlow have no types of their own."""

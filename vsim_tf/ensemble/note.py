@@ -39,7 +39,10 @@ def note_sources(settings: dict[str, Any], outputs: Sequence[Path]) -> None:
 
 def _inputs(settings: dict[str, Any]) -> dict[str, Any]:
     values = settings | {"weights": list(settings["weights"].items())}  # whose order is that of the sum
-    return json.loads(json.dumps({"version": __version__, "settings": values, "made_of": _stamps(_files(settings))}, default=str))
+    inputs: dict[str, Any] = json.loads(
+        json.dumps({"version": __version__, "settings": values, "made_of": _stamps(_files(settings))}, default=str)
+    )
+    return inputs
 
 
 def _stamps(files: Iterable[Path]) -> dict[str, Any]:

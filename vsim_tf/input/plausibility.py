@@ -79,7 +79,8 @@ def check_sample(
 
 def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
     """Counts over some videos."""
-    tags, titles, known_titles, frames, looked_at = [], 0, 0, 0, 0
+    tags: list[int] = []
+    titles = known_titles = frames = looked_at = 0
     first, differ, zero = None, False, True
     for video in videos:
         looked_at += 1
@@ -96,7 +97,11 @@ def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
 
 def _videos(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat) -> Iterator[RawVideo]:
     for part in np.split(numbers, range(RECORDS_AT_ONCE, len(numbers), RECORDS_AT_ONCE)):
-        yield from raw_videos(index.read(part), lambda row, part=part: index.where(part[row]), kind, form)
+        yield from _read(index, part, kind, form)
+
+
+def _read(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat) -> list[RawVideo]:
+    return raw_videos(index.read(numbers), lambda row: index.where(numbers[row]), kind, form)
 
 
 def _has_known_word(title: str, form: BatchFormat) -> bool:
@@ -105,7 +110,7 @@ def _has_known_word(title: str, form: BatchFormat) -> bool:
     return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
 
 
-def _refuse_useless(sample: Sample, files: str, tag_list, vocabulary, tags_needed: bool) -> None:
+def _refuse_useless(sample: Sample, files: str, tag_list: PathLike, vocabulary: PathLike, tags_needed: bool) -> None:
     videos = f"{files}: of {sample.videos:,} videos looked at"
     if sample.tags and not sample.known_tags:
         needed = "pre-training needs the tag list that belongs to the videos (tag_file)"

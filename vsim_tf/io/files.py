@@ -43,8 +43,8 @@ def read_lines(path: PathLike) -> list[str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start)
-        line = data.split(b"\n", number + 1)[number]
-        raise UserError(f"{path}, line {number + 1}: {line!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
+        damaged = data.split(b"\n", number + 1)[number]
+        raise UserError(f"{path}, line {number + 1}: {damaged!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if "\r" in line:
@@ -118,6 +118,7 @@ def exclusive(folder: PathLike, message: str = "") -> Iterator[None]:
     """
     folder_path = Path(os.path.realpath(folder))
     lock = lock_file(folder_path)
+    held: Path | None = lock
     message = message or f"{folder}: another process is writing into it; wait for its end, or choose another folder"
     with contextlib.suppress(FileExistsError):  # a file in its place, as opening says
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -127,12 +128,12 @@ def exclusive(folder: PathLike, message: str = "") -> Iterator[None]:
         if not folder_path.is_dir():
             raise
         # the folder may be written, the one around it not
-        lock, descriptor = None, _locked(os.open(folder_path, os.O_RDONLY), message)
+        held, descriptor = None, _locked(os.open(folder_path, os.O_RDONLY), message)
     try:
         yield
     finally:
-        if lock:
-            lock.unlink(missing_ok=True)  # while it is locked: whoever waits for this file finds out that it is gone
+        if held:
+            held.unlink(missing_ok=True)  # while it is locked: whoever waits for this file finds out that it is gone
         os.close(descriptor)
 
 

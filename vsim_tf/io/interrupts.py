@@ -19,6 +19,6 @@ class Interrupts:
         raise KeyboardInterrupt
 
 
-def received_before(handler) -> bool:
+def received_before(handler: object) -> bool:
     """Whether what handled SIGINT until now has been called."""
     return isinstance(handler, Interrupts) and handler.received

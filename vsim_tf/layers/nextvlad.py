@@ -17,7 +17,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _moments(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         if mask is None or not self.synchronized:
-            return super()._moments(inputs, mask)
+            moments: tuple[Tensor, Tensor] = super()._moments(inputs, mask)
+            return moments
         weights = ops.cast(mask, inputs.dtype)[..., None]
         count, mean, square = (
             ops.moments(x, axes=self._reduction_axes, synchronized=True)[0]

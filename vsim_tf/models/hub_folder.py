@@ -34,7 +34,8 @@ def read_config(folder: PathLike) -> "PretrainedConfig":
         UserError: transformers does not know the type of model, or refuses a value.
     """
     with _transformers(Path(folder, "config.json")) as transformers:
-        return transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+        config: PretrainedConfig = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+        return config
 
 
 def load_hub_tokenizer(folder: PathLike, kind: str) -> Tokenizer:

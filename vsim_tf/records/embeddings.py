@@ -203,7 +203,7 @@ def read_submission(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embe
     return embeddings
 
 
-class _Object(list):
+class _Object(list[tuple[str, Any]]):
     """A JSON object as its (key, value) pairs, so that repeated keys are seen."""
 
 

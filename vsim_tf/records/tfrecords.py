@@ -141,7 +141,8 @@ def read_span(descriptor: int, offset: int, length: int, number: int, path: Path
 def write_records(path: PathLike, records: Iterable[bytes]) -> int:
     """Write a file of records, about `_BYTES_AT_ONCE` at a time; returns the number of records."""
     with open(path, "wb") as file:
-        count, parts, held = 0, [], 0
+        parts: list[bytes] = []
+        count = held = 0
         for data in records:
             count += 1
             length = _LENGTH.pack(len(data))
@@ -156,7 +157,7 @@ def write_records(path: PathLike, records: Iterable[bytes]) -> int:
 
 def _masked_crc(data: bytes) -> int:
     """CRC-32C, rotated right by 15 bits plus a constant: a CRC of data that itself holds CRCs would be weak."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -169,7 +170,8 @@ def _record_length(header: bytes, path: PathLike, number: int, position: int) ->
             f"{path}, record {number} (byte {position}): no valid record starts here; the file is "
             f"damaged or is not an uncompressed TFRecord file{hint}"
         )
-    return _LENGTH.unpack_from(header)[0]
+    length: int = _LENGTH.unpack_from(header)[0]
+    return length
 
 
 def _checked(data: bytes, crc: bytes, length: int, path: PathLike, number: int) -> bytes:

@@ -217,7 +217,8 @@ class TrainingState:
         for name, average in self.averages.items():
             strategy.extended.update(average, self._follow, args=(self.weights[name], self.step))
 
-    def _follow(self, average, weight, step) -> None:
+    def _follow(self, average: tf.Variable, weight: tf.Variable, step: tf.Variable) -> None:
+        assert self.average is not None
         average.assign(self.average.update(average, weight, step))
 
     @contextlib.contextmanager

@@ -13,7 +13,7 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
-    from vsim_tf.input.pipeline import BatchFormat  # which loads TensorFlow
+    from vsim_tf.input.decoding import BatchFormat  # which loads TensorFlow
 
 
 class RunFolder:
@@ -278,14 +278,14 @@ def read_batch_format(folder: Path, model: Model) -> "BatchFormat":
 
 def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
     """How records become batches for a model."""
-    from vsim_tf.input.pipeline import BatchFormat
+    from vsim_tf.input.decoding import BatchFormat
 
     return BatchFormat(
         tokenizer, tags, model.text.max_length, model.frames.max_frames, model.frames.dim, model.trims_text, model.trims_frames
     )
 
 
-def data_files(files: list[str]) -> list[dict[str, Any]]:
+def data_files(files: Sequence[str]) -> list[dict[str, Any]]:
     """Name and size of record files, for config.json: enough to notice other data without reading it."""
     return [{"name": Path(file).name, "bytes": Path(file).stat().st_size} for file in files]
 

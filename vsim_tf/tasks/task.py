@@ -30,7 +30,7 @@ class Step(NamedTuple):
     outputs: "tuple[VideoOutput, ...]"
     world: "GlobalBatch"
     training: bool = True
-    count: Tensor | None = None
+    count: Tensor = None
 
 
 class Task(Component):
@@ -62,6 +62,7 @@ class Task(Component):
         It is summed over replicas before the forward pass (`Step.count`).
         """
         del batch
+        return None
 
     def loss(self, step: Step) -> Tensor:
         """This replica's part of the sum over videos, a float32 scalar."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,7 @@ from vsim_tf.input.plausibility import check_sample
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import load_pretrained
+from vsim_tf.records.labels import Pair
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
@@ -51,7 +53,15 @@ def pretrain(options: PretrainOptions) -> None:
             _train(options, settings, strategy, inputs.train_files, inputs.val_files, inputs.pairs, label)
 
 
-def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str) -> None:
+def _train(
+    options: PretrainOptions,
+    settings: RunSettings,
+    strategy: tf.distribute.Strategy,
+    train_files: Sequence[str],
+    val_files: Sequence[str],
+    pairs: Sequence[Pair],
+    label: str,
+) -> None:
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
     trainer = make_trainer(settings.model, training, strategy)
     corruptions = [task.corrupt for task in training.tasks.values()]

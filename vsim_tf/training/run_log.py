@@ -60,7 +60,8 @@ class RunLog:
         if not is_chief():
             return
         with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
-            file.write(_line({"step": step} | values))
+            line: dict[str, float | None] = {"step": step, **values}
+            file.write(_line(line))
         with _writing(self.path.with_name(EVENTS)):
             with self.events.as_default(step):
                 for name, value in values.items():

@@ -23,7 +23,7 @@ def _normal_cdf(x: Tensor) -> Tensor:
     return 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
 
 
-@ops.custom_gradient
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types
 def _gelu_with_gradient(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
     def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
         upstream = arguments[0] if upstream is None else upstream

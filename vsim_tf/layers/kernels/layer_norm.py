@@ -25,7 +25,6 @@ class LayerNorm(keras.layers.LayerNormalization):
 
 
 def _normalize(epsilon: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    @ops.custom_gradient
     def normalize(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor, Tensor]]]:
         width = x.shape[-1]
         wide, scale, offset = (ops.cast(tensor, "float32") for tensor in (x, gamma, beta))
@@ -46,4 +45,5 @@ def _normalize(epsilon: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
         return ops.cast(normal * scale + offset, x.dtype), gradient
 
-    return normalize
+    normalized: Callable[[Tensor, Tensor, Tensor], Tensor] = ops.custom_gradient(normalize)
+    return normalized

@@ -26,7 +26,7 @@ class WideDense(keras.layers.Dense):
         return self.activation(ops.add(x, self.bias) if self.use_bias else x)
 
 
-@ops.custom_gradient
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types
 def _product(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
     width, units = kernel.shape
     matrix = ops.reshape(x, (-1, width))
