@@ -165,7 +165,7 @@ def _define_run() -> None:
 
 def parse_folds(text: str) -> list[int]:
     """ "0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
-    folds = []
+    folds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part, re.ASCII)
         if not match:

@@ -161,9 +161,8 @@ def _weighted(
     for member, weight in pairs:  # not in enumerate, with which zip would keep the first member alive
         position += 1
         if member is None or weight is None:
-            raise UserError(
-                f"{len(weights or ())} weights for {'fewer' if member is None else 'more'} members; accepted is one weight per member"
-            )
+            fewer = "fewer" if member is None else "more"
+            raise UserError(f"{len(weights or ())} weights for {fewer} members; accepted is one weight per member")
         if weight > 0:
             yield _name(member, position, names), load_member(member), weight
     if position < 0:
@@ -188,7 +187,8 @@ def _total(
 ) -> tuple[Embeddings, int]:
     """Returns the sum of weight * transform(values) in the order of the first member, and how many were added."""
     ids: list[str] = []
-    total, count = np.zeros(()), 0
+    total: np.ndarray = np.zeros(())
+    count = 0
     for name, member, weight in _weighted(members, weights, names):
         if not count:
             ids, total = list(member.ids), weight * transform(member.values)

@@ -17,7 +17,7 @@ class Tolerance(NamedTuple):
     scale: Callable[[np.ndarray], Any]
 
 
-def _largest(expected: np.ndarray, **options) -> Any:
+def _largest(expected: np.ndarray, **options: Any) -> Any:
     return np.max(np.abs(expected), initial=0.0, **options)
 
 
@@ -114,13 +114,16 @@ class GoldenFile:
     @property
     def config(self) -> dict[str, Any]:
         """Sizes of the models and schedules."""
-        return self.about["config"]
+        config: dict[str, Any] = self.about["config"]
+        return config
 
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose name starts with `prefix`, by the rest of their name."""
         return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
 
-    def check(self, name: str, actual: Any, tolerance: Tolerance, of: Callable = lambda expected: expected) -> None:
+    def check(
+        self, name: str, actual: Any, tolerance: Tolerance, of: Callable[[np.ndarray], Any] = lambda expected: expected
+    ) -> None:
         """Compares a computed value with `of` the file's array `name`."""
         self._dealt_with.add(name)
         self.comparisons.append(compare(name, actual, of(self[name]), tolerance))
@@ -143,3 +146,7 @@ class GoldenFile:
         """Raises `UserError` with the results that were not compared, so that none is passed over in silence."""
         if not self.comparisons or self.unchecked():
             raise UserError(f"{len(self.unchecked())} results were not compared: {', '.join(self.unchecked()[:5])}")
+
+
+Case = Callable[[GoldenFile], None]
+"""What compares the results of one kind of file."""

@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from vsim_tf import losses
-from vsim_tf.golden.file import GoldenFile, scaled
+from vsim_tf.golden.file import Case, GoldenFile, scaled
 from vsim_tf.golden.weights import encoder_config, encoder_weights, fill, layer_weights, make_network
 from vsim_tf.layers.fusion import ConcatDenseSE, SEGate
 from vsim_tf.layers.nextvlad import NeXtVLAD
@@ -89,6 +89,7 @@ def mix_nextvlad(file: GoldenFile, name: str) -> None:
     network = make_network(file, registry.preset(name), [Tags()])
     output: VideoOutput = network(**inputs(file), training=False)
     experts, logits = output.experts, output.logits["tags"]
+    assert experts is not None and isinstance(network.config, MixNextVLAD)
     text = network.text_vector(file["in/input_ids"], file["in/mask"], training=False)
     values = {
         "p": ops.sigmoid(logits),
@@ -109,6 +110,7 @@ def uniter(file: GoldenFile, name: str) -> None:
     preset, tasks = registry.preset(name), [Tags(), MaskedTokens()]
     network = make_network(file, preset, tasks)
     output: VideoOutput = network(**inputs(file), training=False)
+    assert output.sequence is not None
     file.check("out/p", ops.sigmoid(output.logits["tags"]), NETWORK)
     file.check("out/embedding", output.embedding, NETWORK)
     file.check("out/mlm_logits", MaskedTokens.logits(network, output.sequence.span("text").states), NETWORK)
@@ -120,7 +122,7 @@ def uniter(file: GoldenFile, name: str) -> None:
 
 
 ARCHITECTURES = {MixNextVLAD: mix_nextvlad, SingleStream: uniter}
-CASES = {
+CASES: dict[str, Case] = {
     "nextvlad": nextvlad,
     "se_gate": se_gate,
     "concat_dense_se": concat_dense_se,

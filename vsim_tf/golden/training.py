@@ -2,12 +2,13 @@
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.golden.file import GoldenFile, absolute, relative, scaled, to_largest
+from vsim_tf.golden.file import Case, GoldenFile, absolute, relative, scaled, to_largest
 from vsim_tf.golden.losses import CONTRASTIVE_DIVISOR, script_preset
 from vsim_tf.golden.weights import make_network, model_arrays, model_weights
 from vsim_tf.layers.named_weights import NamedWeight
@@ -43,7 +44,8 @@ def video_batch(file: GoldenFile, step: int, suffix: str = "") -> VideoBatch:
         num_frames=file[f"in/num_frames{suffix}"][step].reshape(-1),
         targets={"tags": file[f"in/labels{suffix}"][step]} | ({} if targets is None else {"tokens": targets[step]}),
     )
-    return tf.nest.map_structure(tf.constant, batch)
+    tensors: VideoBatch = tf.nest.map_structure(tf.constant, batch)
+    return tensors
 
 
 def pair_batch(file: GoldenFile, step: int) -> PairBatch:
@@ -102,11 +104,12 @@ def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]) -> None:
     }
     for name, (value, factor, tolerance) in logged.items():
         if f"out/{name}" in file.arrays:
-            file.check(f"out/{name}", value, tolerance, lambda expected, factor=factor: factor * _step_means(expected))
+            file.check(f"out/{name}", value, tolerance, functools.partial(_step_means, factor=factor))
 
 
-def _step_means(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1).mean(axis=1, dtype="float64")
+def _step_means(values: np.ndarray, factor: float) -> np.ndarray:
+    means: np.ndarray = factor * values.reshape(len(values), -1).mean(axis=1, dtype="float64")
+    return means
 
 
 def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int) -> None:
@@ -152,7 +155,7 @@ def _check_embeddings(file: GoldenFile, model: VideoNetwork) -> None:
             file.check(name, call_network(model, batch, training=False).embedding, EMBEDDING)
 
 
-def _cases():
+def _cases() -> Iterator[tuple[str, Case]]:
     for make in registry.ENSEMBLE_MODELS:
         for stage in ("pretrain", "finetune"):
             name = make.__name__

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vsim_tf.distributed.cluster import is_chief, worker_shard, workers
 from vsim_tf.distributed.gpus import likely_precision

@@ -50,7 +50,8 @@ class Task:
         """Whether there is nothing to do, after saying so; `UserError` for results of other settings."""
         script = self.script()
         with flags_of(script.define_flags, self.arguments):
-            return script.finished()
+            done: bool = script.finished()
+            return done
 
 
 @dataclasses.dataclass(frozen=True)
