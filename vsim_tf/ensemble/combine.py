@@ -161,8 +161,8 @@ def _weighted(
     for member, weight in pairs:  # not in enumerate, with which zip would keep the first member alive
         position += 1
         if member is None or weight is None:
-            fewer = "fewer" if member is None else "more"
-            raise UserError(f"{len(weights or ())} weights for {fewer} members; accepted is one weight per member")
+            which = "fewer" if member is None else "more"
+            raise UserError(f"{len(weights or ())} weights for {which} members; accepted is one weight per member")
         if weight > 0:
             yield _name(member, position, names), load_member(member), weight
     if position < 0:

@@ -55,9 +55,8 @@ class TrainingOrder:
         assert self.lengths is not None
         numbers = self._epochs(epoch)[window * WINDOW_BATCHES : (window + 1) * WINDOW_BATCHES]
         batches = _sorted(numbers.ravel(), self.lengths).reshape(numbers.shape)
-        shuffled: np.ndarray = batches[
-            permutation(len(batches), self.seed, epoch, window + 1)
-        ]  # 0 would give the seeds of the epoch
+        order = permutation(len(batches), self.seed, epoch, window + 1)  # 0 would give the seeds of the epoch
+        shuffled: np.ndarray = batches[order]
         return shuffled
 
 
