@@ -56,7 +56,7 @@ class Component:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: plain dictionaries, lists, numbers and strings."""
-        values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        values = {field.name: _plain(getattr(self, field.name)) for field in _fields(type(self))}
         return {TYPE: self.type_name} | values if self.type_name else values
 
     @classmethod
@@ -102,7 +102,7 @@ class Component:
         for name, below in by_first_name(changes or {}).items():
             require(name in hints, f"there is no {name!r} here; there are {', '.join(hints)}", name)
             new[name] = _below(name, _changed, getattr(self, name), hints[name], below)
-        return dataclasses.replace(self, **new)  # type: ignore[type-var]
+        return dataclasses.replace(self, **new)  # type: ignore[type-var]  # every subclass is a dataclass
 
     def has(self, path: str) -> bool:
         """Whether there is a value at a dotted path."""
@@ -111,7 +111,7 @@ class Component:
     def paths(self, prefix: str = "") -> dict[str, Any]:
         """Every value by its dotted path, those of components and of what is below them."""
         found: dict[str, Any] = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in _fields(type(self)):
             value = getattr(self, field.name)
             found[prefix + field.name] = value
             for key, item in value.items() if isinstance(value, dict) else [("", value)]:
@@ -162,15 +162,18 @@ def _below(name: str, function: Any, *arguments: Any) -> Any:
         raise UserError(str(error), [f"{name}.{field}" for field in error.fields] or [name]) from None
 
 
+def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)
+
+
 def _hints(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return {field.name: hints[field.name] for field in _fields(cls)}
 
 
 def _required(cls: type) -> set[str]:
     missing = dataclasses.MISSING
-    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-    return {field.name for field in fields if field.default is missing and field.default_factory is missing}
+    return {field.name for field in _fields(cls) if field.default is missing and field.default_factory is missing}
 
 
 def _plain(value: Any) -> Any:
@@ -206,7 +209,7 @@ def _read(value: Any, kind: Any, label: str) -> Any:
 
 def _kind_name(kind: Any) -> str:
     names = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
-    return names.get(kind) or getattr(kind, "__name__", str(kind))
+    return names.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def by_first_name(changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

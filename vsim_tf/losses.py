@@ -5,13 +5,14 @@ Every function returns one number per sample (or position); the tasks in `vsim_t
 
 from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.lazy import ops
+from vsim_tf.types import Tensor
 
 PROBABILITY_EPSILON = 1e-7
 CONTRASTIVE_TEMPERATURE = 0.07
 MIXTURE_TEMPERATURE = 2.0
 
 
-def bce_from_logits(logits, labels):
+def bce_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """Σ_j BCE(sigmoid(z_j), y_j) in the stable form, the tag loss of pre-training (docs/facts.md 4.1).
 
     Args:
@@ -26,7 +27,7 @@ def bce_from_logits(logits, labels):
     return ops.sum(ops.where(positive, logits, 0.0) - logits * labels + ops.log1p(ops.exp(negative_size)), axis=-1)
 
 
-def bce_from_probabilities(probabilities, labels):
+def bce_from_probabilities(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Σ_j −[y·log(p̃ + ε) + (1−y)·log(1 + ε − p̃)], p̃ = clip(p, ε, 1−ε), ε = 1e-7, of fine-tuning (docs/facts.md 5.2).
 
     It is `bce_from_logits` away from saturation; near it gradients fade, and are 0 where p is clipped (quirk 7). The order of
@@ -44,7 +45,7 @@ def bce_from_probabilities(probabilities, labels):
     return -ops.sum(labels * ops.log(p + epsilon) + (1.0 - labels) * ops.log((1.0 + epsilon) - p), axis=-1)
 
 
-def asymmetric_loss(probabilities, labels):
+def asymmetric_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
     """Σ_j −[y·log p̃ + (1−y)·p·log(1−p)~], clipped to [1e-7, 1−1e-7]: ASL with γ₋ = 1, γ₊ = 0 and no shift (docs/facts.md 4.1).
 
     Ben-Baruch et al. 2020, arXiv 2009.14119. The focusing weight p of negatives is differentiated too (quirk 5). In this form
@@ -63,7 +64,9 @@ def asymmetric_loss(probabilities, labels):
     return -ops.sum(labels * log_p + (1.0 - labels) * probabilities * log_not_p, axis=-1)
 
 
-def contrastive(video, text, all_video=None, all_text=None, offset=0):
+def contrastive(
+    video: Tensor, text: Tensor, all_video: Tensor | None = None, all_text: Tensor | None = None, offset: int | Tensor = 0
+) -> Tensor:
     """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / 0.07, target i (docs/facts.md 4.1).
 
     Args:
@@ -82,7 +85,7 @@ def contrastive(video, text, all_video=None, all_text=None, offset=0):
     return 0.5 * (rows + columns)
 
 
-def mixture_regulariser(logits, expert_logits: list):
+def mixture_regulariser(logits: Tensor, expert_logits: list[Tensor]) -> Tensor:
     """Σ_k KL(q ‖ a_k), q = softmax(z/2), a_k = softmax(z_k/2) over the tags, logarithms of p + 1e-8 (docs/facts.md 3.2).
 
     The gradient flows through the mixture too (quirk 40).
@@ -100,22 +103,22 @@ def mixture_regulariser(logits, expert_logits: list):
     return sum(ops.sum(q * (log_q - ops.log(a + 1e-8)), axis=-1) for a in experts)
 
 
-def cross_entropy(logits, targets):
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """−log softmax(z)[target] of `[..., classes]` logits and `[...]` integer targets, shape `[...]`."""
     return ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
-def cosine(first, second):
+def cosine(first: Tensor, second: Tensor) -> Tensor:
     """Cosine of corresponding rows, `[batch, dim]` twice to `[batch]`."""
     return ops.sum(l2_normalize(first) * l2_normalize(second), axis=-1)
 
 
-def squared_error(similarity, target):
+def squared_error(similarity: Tensor, target: Tensor) -> Tensor:
     """(s − t)², `[batch]`."""
     return ops.square(similarity - target)
 
 
-def similarity_divergence(similarity, target):
+def similarity_divergence(similarity: Tensor, target: Tensor) -> Tensor:
     """t̃·log(t̃/s̃), both clipped to [1e-7, 1] (docs/facts.md 5.2): no divergence of distributions, no gradient < 1e-7 (quirk 8).
 
     Args:

@@ -19,7 +19,7 @@ USER_ERROR_EXIT = 2
 CONSOLE_SCRIPT = "vsim-tf"
 
 
-def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags"):
+def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags") -> None:
     """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
 
     Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
@@ -38,7 +38,7 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = "
         app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
 
 
-def guarded(main: Callable[[], None]):
+def guarded(main: Callable[[], None]) -> None:
     """Calls `main`, and ends the process as `run` says if that does not end well."""
     try:
         main()

@@ -26,7 +26,7 @@ def folders() -> list[Path]:
     return [fold_folder(options.output_dir, options.model, fold) for fold in flags.parse_folds(options.folds)]
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     del devices  # any number takes any batch
     options = flags.FLAGS
     if options.ckpt_file and (options["folds"].present or options["checkpoint"].present):
@@ -38,7 +38,7 @@ def check_flags(devices: int = 1):
         exporter_of(Path(options.output_zip))
 
 
-def check_inputs():
+def check_inputs() -> None:
     test_files()
 
 
@@ -51,7 +51,7 @@ def finished() -> bool:
     return announce_embedded(options.model, folders(), test_files(), options.checkpoint, options.precision)
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     files = test_files()
     check_flags()

@@ -56,7 +56,7 @@ def model_weights(models: list[str], given: list[str] | None, are_files: bool) -
     return weights
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     del devices  # which take no part
     options = flags.FLAGS
     if options.members and (options["models"].present or options["folds"].present):
@@ -68,7 +68,7 @@ def check_flags(devices: int = 1):
     flags.parse_folds(options.folds)
 
 
-def check_inputs():
+def check_inputs() -> None:
     values = settings()
     if values["folds"] is not None:
         check_test_sets(values["data_dir"], values["test_name"], values["labelled_test_name"])
@@ -78,7 +78,7 @@ def finished() -> bool:
     return announce_ensemble(settings())
 
 
-def main():
+def main() -> None:
     check_flags()
     if finished():
         return

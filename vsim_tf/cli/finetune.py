@@ -1,6 +1,7 @@
 """Fine-tune one model on labelled pairs: vsim-tf finetune --model=uniter_asl --folds=0-10 --output_dir=output"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
@@ -8,6 +9,9 @@ from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import expand_pattern
+
+if TYPE_CHECKING:
+    from vsim_tf.training.pair_runs import PairRun
 
 define_flags = flags.define_pair
 
@@ -25,7 +29,7 @@ def patterns() -> tuple[str, str]:
     return flags.FLAGS.train_record_pattern, flags.FLAGS.val_record_pattern
 
 
-def runs():
+def runs() -> "list[PairRun]":
     """What is to be trained: folds, or files given by patterns."""
     options = flags.FLAGS
     from vsim_tf.training.pair_runs import fold_runs, pattern_run
@@ -36,7 +40,7 @@ def runs():
     return fold_runs(folder, folds_dir(), flags.parse_folds(options.folds))
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     options = flags.FLAGS
     if any(patterns()) and (not all(patterns()) or options["folds"].present):
         raise UserError("--train_record_pattern and --val_record_pattern go together and exclude --folds")
@@ -46,7 +50,7 @@ def check_flags(devices: int = 1):
     flags.require_batch(flags.finetune_stage("2021"), devices)
 
 
-def check_inputs():
+def check_inputs() -> None:
     if all(patterns()):
         expand_pattern(patterns()[0], may_be_empty=True)
         expand_pattern(patterns()[1])
@@ -61,7 +65,7 @@ def finished() -> bool:
     return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite)
 
 
-def main():
+def main() -> None:
     check_flags()
     if finished():
         return

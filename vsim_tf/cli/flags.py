@@ -34,7 +34,7 @@ from vsim_tf.training.pretrain_inputs import PretrainOptions
 FLAGS = flags.FLAGS
 
 
-def define_write_tfrecord():
+def define_write_tfrecord() -> None:
     """Flags of write_tfrecord.py."""
     _define_data_dir()
     flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
@@ -51,7 +51,7 @@ def define_write_tfrecord():
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
 
 
-def define_pretrain():
+def define_pretrain() -> None:
     """Flags of train_pretrain.py."""
     _define_model()
     _define_data_dir()
@@ -69,7 +69,7 @@ def define_pretrain():
     _define_run()
 
 
-def define_pair():
+def define_pair() -> None:
     """Flags of train_pair.py."""
     _define_model()
     _define_output_dir()
@@ -83,7 +83,7 @@ def define_pair():
     _define_run()
 
 
-def define_inference():
+def define_inference() -> None:
     """Flags of inference_pair.py."""
     _define_data_dir()
     _define_output_dir()
@@ -97,7 +97,7 @@ def define_inference():
     _define_precision()
 
 
-def define_ensemble():
+def define_ensemble() -> None:
     """Flags of ensemble_final.py."""
     _define_data_dir()
     _define_output_dir()
@@ -127,32 +127,32 @@ def define_ensemble():
     )
 
 
-def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str):
+def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str) -> None:
     parser = EnumWithHidden(shown, [value for value in accepted if value not in shown])
     flags.DEFINE(parser, name, default, f"<{'|'.join(shown)}>: {help_text}")
 
 
-def _define_model(default: str | None = "uniter", help_text: str = "Registered model."):
+def _define_model(default: str | None = "uniter", help_text: str = "Registered model.") -> None:
     _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
 
 
-def _define_data_dir():
+def _define_data_dir() -> None:
     flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
 
 
-def _define_output_dir():
+def _define_output_dir() -> None:
     flags.DEFINE_string("output_dir", OUTPUT, "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
 
 
-def _define_folds():
+def _define_folds() -> None:
     flags.DEFINE_string("folds", "0-10", "Folds, e.g. 0-10 or 0,3,5-7.")
 
 
-def _define_precision():
+def _define_precision() -> None:
     flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
 
 
-def _define_run():
+def _define_run() -> None:
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     flags.DEFINE_boolean(
@@ -165,7 +165,7 @@ def _define_run():
 
 def parse_folds(text: str) -> list[int]:
     """ "0-2,5" to [0, 1, 2, 5]; `UserError` for anything else."""
-    folds = []
+    folds: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", part, re.ASCII)
         if not match:
@@ -208,7 +208,7 @@ def finetune_stage(recipe: str) -> Stage:
     return settings.stage_as_asked(recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune))
 
 
-def require_batch(stage: Stage, devices: int):
+def require_batch(stage: Stage, devices: int) -> None:
     """`UserError` for a batch that gives a device nothing to do."""
     if stage.batch_size < devices:
         raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")

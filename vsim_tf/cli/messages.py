@@ -14,7 +14,7 @@ class _Console(logging.Handler):
     Settings that a record names in its `fields`, as `UserError` does, become flags.
     """
 
-    def emit(self, record: logging.LogRecord):
+    def emit(self, record: logging.LogRecord) -> None:
         message = with_flags(record.getMessage(), getattr(record, "fields", ()))
         if record.levelno < logging.WARNING:
             print(message, flush=True)

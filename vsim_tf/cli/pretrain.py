@@ -6,14 +6,14 @@ from vsim_tf.io.quiet_imports import quiet_imports
 define_flags = flags.define_pretrain
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     options = flags.pretrain_options()
     flags.require_batch(options.training, devices)
     if not options.hub_dir:  # whose config.json decides
         options.fitted_model(vocab_size=1, num_tags=1)
 
 
-def check_inputs():
+def check_inputs() -> None:
     from vsim_tf.training.pretrain_inputs import check_inputs
 
     check_inputs(flags.pretrain_options())
@@ -25,7 +25,7 @@ def finished() -> bool:
     return announce_pretrained(flags.pretrain_options())
 
 
-def main():
+def main() -> None:
     check_flags()
     check_inputs()
     if finished():

@@ -17,11 +17,11 @@ def inputs() -> tuple[str, str]:
     return records, options.annotation_file or str(pairwise_labels(options.data_dir))
 
 
-def check_flags(devices: int = 1):
+def check_flags(devices: int = 1) -> None:
     del devices  # which take no part
 
 
-def check_inputs():
+def check_inputs() -> None:
     records, labels = inputs()
     expand_pattern(records)
     require_existing(labels)
@@ -34,7 +34,7 @@ def finished() -> bool:
     return True
 
 
-def main():
+def main() -> None:
     options = flags.FLAGS
     from vsim_tf.records.fold_writer import write_folds
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -22,7 +23,7 @@ _FLAG_HELP = {
 def define_flags() -> None:
     flags.DEFINE_string("output_dir", "data/demo", "Folder for the demo data.")
     for name, text in _FLAG_HELP.items():
-        flags.DEFINE_integer(name, write_demo_data.__kwdefaults__[name], text)
+        flags.DEFINE_integer(name, (write_demo_data.__kwdefaults__ or {})[name], text)
 
 
 def check_flags(devices: int = 1) -> None:
@@ -43,7 +44,7 @@ def finished() -> bool:
     return True
 
 
-def _parameters() -> dict[str, int]:
+def _parameters() -> dict[str, Any]:
     return {name: flags.FLAGS[name].value for name in _FLAG_HELP}
 
 

@@ -221,7 +221,8 @@ def _draw_pairs(
 ) -> tuple[list[tuple[int, int]], np.ndarray]:
     """Pairs of positions, and how many nodes their paths have in common, `[pairs]`."""
     paths = world.paths[leaves]
-    pairs, depths = [], []
+    pairs: list[tuple[int, int]] = []
+    depths = []
     first = np.resize(rng.permutation(len(leaves)), count)
     for a, depth in zip(first, rng.choice(len(_DEPTH_SHARES), count, p=_DEPTH_SHARES), strict=True):
         common = (paths == paths[a]).sum(axis=1)
@@ -232,7 +233,7 @@ def _draw_pairs(
         if depth == 0 and rng.random() < _CONFUSABLE_SHARE:
             alike = candidates & ((world.text[leaves] == leaves[a]) | (world.looks[leaves] == world.looks[leaves[a]]))
             candidates = alike if alike.any() else candidates
-        pairs.append((a, rng.choice(np.flatnonzero(candidates))))
+        pairs.append((int(a), rng.choice(np.flatnonzero(candidates))))
         depths.append(depth)
     return pairs, np.array(depths)
 

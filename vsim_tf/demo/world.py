@@ -106,7 +106,8 @@ def make_world(rng: np.random.Generator, dim: int) -> World:
 
 def _units(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
     vectors = rng.standard_normal((count, dim))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    units: np.ndarray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return units
 
 
 def title(world: World, leaf: int, rng: np.random.Generator) -> str:
@@ -136,7 +137,8 @@ def _word(world: World, leaf: int, rng: np.random.Generator) -> str:
 
 def _relative(world: World, leaf: int, level: int, rng: np.random.Generator) -> int:
     """A leaf below the same node of a level (0: category, 1: subcategory, 2: topic)."""
-    return rng.choice(np.flatnonzero(world.paths[:, level] == world.paths[leaf, level]))
+    relative: int = rng.choice(np.flatnonzero(world.paths[:, level] == world.paths[leaf, level]))
+    return relative
 
 
 def frames(world: World, leaf: int, rng: np.random.Generator) -> np.ndarray:
@@ -153,8 +155,9 @@ def frames(world: World, leaf: int, rng: np.random.Generator) -> np.ndarray:
         now *= np.sqrt(1 - _DRIFT_CORRELATION**2)
         now += _DRIFT_CORRELATION * before
     drift *= np.linalg.norm(still) * np.sqrt(_DRIFT_SHARE / (1 - _DRIFT_SHARE) / dim)
-    frames = still + drift
-    return frames * (rng.uniform(10, 14) / np.linalg.norm(frames, axis=1).mean())
+    frames: np.ndarray = still + drift
+    frames = frames * (rng.uniform(10, 14) / np.linalg.norm(frames, axis=1).mean())
+    return frames
 
 
 def category(world: World, leaf: int) -> int:

@@ -19,7 +19,7 @@ class Cluster(NamedTuple):
     """
 
     addresses: tuple[str, ...]
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
 
 
 def cluster() -> Cluster | None:
@@ -36,11 +36,12 @@ def cluster() -> Cluster | None:
     for name, addresses in jobs.items():
         accepted = f"{CHIEF} and {WORKER} are accepted"
         _require(name in (CHIEF, WORKER), f"task type {name!r}: evaluation is part of training; {accepted}")
-        are_addresses = isinstance(addresses, list) and addresses and all(map(_is_address, addresses))
+        are_addresses = isinstance(addresses, list) and bool(addresses) and all(map(_is_address, addresses))
         _require(are_addresses, f"{name} is {addresses!r}: a list of 'host:port' is needed")
     chiefs, workers = jobs.get(CHIEF, []), jobs.get(WORKER, [])
     _require(len(chiefs) <= 1, f"{len(chiefs)} chiefs: at most one is accepted")
-    kind, index = task.get("type"), task.get("index")
+    kind: Any = task.get("type")
+    index: Any = task.get("index")
     _require(kind in jobs, f"task type is {kind!r}: one of {', '.join(jobs)} is needed, as in the cluster")
     known = type(index) is int and 0 <= index < len(jobs[kind])
     _require(known, f"task index is {index!r}: the cluster has {kind} 0 to {len(jobs[kind]) - 1}")
@@ -67,7 +68,7 @@ def is_chief() -> bool:
 
 def _parse(text: str) -> dict[str, Any]:
     try:
-        config = json.loads(text)
+        config: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise _malformed(f"not JSON: {error}") from None
     _require(isinstance(config, dict), "an object is needed")
@@ -78,7 +79,7 @@ def _is_address(value: Any) -> bool:
     return isinstance(value, str) and value.rpartition(":")[2].isdecimal() and bool(value.rpartition(":")[0])
 
 
-def _require(condition: bool, message: str):
+def _require(condition: bool, message: str) -> None:
     if not condition:
         raise _malformed(message)
 

@@ -29,7 +29,7 @@ def precision_scope(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def use_deterministic_kernels(wanted: bool | None):
+def use_deterministic_kernels(wanted: bool | None) -> None:
     """Makes TensorFlow compute the same bits on every run; None means: unless there is a GPU, where that costs speed.
 
     Call it before the first computation. On a CPU it costs nothing that could be measured (docs/reliability.md).
@@ -38,7 +38,7 @@ def use_deterministic_kernels(wanted: bool | None):
         tf.config.experimental.enable_op_determinism()
 
 
-def use_memory_as_needed():
+def use_memory_as_needed() -> None:
     """GPU memory is taken as it is needed, not all at once, so that several processes can share a GPU.
 
     Call it before the first computation; later it does nothing, as TensorFlow cannot change it any more.

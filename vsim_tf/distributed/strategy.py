@@ -8,6 +8,7 @@ import tensorflow as tf
 from vsim_tf.distributed.cluster import workers
 from vsim_tf.distributed.device import use_memory_as_needed
 from vsim_tf.errors import UserError
+from vsim_tf.records.schema import PairBatch, VideoBatch
 
 Rows = tuple[int, int]
 """First row of a part of a global batch, and the first behind it."""
@@ -41,7 +42,9 @@ def replica_rows(batch_size: int, replicas: int) -> list[Rows]:
     return list(itertools.pairwise(itertools.accumulate(sizes, initial=0)))
 
 
-def distribute(strategy: tf.distribute.Strategy, batches: Callable[[Rows | None], tf.data.Dataset], batch_size: int):
+def distribute(
+    strategy: tf.distribute.Strategy, batches: Callable[[Rows | None], tf.data.Dataset], batch_size: int
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Deals every global batch out to the replicas in order, so that they see together what one replica would see.
 
     Args:
@@ -57,13 +60,13 @@ def distribute(strategy: tf.distribute.Strategy, batches: Callable[[Rows | None]
         return _on_device(batches(None))
     rows = replica_rows(batch_size, replicas)
 
-    def worker_batches(context):
+    def worker_batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         each = replicas // context.num_input_pipelines
         mine = rows[context.input_pipeline_id * each :][:each]
         first, last = mine[0][0], mine[-1][1]
         data = batches((first, last))
 
-        def parts(*fields):
+        def parts(*fields: tf.Tensor) -> tf.data.Dataset:
             batch = tf.nest.pack_sequence_as(data.element_spec, tf.nest.flatten(fields))
             return _sequence([tf.nest.map_structure(lambda x, a=a, b=b: x[a - first : b - first], batch) for a, b in mine])
 
@@ -72,7 +75,7 @@ def distribute(strategy: tf.distribute.Strategy, batches: Callable[[Rows | None]
     return strategy.distribute_datasets_from_function(worker_batches)
 
 
-def _sequence(batches: list) -> tf.data.Dataset:
+def _sequence(batches: list[VideoBatch | PairBatch]) -> tf.data.Dataset:
     """A data set of these batches, which may differ in size."""
     first, *others = (tf.data.Dataset.from_tensors(batch) for batch in batches)
     for other in others:

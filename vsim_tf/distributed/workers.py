@@ -19,7 +19,7 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 """What collective operations raise where another worker is not there any more."""
 
 
-def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dict[str, Any]], folder: Any):
+def require_agreement(strategy: tf.distribute.Strategy, values: Callable[[], dict[str, Any]], folder: Any) -> None:
     """Stops all workers where they differ: without one shared folder each would train a model of its own.
 
     Args:
@@ -87,16 +87,16 @@ def gather_bytes(strategy: tf.distribute.Strategy, data: bytes) -> list[bytes]:
 
 
 @functools.cache
-def _gathering(strategy: tf.distribute.Strategy):
+def _gathering(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function from one row of each worker, `[1, width]`, to the rows of all, `[workers, width]`."""
     replicas_each = strategy.num_replicas_in_sync // len(workers())
 
-    def of_replica(row):
+    def of_replica(row: tf.Tensor) -> tf.Tensor:
         return tf.distribute.get_replica_context().all_gather(tf.identity(row), axis=0)  # which has a device
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def gather(row):
+    def gather(row: tf.Tensor) -> tf.Tensor:
         gathered = strategy.experimental_local_results(strategy.run(of_replica, args=(row,)))[0]
         return gathered[::replicas_each]
 
-    return gather
+    compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(gather, autograph=False, reduce_retracing=True)
+    return compiled

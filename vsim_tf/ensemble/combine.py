@@ -18,8 +18,9 @@ from vsim_tf.ensemble.report import ModelScores
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.evaluation.metrics import l2_normalize, pair_spearman
 from vsim_tf.io.paths import CONFIG, FOLD_RUNS, embeddings_file, fold_folder, model_folder
-from vsim_tf.records.embeddings import MAX_DIMENSIONS, Embeddings, PathLike, check_same_ids, read_embeddings, read_submission
+from vsim_tf.records.embeddings import MAX_DIMENSIONS, Embeddings, check_same_ids, read_embeddings, read_submission
 from vsim_tf.records.labels import Pair
+from vsim_tf.types import PathLike
 
 Member = Embeddings | PathLike
 """Embeddings in memory, or a file of them: .npz (of one checkpoint) or .zip (a submission)."""
@@ -119,9 +120,10 @@ def svd_ensemble(
     Raises:
         UserError: unusable weights or `dim`, or a member with other ids; names the member.
     """
-    ids, blocks = None, []
+    ids: list[str] = []
+    blocks: list[np.ndarray] = []
     for name, member, weight in _weighted(members, check_weights(weights), names):
-        ids = list(member.ids) if ids is None else ids
+        ids = ids if blocks else list(member.ids)
         blocks.append(math.sqrt(weight) * l2_normalize(_align(member, ids, name)))
     x = np.concatenate(blocks, axis=1)
     dim = min(MAX_DIMENSIONS, x.shape[1]) if dim is None else dim
@@ -159,9 +161,8 @@ def _weighted(
     for member, weight in pairs:  # not in enumerate, with which zip would keep the first member alive
         position += 1
         if member is None or weight is None:
-            raise UserError(
-                f"{len(weights)} weights for {'fewer' if member is None else 'more'} members; accepted is one weight per member"
-            )
+            which = "fewer" if member is None else "more"
+            raise UserError(f"{len(weights or ())} weights for {which} members; accepted is one weight per member")
         if weight > 0:
             yield _name(member, position, names), load_member(member), weight
     if position < 0:
@@ -185,9 +186,11 @@ def _total(
     transform: Callable[[np.ndarray], np.ndarray] = _float64,
 ) -> tuple[Embeddings, int]:
     """Returns the sum of weight * transform(values) in the order of the first member, and how many were added."""
-    ids, total, count = None, None, 0
+    ids: list[str] = []
+    total: np.ndarray = np.zeros(())
+    count = 0
     for name, member, weight in _weighted(members, weights, names):
-        if total is None:
+        if not count:
             ids, total = list(member.ids), weight * transform(member.values)
         else:
             values = transform(_align(member, ids, name))
@@ -278,7 +281,8 @@ def ensemble_run(
         raise UserError(f"weights are given for {sorted(weights)}, members for {sorted(members)}; they must agree")
     if method not in METHODS:
         raise UserError(f"ensemble method {method!r}; accepted are {', '.join(METHODS)}")
-    models, names = [], list(members)
+    models: list[ModelScores] = []
+    names = list(members)
     means = (_scored_mean(name, members[name], weights[name], pairs, models) for name in names)
     ordered = [weights[name] for name in names]
     if method == "svd":

@@ -13,6 +13,7 @@ from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint
 from vsim_tf.runs.stage import PRECISIONS
+from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
     from vsim_tf.inference.model import Model
@@ -37,7 +38,7 @@ class Part(NamedTuple):
     model: str = ""
 
 
-def load(path: str | os.PathLike[str], precision: str = "float32", checkpoint: str = LAST) -> "Model":
+def load(path: PathLike, precision: str = "float32", checkpoint: str = LAST) -> "Model":
     """Opens trained models as one that embeds videos given as dicts.
 
     The first call loads TensorFlow, without its notes on stderr; Keras' global settings stay as they are.

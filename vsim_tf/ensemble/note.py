@@ -32,14 +32,17 @@ def announce_ensemble(settings: dict[str, Any]) -> bool:
     return True
 
 
-def note_sources(settings: dict[str, Any], outputs: Sequence[Path]):
+def note_sources(settings: dict[str, Any], outputs: Sequence[Path]) -> None:
     """Notes what the outputs, the zip among them, were made of."""
     write_json(sources_file(settings["output_zip"]), _inputs(settings) | {"outputs": _stamps(outputs)})
 
 
 def _inputs(settings: dict[str, Any]) -> dict[str, Any]:
     values = settings | {"weights": list(settings["weights"].items())}  # whose order is that of the sum
-    return json.loads(json.dumps({"version": __version__, "settings": values, "made_of": _stamps(_files(settings))}, default=str))
+    inputs: dict[str, Any] = json.loads(
+        json.dumps({"version": __version__, "settings": values, "made_of": _stamps(_files(settings))}, default=str)
+    )
+    return inputs
 
 
 def _stamps(files: Iterable[Path]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_lines
-from vsim_tf.records.embeddings import PathLike
+from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,7 +147,7 @@ def verdict(scores: SetScores) -> str:
     for kind, candidates in zip(("best model", "best baseline"), rivals, strict=True):
         defined = {name: value for name, value in candidates.items() if not math.isnan(value)}
         if defined and not math.isnan(scores.ensemble_score):
-            best = max(defined, key=defined.get)
+            best = max(defined, key=lambda name: defined[name])
             gap = scores.ensemble_score - defined[best]
             parts.append(f"{abs(gap):.4f} {'above' if gap >= 0 else 'below'} the {kind} ({_escape(best)})")
     return f"The ensemble is {' and '.join(parts)}." if parts else "There is nothing to compare the ensemble with."

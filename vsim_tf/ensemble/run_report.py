@@ -75,7 +75,7 @@ def ensemble_and_report(
     Raises:
         UserError: members, labels or files of a run cannot be used; then neither zip nor report is written.
     """
-    combination = {"method": method, "normalize": normalize}
+    combination: dict[str, Any] = {"method": method, "normalize": normalize}
     if folds is None:
         result = ensemble_run({file: [Path(file)] for file in weights}, weights, **combination)
     else:
@@ -83,7 +83,7 @@ def ensemble_and_report(
     report = None
     if reason := no_report(output_dir, data_dir, weights, folds, labelled_test_name):
         logger.info(f"no report: {reason}")
-    else:
+    elif folds is not None:
         scores = score_test_set(output_dir, data_dir, weights, folds, labelled_test_name, frame_embedding_size, combination)
         facts = {"ensemble": describe(**combination)} | run_facts(output_dir, list(weights))
         timings = output_dir / TIMINGS
@@ -113,7 +113,7 @@ def no_report(
     return ""
 
 
-def _publish(path: Path, report: Report):
+def _publish(path: Path, report: Report) -> None:
     write_report(path, report)
     for scores in report.sets:
         logger.info(table_text(console_table(scores)))

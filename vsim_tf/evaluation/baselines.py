@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.errors import UserError
-from vsim_tf.evaluation.metrics import cosine_similarity, pair_rows, spearman
+from vsim_tf.evaluation.metrics import pair_rows, spearman
+from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.records.embeddings import PathLike
 from vsim_tf.records.labels import Pair
 from vsim_tf.records.schema import FRAME_FEATURE, TITLE
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.text.tokenizers import decode_titles
+from vsim_tf.types import PathLike
 
 FRAME_BASELINE = "mean frame cosine"
 TITLE_BASELINE = "character TF-IDF cosine"
@@ -104,4 +105,5 @@ def _mean_frame(frames: Sequence[bytes], frame_embedding_size: int) -> np.ndarra
     if not frames:
         return np.zeros(frame_embedding_size, np.float32)
     values = np.frombuffer(b"".join(frames), dtype="<f2").reshape(-1, frame_embedding_size)
-    return values.mean(axis=0, dtype=np.float32)
+    mean: np.ndarray = values.mean(axis=0, dtype=np.float32)
+    return mean

@@ -8,6 +8,8 @@ import numpy as np
 from vsim_tf.evaluation.metrics import TagCounts, pair_spearman, spearman, tag_counts, tag_metrics
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.records.labels import Pair
+from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +22,7 @@ class PairEvaluator:
     """
 
     embedder: Embedder
-    batches: Iterable
+    batches: Iterable[tuple[Tensor, PairBatch]]
 
     def __call__(self) -> dict[str, float]:
         predicted, target = self.embedder.similarities(self.batches)
@@ -38,7 +40,7 @@ class VideoEvaluator:
     """
 
     embedder: Embedder
-    batches: Iterable
+    batches: Iterable[tuple[Tensor, VideoBatch]]
     pairs: Sequence[Pair]
 
     def __call__(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ class Tolerance(NamedTuple):
     scale: Callable[[np.ndarray], Any]
 
 
-def _largest(expected: np.ndarray, **options) -> Any:
+def _largest(expected: np.ndarray, **options: Any) -> Any:
     return np.max(np.abs(expected), initial=0.0, **options)
 
 
@@ -114,23 +114,26 @@ class GoldenFile:
     @property
     def config(self) -> dict[str, Any]:
         """Sizes of the models and schedules."""
-        return self.about["config"]
+        config: dict[str, Any] = self.about["config"]
+        return config
 
     def under(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays whose name starts with `prefix`, by the rest of their name."""
         return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
 
-    def check(self, name: str, actual: Any, tolerance: Tolerance, of: Callable = lambda expected: expected):
+    def check(
+        self, name: str, actual: Any, tolerance: Tolerance, of: Callable[[np.ndarray], Any] = lambda expected: expected
+    ) -> None:
         """Compares a computed value with `of` the file's array `name`."""
         self._dealt_with.add(name)
         self.comparisons.append(compare(name, actual, of(self[name]), tolerance))
 
-    def check_equal(self, name: str, actual: Any, expected: Any):
+    def check_equal(self, name: str, actual: Any, expected: Any) -> None:
         """Compares values that are no arrays of the file."""
         difference = 0.0 if actual == expected else np.inf
         self.comparisons.append(Comparison(name, difference, difference, difference))
 
-    def leave_out(self, *names: str):
+    def leave_out(self, *names: str) -> None:
         """Says of arrays that they are not to be compared."""
         self._dealt_with.update(names)
 
@@ -139,7 +142,11 @@ class GoldenFile:
         inputs = {name for name in self.arrays if name.startswith("w/") or "in" in name.split("/")[:2]}
         return [name for name in self.arrays if name not in inputs | self._dealt_with]
 
-    def require_all_checked(self):
+    def require_all_checked(self) -> None:
         """Raises `UserError` with the results that were not compared, so that none is passed over in silence."""
         if not self.comparisons or self.unchecked():
             raise UserError(f"{len(self.unchecked())} results were not compared: {', '.join(self.unchecked()[:5])}")
+
+
+Case = Callable[[GoldenFile], None]
+"""What compares the results of one kind of file."""

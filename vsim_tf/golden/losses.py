@@ -1,6 +1,7 @@
 """Cases: loss terms and whole objectives, with their gradients."""
 
 import functools
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from vsim_tf import losses
-from vsim_tf.golden.file import GoldenFile, Tolerance, scaled, scaled_by_row
+from vsim_tf.golden.file import Case, GoldenFile, Tolerance, scaled, scaled_by_row
 from vsim_tf.models.architectures import MixNextVLAD, SingleStream
 from vsim_tf.models.mix_nextvlad import mixture
 from vsim_tf.models.outputs import Experts, VideoOutput
@@ -20,6 +21,7 @@ from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.tasks.tags import TAG_LOSSES
+from vsim_tf.types import Tensor
 
 VALUE = scaled(3e-6)
 GRADIENT = scaled(1e-5)
@@ -43,10 +45,11 @@ def script_preset(name: str, script: str) -> Preset:
 
 def video_batch(**fields: Any) -> VideoBatch:
     """A batch with the given fields alone."""
-    return VideoBatch(**dict.fromkeys(VideoBatch._fields) | {"targets": {}} | fields)
+    values: dict[str, Any] = dict.fromkeys(VideoBatch._fields) | {"targets": {}} | fields
+    return VideoBatch(**values)
 
 
-def with_gradients(function, **arrays: np.ndarray) -> tuple[Any, dict[str, Any]]:
+def with_gradients(function: Callable[..., Any], **arrays: np.ndarray) -> tuple[Any, dict[str, Any]]:
     """`function(**arrays)` and the gradients of the sum of its result, or of the first part of a tuple."""
     tensors = {name: tf.constant(array) for name, array in arrays.items()}
     with tf.GradientTape() as tape:
@@ -56,7 +59,7 @@ def with_gradients(function, **arrays: np.ndarray) -> tuple[Any, dict[str, Any]]
     return result, tape.gradient(total, tensors)
 
 
-def single_losses(file: GoldenFile):
+def single_losses(file: GoldenFile) -> None:
     """Each loss term by itself."""
     _tag_losses(file)
     _saturated_tag_losses(file)
@@ -66,7 +69,7 @@ def single_losses(file: GoldenFile):
     _similarity_losses(file)
 
 
-TAG_TERMS: dict[str, tuple[Any, Tolerance]] = {
+TAG_TERMS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Tolerance]] = {
     "bce_pretrain": (TAG_LOSSES["bce"], VALUE),
     "bce_finetune": (TAG_LOSSES["clipped_bce"], CLIPPED_GRADIENT),
     "asl": (TAG_LOSSES["asl"], VALUE),
@@ -74,7 +77,7 @@ TAG_TERMS: dict[str, tuple[Any, Tolerance]] = {
 """Tag losses of logits, and the tolerance of their gradients."""
 
 
-def _tag_losses(file: GoldenFile):
+def _tag_losses(file: GoldenFile) -> None:
     file.check("out/sigmoid", ops.sigmoid(file["in/logits"]), VALUE)
     for name, (term, tolerance) in TAG_TERMS.items():
         value, gradients = with_gradients(lambda z, term=term: term(z, file["in/labels"]), z=file["in/logits"])
@@ -82,7 +85,7 @@ def _tag_losses(file: GoldenFile):
         file.check(f"out/{name}_grad_logits", gradients["z"], tolerance)
 
 
-def _saturated_tag_losses(file: GoldenFile):
+def _saturated_tag_losses(file: GoldenFile) -> None:
     """One logit a row, out to where the sigmoid is exactly 0 or 1.
 
     Sigmoid kernels differ there, so losses of probabilities get the probabilities of the file.
@@ -104,7 +107,7 @@ def _or_ours(expected: np.ndarray, ours: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(expected), ours, expected)
 
 
-def _vector_losses(file: GoldenFile):
+def _vector_losses(file: GoldenFile) -> None:
     """Losses of two rows of vectors; zero vectors among them have gradients of about 10⁶ (quirk 43)."""
     for name, term, sides in (("contrastive", losses.contrastive, "vt"), ("cos", losses.cosine, ("e_1", "e_2"))):
         arrays = {side: file[f"in/{name}_{side}"] for side in sides}
@@ -114,17 +117,17 @@ def _vector_losses(file: GoldenFile):
             file.check(f"out/{name}_grad_{side}", gradient, ROW)
 
 
-def _similarity_losses(file: GoldenFile):
+def _similarity_losses(file: GoldenFile) -> None:
     for name, term in (("mse_sum", losses.squared_error), ("kl", losses.similarity_divergence)):
         value, gradients = with_gradients(lambda sim, term=term: term(sim, file["in/target_sim"]), sim=file["in/sim"])
         file.check(f"out/{name}", ops.sum(value), VALUE)
         file.check(f"out/{name}_grad_sim", gradients["sim"], VALUE)
 
 
-def _regulariser(file: GoldenFile):
+def _regulariser(file: GoldenFile) -> None:
     experts = file.under("in/reg_z_")
 
-    def mean(gate_logits, **expert_logits):
+    def mean(gate_logits: Tensor, **expert_logits: Tensor) -> Tensor:
         logits = list(expert_logits.values())
         return ops.mean(losses.mixture_regulariser(mixture(ops.softmax(gate_logits), logits), logits))
 
@@ -135,11 +138,11 @@ def _regulariser(file: GoldenFile):
         file.check(f"out/regulariser_grad_{name}", gradient, VALUE)
 
 
-def _masked_tokens(file: GoldenFile):
+def _masked_tokens(file: GoldenFile) -> None:
     targets, task = file["in/mlm_labels"], MaskedTokens()
     batch = video_batch(num_frames=np.zeros(len(targets)), targets={"tokens": targets})
 
-    def mean(logits):
+    def mean(logits: Tensor) -> Tensor:
         return Objective({"mlm": task}).of_outputs(LOGITS_NETWORK, (token_output(logits),), batch)[0] / len(targets)
 
     value, gradients = with_gradients(mean, logits=file["in/mlm_logits"])
@@ -153,12 +156,12 @@ LOGITS_NETWORK = SimpleNamespace(
 """Stands for a network whose token states are token logits already."""
 
 
-def token_output(logits: Any, embedding: Any = None, tags: Any = None) -> VideoOutput:
+def token_output(logits: Tensor, embedding: Tensor = None, tags: Tensor = None) -> VideoOutput:
     """An output with states, and with the other parts that losses read."""
     return VideoOutput(embedding, {"tags": tags}, text_sequence(logits, ops.ones(logits.shape[:2])))
 
 
-def total_losses(file: GoldenFile):
+def total_losses(file: GoldenFile) -> None:
     """The loss of every 2021 training script as its tape got it, with the gradients of its sum."""
     for key, script in file.about["scripts"].items():
         stage, name = key.split("/")
@@ -170,12 +173,12 @@ def _prefix(preset: Preset) -> str:
     return {MixNextVLAD: "mix", SingleStream: "uniter"}[type(preset.model)]
 
 
-def _pretrain_total(file: GoldenFile, result: str, preset: Preset):
+def _pretrain_total(file: GoldenFile, result: str, preset: Preset) -> None:
     tags, targets = file["pretrain/in/labels"], file["pretrain/in/mask_labels"]
     batch = video_batch(num_frames=np.zeros(len(tags)), targets={"tags": tags, "tokens": targets})
     outputs = {"mix": _mix_output, "uniter": _uniter_output}[_prefix(preset)]
 
-    def objective(**arrays):
+    def objective(**arrays: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return Objective(preset.pretrain.tasks).of_outputs(LOGITS_NETWORK, (outputs(arrays),), batch)
 
     (_, logs), gradients = with_gradients(objective, **file.under(f"pretrain/in/{_prefix(preset)}/"))
@@ -207,15 +210,15 @@ def _uniter_output(arrays: dict[str, Any]) -> VideoOutput:
     return token_output(arrays["mlm_logits"], tags=arrays["z"])
 
 
-def _pair_total(file: GoldenFile, result: str, preset: Preset):
+def _pair_total(file: GoldenFile, result: str, preset: Preset) -> None:
     kl_weight = file.config["kl_weight"]
     tags = [file[f"finetune/in/labels_{i}"] for i in (1, 2)]
     videos = [video_batch(num_frames=np.zeros(len(each)), targets={"tags": each}) for each in tags]
-    batch = PairBatch(*videos, {"similarity": file["finetune/in/sim"]})
+    batch = PairBatch(videos[0], videos[1], {"similarity": file["finetune/in/sim"]})
     tasks = preset.finetune.replace({"tasks.kl.weight": kl_weight}).tasks
     logits = {name: file[f"finetune/in/{name}"] for name in ("z_1", "z_2")}
 
-    def objective(e_1, e_2, z_1, z_2):
+    def objective(e_1: Tensor, e_2: Tensor, z_1: Tensor, z_2: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         outputs = (VideoOutput(e_1, {"tags": z_1}), VideoOutput(e_2, {"tags": z_2}))
         return Objective(tasks).of_outputs(None, outputs, batch)
 
@@ -227,4 +230,4 @@ def _pair_total(file: GoldenFile, result: str, preset: Preset):
         file.check(f"{result}/grad/{name}", gradient, GRADIENT)
 
 
-CASES = {"losses": single_losses, "total_losses": total_losses}
+CASES: dict[str, Case] = {"losses": single_losses, "total_losses": total_losses}

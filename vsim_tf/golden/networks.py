@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from vsim_tf import losses
-from vsim_tf.golden.file import GoldenFile, scaled
+from vsim_tf.golden.file import Case, GoldenFile, scaled
 from vsim_tf.golden.weights import encoder_config, encoder_weights, fill, layer_weights, make_network
 from vsim_tf.layers.fusion import ConcatDenseSE, SEGate
 from vsim_tf.layers.nextvlad import NeXtVLAD
@@ -22,7 +22,7 @@ LAYER = scaled(2e-6)
 NETWORK = scaled(5e-6)
 
 
-def nextvlad(file: GoldenFile):
+def nextvlad(file: GoldenFile) -> None:
     """The layer alone: inference, training, and the moving statistics that one training call leaves."""
     config = file.config
     layer = NeXtVLAD(
@@ -39,7 +39,7 @@ def nextvlad(file: GoldenFile):
         file.check(f"out/cluster_bn/{name}_after_one_training_call", getattr(layer.cluster_norm, name), LAYER)
 
 
-def se_gate(file: GoldenFile):
+def se_gate(file: GoldenFile) -> None:
     """The squeeze-and-excitation gate alone."""
     layer = SEGate(file.config["se_ratio"], name="se")
     layer.build(file["in/x"].shape)
@@ -47,7 +47,7 @@ def se_gate(file: GoldenFile):
     file.check("out/y", layer(file["in/x"]), LAYER)
 
 
-def concat_dense_se(file: GoldenFile):
+def concat_dense_se(file: GoldenFile) -> None:
     """Dense and gate over two vectors."""
     layer = ConcatDenseSE(file.config["emb"], file.config["se_ratio"], dropout=0.0, name="fusion")
     layer.build(file["in/v"].shape, file["in/t"].shape)
@@ -55,7 +55,7 @@ def concat_dense_se(file: GoldenFile):
     file.check("out/e", layer(file["in/v"], file["in/t"]), LAYER)
 
 
-def encoder(file: GoldenFile):
+def encoder(file: GoldenFile) -> None:
     """BERT or RoFormer over text, or over text and frames where the file has frames."""
     config = encoder_config(file)
     model = TransformerEncoder(config, pooler="out/pooler_output" in file.arrays)
@@ -84,11 +84,12 @@ def inputs(file: GoldenFile) -> dict[str, Any]:
     }
 
 
-def mix_nextvlad(file: GoldenFile, name: str):
+def mix_nextvlad(file: GoldenFile, name: str) -> None:
     """Every named output of a MixNextVLAD."""
     network = make_network(file, registry.preset(name), [Tags()])
     output: VideoOutput = network(**inputs(file), training=False)
     experts, logits = output.experts, output.logits["tags"]
+    assert experts is not None and isinstance(network.config, MixNextVLAD)
     text = network.text_vector(file["in/input_ids"], file["in/mask"], training=False)
     values = {
         "p": ops.sigmoid(logits),
@@ -104,11 +105,12 @@ def mix_nextvlad(file: GoldenFile, name: str):
         file.check(f"out/{result}", value, NETWORK)
 
 
-def uniter(file: GoldenFile, name: str):
+def uniter(file: GoldenFile, name: str) -> None:
     """Every named output of a Uniter, and its embedding by each kind of pooling."""
     preset, tasks = registry.preset(name), [Tags(), MaskedTokens()]
     network = make_network(file, preset, tasks)
     output: VideoOutput = network(**inputs(file), training=False)
+    assert output.sequence is not None
     file.check("out/p", ops.sigmoid(output.logits["tags"]), NETWORK)
     file.check("out/embedding", output.embedding, NETWORK)
     file.check("out/mlm_logits", MaskedTokens.logits(network, output.sequence.span("text").states), NETWORK)
@@ -120,7 +122,7 @@ def uniter(file: GoldenFile, name: str):
 
 
 ARCHITECTURES = {MixNextVLAD: mix_nextvlad, SingleStream: uniter}
-CASES = {
+CASES: dict[str, Case] = {
     "nextvlad": nextvlad,
     "se_gate": se_gate,
     "concat_dense_se": concat_dense_se,

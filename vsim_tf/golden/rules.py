@@ -4,15 +4,16 @@ import hashlib
 import math
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from vsim_tf.ensemble.combine import fold_mean, svd_ensemble, weighted_sum
 from vsim_tf.evaluation.metrics import l2_normalize
-from vsim_tf.golden.file import EXACT, GoldenFile, relative, scaled
+from vsim_tf.golden.file import EXACT, Case, GoldenFile, relative, scaled
 from vsim_tf.input.decoding import multi_hot
 from vsim_tf.input.frames import frame_indices
 from vsim_tf.optim.schedules import LinearSchedule, Schedule
@@ -32,7 +33,7 @@ class Skipped(Exception):
     """A file cannot be checked here; the message says what is missing."""
 
 
-def data_rules(file: GoldenFile):
+def data_rules(file: GoldenFile) -> None:
     """Frame sampling, multi-hot labels, learning rates."""
     for name in file.arrays:
         if match := re.fullmatch(r"in/(frames\d+_max(\d+))/n", name):
@@ -46,7 +47,7 @@ def data_rules(file: GoldenFile):
             file.check(name, schedule.rate(tf.constant(file[f"in/{match[1]}/i"])), RATE)
 
 
-def _check_tags(file: GoldenFile):
+def _check_tags(file: GoldenFile) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "tag_list.txt")
         path.write_text("".join(f"{tag}\n" for tag in file["in/tag_file_lines"]), encoding="utf-8")
@@ -67,7 +68,7 @@ def _schedule(file: GoldenFile, table: str, name: str) -> Schedule:
     return config.groups["encoder" if group == "bert" else "head"].schedule
 
 
-def folds(file: GoldenFile):
+def folds(file: GoldenFile) -> None:
     """Members and order of the folds of the contest's label file.
 
     Raises:
@@ -91,7 +92,7 @@ def folds(file: GoldenFile):
         _check_fold(file, splits, orders[fold["fold"]], fold)
 
 
-def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict):
+def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict[str, Any]) -> None:
     number = fold["fold"]
     file.check_equal(f"fold {number}/folder", splits.folder_2021(number), fold["folder"])
     _check_pairs(file, f"fold {number}/validation", splits.validation(number), fold["validation"])
@@ -100,8 +101,8 @@ def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict):
     file.check_equal(f"fold {number}/training before its shuffle", _digest(splits.training(number)), before)
 
 
-def _check_pairs(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict):
-    digests = {
+def _check_pairs(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict[str, Any]) -> None:
+    digests: dict[str, Callable[[], Any]] = {
         "sha256": lambda: _digest(pairs),
         "sha256_with_similarity": lambda: _digest(pairs, similarity=True),
         "sha256_sorted": lambda: _digest(sorted(pairs)),
@@ -116,7 +117,7 @@ def _check_pairs(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict
         file.check_equal(f"{name}/mean", math.isclose(_mean(pairs), about["mean_similarity"], rel_tol=1e-12), True)
 
 
-def _mean(pairs: Iterable[Pair]) -> float:
+def _mean(pairs: Sequence[Pair]) -> float:
     return math.fsum(pair.similarity for pair in pairs) / len(pairs)
 
 
@@ -125,7 +126,7 @@ def _digest(pairs: Iterable[Pair], similarity: bool = False) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def ensemble_mean(file: GoldenFile):
+def ensemble_mean(file: GoldenFile) -> None:
     """Mean over folds, then the weighted sum over models."""
     ids = [str(i) for i in file["in/video_id"]]
     means = []
@@ -136,7 +137,7 @@ def ensemble_mean(file: GoldenFile):
     file.check("out/weighted_sum", weighted_sum(means, file.about["weights"]).values, MEAN)
 
 
-def ensemble_svd(file: GoldenFile):
+def ensemble_svd(file: GoldenFile) -> None:
     """Concatenation of normalised embeddings, all of it and reduced; signs are free, so cosines are compared."""
     models = file["in/embeddings"]
     reduced, whole = (_svd(models, dim) for dim in (int(file["in/components"]), models.shape[0] * models.shape[2]))
@@ -156,7 +157,8 @@ def _svd(models: np.ndarray, dim: int) -> np.ndarray:
 
 def _cosines(values: np.ndarray) -> np.ndarray:
     normal = l2_normalize(values)
-    return normal @ normal.T
+    cosines: np.ndarray = normal @ normal.T
+    return cosines
 
 
-CASES = {"data_rules": data_rules, "folds": folds, "ensemble_mean": ensemble_mean, "ensemble_svd": ensemble_svd}
+CASES: dict[str, Case] = {"data_rules": data_rules, "folds": folds, "ensemble_mean": ensemble_mean, "ensemble_svd": ensemble_svd}

@@ -2,12 +2,13 @@
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.golden.file import GoldenFile, absolute, relative, scaled, to_largest
+from vsim_tf.golden.file import Case, GoldenFile, absolute, relative, scaled, to_largest
 from vsim_tf.golden.losses import CONTRASTIVE_DIVISOR, script_preset
 from vsim_tf.golden.weights import make_network, model_arrays, model_weights
 from vsim_tf.layers.named_weights import NamedWeight
@@ -43,7 +44,8 @@ def video_batch(file: GoldenFile, step: int, suffix: str = "") -> VideoBatch:
         num_frames=file[f"in/num_frames{suffix}"][step].reshape(-1),
         targets={"tags": file[f"in/labels{suffix}"][step]} | ({} if targets is None else {"tokens": targets[step]}),
     )
-    return tf.nest.map_structure(tf.constant, batch)
+    tensors: VideoBatch = tf.nest.map_structure(tf.constant, batch)
+    return tensors
 
 
 def pair_batch(file: GoldenFile, step: int) -> PairBatch:
@@ -69,7 +71,7 @@ def stage_of_file(stage: Stage, config: dict[str, Any], batch_size: int, steps: 
     return stage.replace(changes, batch_size=batch_size, total_steps=steps)
 
 
-def training_steps(file: GoldenFile, name: str, stage: str):
+def training_steps(file: GoldenFile, name: str, stage: str) -> None:
     """Trains as many steps as the file has and compares losses, rates, the first gradients, weights and embeddings."""
     pretraining = stage == "pretrain"
     preset = script_preset(name, file.about["script"])
@@ -89,7 +91,7 @@ def training_steps(file: GoldenFile, name: str, stage: str):
     _check_embeddings(file, model)
 
 
-def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]):
+def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]) -> None:
     """Means of the file's loss vectors, each a factor times what the trainer logs, at every step."""
     logged = {
         "loss_vector": (logs["loss"], 1.0, LOSS),
@@ -102,20 +104,21 @@ def _check_losses(file: GoldenFile, logs: dict[str, np.ndarray]):
     }
     for name, (value, factor, tolerance) in logged.items():
         if f"out/{name}" in file.arrays:
-            file.check(f"out/{name}", value, tolerance, lambda expected, factor=factor: factor * _step_means(expected))
+            file.check(f"out/{name}", value, tolerance, functools.partial(_step_means, factor=factor))
 
 
-def _step_means(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1).mean(axis=1, dtype="float64")
+def _step_means(values: np.ndarray, factor: float) -> np.ndarray:
+    means: np.ndarray = factor * values.reshape(len(values), -1).mean(axis=1, dtype="float64")
+    return means
 
 
-def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int):
+def _check_rates(file: GoldenFile, optimizer: GroupAdam, steps: int) -> None:
     rates = optimizer.learning_rates(tf.range(steps, dtype=tf.int64))
     file.check("out/lr_normal_group", rates["head"], RATE)
     file.check("out/lr_bert_group", rates["encoder"], RATE)
 
 
-def _check_first_gradients(file: GoldenFile, model: VideoNetwork, optimizer: GroupAdam):
+def _check_first_gradients(file: GoldenFile, model: VideoNetwork, optimizer: GroupAdam) -> None:
     """After one step Adam's first moment is (1 - beta_1) times the gradient, in every group that has the weight."""
     weights = model_weights(model)
     for name in _comparable(file, model, "grad_step1/"):
@@ -128,7 +131,7 @@ def _first_moments(optimizer: GroupAdam, weight: NamedWeight) -> list[np.ndarray
     return [weight.select(update.m.numpy()) for update in optimizer.updates if update.path == weight.variable.path]
 
 
-def _check_weights(file: GoldenFile, model: VideoNetwork, prefix: str):
+def _check_weights(file: GoldenFile, model: VideoNetwork, prefix: str) -> None:
     weights = model_weights(model)
     for name in _comparable(file, model, prefix):
         statistics = name.endswith(("/moving_mean", "/moving_variance"))
@@ -144,7 +147,7 @@ def _comparable(file: GoldenFile, model: VideoNetwork, prefix: str) -> list[str]
     return [name for name in names if name not in left_out]
 
 
-def _check_embeddings(file: GoldenFile, model: VideoNetwork):
+def _check_embeddings(file: GoldenFile, model: VideoNetwork) -> None:
     """Of the trained model: `out/embedding_2_after_5_on_batch_5` is of the second videos of the fifth batch."""
     for name in file.arrays:
         if match := re.fullmatch(r"out/embedding(_\d)?_after_\d+_on_batch_(\d+)", name):
@@ -152,7 +155,7 @@ def _check_embeddings(file: GoldenFile, model: VideoNetwork):
             file.check(name, call_network(model, batch, training=False).embedding, EMBEDDING)
 
 
-def _cases():
+def _cases() -> Iterator[tuple[str, Case]]:
     for make in registry.ENSEMBLE_MODELS:
         for stage in ("pretrain", "finetune"):
             name = make.__name__

@@ -89,7 +89,7 @@ def layer_weights(layer: keras.layers.Layer) -> dict[str, NamedWeight]:
     return {v.path: NamedWeight(v) for v in layer.weights if "seed_generator" not in v.path}
 
 
-def fill(weights: Mapping[str, NamedWeight], arrays: Mapping[str, np.ndarray]):
+def fill(weights: Mapping[str, NamedWeight], arrays: Mapping[str, np.ndarray]) -> None:
     """Gives every weight its array; every array must have its weight.
 
     Raises:

@@ -9,7 +9,8 @@ NORM_FLOOR = 1e-12
 def l2_normalize(x: np.ndarray) -> np.ndarray:
     """Returns x / sqrt(max(sum x^2, 1e-12)) row by row in float64, `[..., dim]`; a zero vector stays zero."""
     x = np.asarray(x, dtype=np.float64)
-    return x / np.sqrt(np.maximum(np.square(x).sum(axis=-1, keepdims=True), NORM_FLOOR))
+    normalized: np.ndarray = x / np.sqrt(np.maximum(np.square(x).sum(axis=-1, keepdims=True), NORM_FLOOR))
+    return normalized
 
 
 def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -21,4 +22,5 @@ def cosine_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         `[n]`, within [-1, 1] to rounding; 0 where one of the two is a zero vector.
     """
-    return np.sum(l2_normalize(a) * l2_normalize(b), axis=-1)
+    cosines: np.ndarray = np.sum(l2_normalize(a) * l2_normalize(b), axis=-1)
+    return cosines

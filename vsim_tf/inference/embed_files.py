@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vsim_tf.distributed.cluster import is_chief, worker_shard, workers
 from vsim_tf.distributed.gpus import likely_precision
@@ -21,14 +21,18 @@ from vsim_tf.runs.checkpoint_files import require_checkpoint
 from vsim_tf.runs.run_folder import RunFolder, read_summary, run_lock, write_json
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from vsim_tf.inference.embedder import Embedder
-    from vsim_tf.input.pipeline import BatchFormat
+    from vsim_tf.input.decoding import BatchFormat
     from vsim_tf.runs.held_weights import HeldWeights
 
 logger = logging.getLogger(__name__)
 
 
-def load_embedder(folder: Path, precision: str, expected_model: str = "", strategy=None) -> "tuple[Embedder, BatchFormat]":
+def load_embedder(
+    folder: Path, precision: str, expected_model: str = "", strategy: "tf.distribute.Strategy | None" = None
+) -> "tuple[Embedder, BatchFormat]":
     """The model of a run folder, with weights still to be restored, and how records become its batches.
 
     Args:
@@ -63,7 +67,7 @@ def embed_to_file(
     batch_size: int,
     precision: str,
     expected_model: str = "",
-):
+) -> None:
     """Embeds the videos of the test files by one checkpoint into a file, of the kind that its ending names."""
     exporter, path = exporter_of(Path(output)), Path(output)
     require_checkpoint(checkpoint)
@@ -77,7 +81,9 @@ def embed_to_file(
         logger.info(f"{path}: {len(embeddings.ids)} videos by {checkpoint}")
 
 
-def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
+def embed_folds(
+    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+) -> None:
     """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
 
     Writes `embeddings/<test file>.npz` into each run folder, and next to it a note of what made it
@@ -102,8 +108,11 @@ def embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], 
         _embed_folds(model, folders, test_files, kind, batch_size, precision)
 
 
-def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str):
-    checkpoints, strategy, embedder = _checkpoints(folders, kind), _strategy(), None
+def _embed_folds(
+    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+) -> None:
+    checkpoints, strategy = _checkpoints(folders, kind), _strategy()
+    embedder: Embedder | None = None
     from vsim_tf.distributed.device import suitable_precision  # after the strategy: several machines are joined first
     from vsim_tf.distributed.workers import require_agreement
 
@@ -111,7 +120,7 @@ def _embed_folds(model: str, folders: Sequence[Path], test_files: Sequence[str],
     for test_file in test_files:
         name, missing = Path(test_file).stem, _missing(checkpoints, test_file, precision, resolved)
         of_file = {"missing embeddings": {folder.name: note for folder, note in missing.items()}}
-        require_agreement(strategy, lambda of_file=of_file: of_file, folders[0].parent)
+        require_agreement(strategy, of_file.copy, folders[0].parent)
         if not missing:
             _announce_there(model, test_file, folders)
             continue
@@ -143,7 +152,7 @@ def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[
     return True
 
 
-def _strategy():
+def _strategy() -> "tf.distribute.Strategy":
     with quiet_imports():
         from vsim_tf.distributed.strategy import make_strategy
 
@@ -159,7 +168,14 @@ def _held_weights(embedder: "Embedder", model: str, checkpoints: list[str]) -> "
     return held
 
 
-def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: int, checkpoints, held=None) -> list[Embeddings]:
+def _embed(
+    embedder: "Embedder",
+    test_files: Sequence[str],
+    form: "BatchFormat",
+    batch_size: int,
+    checkpoints: Sequence[str],
+    held: "HeldWeights | None" = None,
+) -> list[Embeddings]:
     from vsim_tf.input.pipeline import numbered_batches, readable_errors
     from vsim_tf.io.memory import enough_memory
 
@@ -168,7 +184,7 @@ def _embed(embedder: "Embedder", test_files, form: "BatchFormat", batch_size: in
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 
 
-def _write(npz: Path, embeddings: Embeddings, note: dict):
+def _write(npz: Path, embeddings: Embeddings, note: dict[str, Any]) -> None:
     """The note is gone while the file is replaced: killed here, the embeddings are computed again."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         note_file(npz).unlink()
@@ -176,13 +192,13 @@ def _write(npz: Path, embeddings: Embeddings, note: dict):
     write_json(note_file(npz), note)
 
 
-def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resolved: str) -> dict[Path, dict]:
+def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resolved: str) -> dict[Path, dict[str, Any]]:
     """The run folders that lack the embeddings of a test file by these checkpoints, with the notes of what will make them."""
     notes = {folder: make_note(checkpoint, test_file, precision, resolved) for folder, checkpoint in checkpoints.items()}
     return {folder: note for folder, note in notes.items() if not are_current(npz_file(folder, test_file), note)}
 
 
-def _announce_there(model: str, test_file: str, folders: Sequence[Path]):
+def _announce_there(model: str, test_file: str, folders: Sequence[Path]) -> None:
     logger.info(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already")
 
 
@@ -199,7 +215,7 @@ def finished_checkpoint(folder: Path, kind: str) -> str:
     return RunFolder.open(folder).checkpoint(kind)
 
 
-def require_same_model(folders: Sequence[Path]):
+def require_same_model(folders: Sequence[Path]) -> None:
     """`UserError` unless all run folders hold one model with one vocabulary."""
     first, *others = map(RunFolder.open, folders)
     for other in others:

@@ -17,6 +17,9 @@ from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.runs.held_weights import HeldWeights
 from vsim_tf.tasks.forward import call_elements, call_network
 
+Part = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Numbers, ids and embeddings of a batch."""
+
 
 def video_spec(config: Model) -> VideoBatch:
     """Shapes and types of a model's batches of any size and length."""
@@ -51,20 +54,24 @@ class Embedder:
         self.pairs = self._compiled(self._pairs, pairs)
         self.videos_and_tags = self._compiled(self._videos_and_tags, videos)
 
-    def _compiled(self, function: Callable, spec: VideoBatch | PairBatch) -> Callable:
+    def _compiled(self, function: Callable[..., Any], spec: VideoBatch | PairBatch) -> Callable[..., Any]:
         """The function of one batch; with several replicas, of a list with one batch for each."""
         if self.replicas == 1:
-            return tf.function(function, input_signature=[spec], autograph=False)
+            compiled: Callable[..., Any] = tf.function(function, input_signature=[spec], autograph=False)
+            return compiled
 
-        def of_replicas(batches):
+        def of_replicas(batches: list[VideoBatch | PairBatch]) -> Any:
             dealt = self.strategy.experimental_distribute_values_from_function(
                 lambda context: batches[context.replica_id_in_sync_group % self.replicas]
             )
             return self.strategy.run(function, args=(dealt,))
 
-        return tf.function(of_replicas, input_signature=[[spec] * self.replicas], autograph=False)
+        compiled = tf.function(of_replicas, input_signature=[[spec] * self.replicas], autograph=False)
+        return compiled
 
-    def _results(self, function: Callable, batches: Iterable[tuple[tf.Tensor, Any]]) -> Iterator[tuple[np.ndarray, Any, Any]]:
+    def _results(
+        self, function: Callable[..., Any], batches: Iterable[tuple[tf.Tensor, Any]]
+    ) -> Iterator[tuple[np.ndarray, Any, Any]]:
         """Numbers, batch, and what the function makes of it, of all batches in their order."""
         if self.replicas == 1:
             yield from ((numbers.numpy(), batch, function(batch)) for numbers, batch in batches)
@@ -77,16 +84,16 @@ class Embedder:
             for (numbers, batch), part in zip(group, parts, strict=False):
                 yield numbers.numpy(), batch, tf.nest.pack_sequence_as(results, part)
 
-    def _videos(self, batch: VideoBatch):
+    def _videos(self, batch: VideoBatch) -> tf.Tensor:
         """`[batch, dim]` float32 embeddings, not normalised."""
         return call_network(self.model, batch, training=False).embedding
 
-    def _videos_and_tags(self, batch: VideoBatch):
+    def _videos_and_tags(self, batch: VideoBatch) -> tuple[tf.Tensor, tf.Tensor]:
         """`[batch, dim]` embeddings and `[batch, tags]` tag probabilities."""
         output = call_network(self.model, batch, training=False)
         return output.embedding, tf.sigmoid(output.logits["tags"])
 
-    def _pairs(self, batch: PairBatch):
+    def _pairs(self, batch: PairBatch) -> tf.Tensor:
         """`[batch]` cosines."""
         return losses.cosine(*(output.embedding for output in call_elements(self.model, batch, training=False)))
 
@@ -103,23 +110,23 @@ class Embedder:
     ) -> list[Embeddings]:
         """The same by each checkpoint; records are read and decoded once, weights as `held` decides."""
         held = held or HeldWeights(self.model, checkpoints)
-        parts = [[] for _ in checkpoints]
+        parts: list[list[Part]] = [[] for _ in checkpoints]
         for chunk in chunks(batches, held.videos):
             for part, checkpoint in zip(parts, checkpoints, strict=True):
                 held.put(checkpoint)
                 part += self._embed(chunk)
         return [self._in_order(part) for part in parts]
 
-    def _embed(self, batches) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _embed(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> list[Part]:
         """Numbers, ids and embeddings of each batch."""
         return [(numbers, batch.ids.numpy(), values.numpy()) for numbers, batch, values in self._results(self.videos, batches)]
 
-    def _in_order(self, parts) -> Embeddings:
-        numbers, ids, values = (list(column) for column in zip(*parts, strict=True)) if parts else ([], [], [])
-        numbers, values = _joined(numbers, np.int64), _joined(values, np.float32, self.model.config.embedding_size)
-        ids = [video_id for part in ids for video_id in part]
-        lengths = np.array([len(video_id) for video_id in ids], np.int64)
-        letters = np.frombuffer(b"".join(ids), np.uint8)
+    def _in_order(self, parts: list[Part]) -> Embeddings:
+        numbers = _joined([numbers for numbers, _, _ in parts], np.int64)
+        values = _joined([values for _, _, values in parts], np.float32, self.model.config.embedding_size)
+        encoded = [video_id for _, part, _ in parts for video_id in part]
+        lengths = np.array([len(video_id) for video_id in encoded], np.int64)
+        letters = np.frombuffer(b"".join(encoded), np.uint8)
         numbers, lengths, letters, values = gather_arrays(self.strategy, (numbers, lengths, letters, values))
         ends = np.cumsum(lengths)
         ids = [letters[end - length : end].tobytes().decode() for end, length in zip(ends, lengths, strict=True)]

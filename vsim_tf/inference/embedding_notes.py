@@ -58,7 +58,7 @@ def are_current(npz: Path, wanted: dict[str, Any]) -> bool:
     return same_precision and found | {"precision": None} == wanted | {"precision": None}
 
 
-def require_distinct_names(test_files: Sequence[str]):
+def require_distinct_names(test_files: Sequence[str]) -> None:
     """`UserError` for two test files whose embeddings would have the same name."""
     seen: dict[str, str] = {}
     for file in test_files:

@@ -49,7 +49,7 @@ class Model:
         self.max_frames = max(member.config.frames.max_frames for member in members)
 
     def _same(self, path: str) -> int:
-        sizes = {member.config.name: member.config.paths()[path] for member in self.members}
+        sizes: dict[str, int] = {member.config.name: member.config.paths()[path] for member in self.members}
         if len(set(sizes.values())) > 1:
             raise UserError(f"{self.name}: the models differ in {path}: {sizes}; load one of them alone")
         return next(iter(sizes.values()))
@@ -76,7 +76,8 @@ class Model:
             UserError: an item cannot be used; the message names it by its index. It comes before anything is computed.
         """
         if isinstance(items, Mapping):
-            return self._scaled(self._embed([items], batch_size, lambda _: "item"), normalize)[0]
+            embedding: NDArray[np.float32] = self._scaled(self._embed([items], batch_size, lambda _: "item"), normalize)[0]
+            return embedding
         _require_list(items, "items")
         return self._scaled(self._embed(items, batch_size, lambda number: f"items[{number}]"), normalize)
 
@@ -84,7 +85,9 @@ class Model:
     def similarity(self, a: Item, b: Item, batch_size: int = ...) -> float: ...
     @overload
     def similarity(self, a: Sequence[Item], b: Sequence[Item], batch_size: int = ...) -> NDArray[np.float64]: ...
-    def similarity(self, a, b, batch_size=BATCH_SIZE):
+    def similarity(
+        self, a: Item | Sequence[Item], b: Item | Sequence[Item], batch_size: int = BATCH_SIZE
+    ) -> float | NDArray[np.float64]:
         """Cosine of the embeddings of `a` and `b`, as pairs are ranked by.
 
         Args:

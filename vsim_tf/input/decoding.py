@@ -23,7 +23,7 @@ from vsim_tf.records.schema import (
     PairBatch,
     VideoBatch,
 )
-from vsim_tf.records.videos import check_video
+from vsim_tf.records.videos import Features, check_video
 from vsim_tf.text.tokenizers import Tokenizer, decode_titles
 
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
@@ -101,7 +101,7 @@ def decode(records: Sequence[bytes], where: Callable[[int], str], kind: str, for
     with _bad_record_named(records, where, kind, form):
         features = [_features(record) for record in records]
         sides = [_decode_videos(features, suffix, form) for suffix in SUFFIXES[kind]]
-        return PairBatch(*sides, {"similarity": _similarity(features)}) if kind == "pairs" else sides[0]
+        return PairBatch(sides[0], sides[1], {"similarity": _similarity(features)}) if kind == "pairs" else sides[0]
 
 
 def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[str]]:
@@ -167,20 +167,21 @@ def _require(condition: bool) -> None:
         raise _Unusable
 
 
-def _features(record: bytes):
+def _features(record: bytes) -> Features:
     try:
-        return tf.train.Example.FromString(record).features.feature
+        features: Features = tf.train.Example.FromString(record).features.feature
     except DecodeError:
         raise _Unusable from None
+    return features
 
 
-def _similarity(features: Sequence) -> np.ndarray:
+def _similarity(features: Sequence[Features]) -> np.ndarray:
     values = [feature[SIMILARITY].float_list.value for feature in features]
     _require(all(len(value) == 1 for value in values))
     return np.array([value[0] for value in values], np.float32)
 
 
-def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoBatch:
+def _decode_videos(features: Sequence[Features], suffix: str, form: BatchFormat) -> VideoBatch:
     ids = [_only_value(feature[ID + suffix]) for feature in features]
     try:
         for video_id in ids:
@@ -190,19 +191,20 @@ def _decode_videos(features: Sequence, suffix: str, form: BatchFormat) -> VideoB
     return batch_videos(ids, [_raw_video(feature, suffix, form) for feature in features], form)
 
 
-def _raw_video(feature, suffix: str, form: BatchFormat) -> RawVideo:
+def _raw_video(feature: Features, suffix: str, form: BatchFormat) -> RawVideo:
     (title,) = decode_titles([_only_value(feature[TITLE + suffix])])
     frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
     return RawVideo(title, frames, _tags(feature, TAG_ID + suffix))
 
 
-def _only_value(feature) -> bytes:
+def _only_value(feature: tf.train.Feature) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
-    return values[0]
+    value: bytes = values[0]
+    return value
 
 
-def _frames(feature, key: str, width: int) -> np.ndarray:
+def _frames(feature: Features, key: str, width: int) -> np.ndarray:
     """Bits of the frames of a video, `[frames, width]` uint16."""
     _require(key in feature)
     frames = list(feature[key].bytes_list.value)  # each look at a value copies it
@@ -213,8 +215,8 @@ def _frames(feature, key: str, width: int) -> np.ndarray:
     return bits
 
 
-def _tags(feature, key: str) -> Sequence[int]:
-    tags = feature[key].int64_list.value
+def _tags(feature: Features, key: str) -> Sequence[int]:
+    tags: Sequence[int] = feature[key].int64_list.value
     _require(bool(tags) or feature[key].WhichOneof("kind") in (None, "int64_list"))
     return tags
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 TENSOR_ALIGNMENT = 64
 """Bytes; arrays that begin elsewhere are copied into tensors."""
@@ -24,10 +25,11 @@ def frame_indices(num_frames: np.ndarray, max_frames: int) -> np.ndarray:
     n = np.asarray(num_frames)[:, None]
     position = np.arange(max_frames)[None, :]
     stride = n // max_frames
-    return np.where(stride == 0, np.minimum(position, n - 1), position * stride + stride // 2)
+    indices: np.ndarray = np.where(stride == 0, np.minimum(position, n - 1), position * stride + stride // 2)
+    return indices
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """An array that TensorFlow takes over without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + TENSOR_ALIGNMENT, np.uint8)

@@ -1,6 +1,7 @@
 """Videos of pairs dealt by length: a shorter and a longer half need less padding than first and second sides."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -18,9 +19,9 @@ class Halves(NamedTuple):
 
     short: VideoBatch
     long: VideoBatch
-    places: Any
+    places: tf.Tensor
 
-    def to_sides(self, short, long) -> tuple[tf.Tensor, tf.Tensor]:
+    def to_sides(self, short: tf.Tensor, long: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Results of the halves, `[batch, ...]` each, as those of the first and the second sides."""
         results = tf.gather(tf.concat([short, long], axis=0), tf.argsort(self.places))
         return results[: tf.shape(short)[0]], results[tf.shape(short)[0] :]
@@ -35,7 +36,7 @@ def halves_by_length(pairs: PairBatch, trims_text: bool, trims_frames: bool) -> 
     tokens = tf.reduce_sum(mask, axis=1)
     places = tf.argsort(tokens * trims_text + num_frames * trims_frames, stable=True)
 
-    def half(rows):
+    def half(rows: tf.Tensor) -> VideoBatch:
         text = tf.reduce_max(tf.gather(tokens, rows)) if trims_text else tf.shape(mask)[1]
         length = tf.maximum(tf.reduce_max(tf.gather(num_frames, rows)), 1) if trims_frames else tf.shape(frames)[1]
         videos = (tf.gather(input_ids[:, :text], rows), tf.gather(mask[:, :text], rows), tf.gather(frames[:, :length], rows))
@@ -45,7 +46,7 @@ def halves_by_length(pairs: PairBatch, trims_text: bool, trims_frames: bool) -> 
     return Halves(half(places[:middle]), half(places[middle:]), places)
 
 
-def _stack(sides: list[tf.Tensor], lengthened) -> tf.Tensor:
+def _stack(sides: list[tf.Tensor], lengthened: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
     length = tf.maximum(*(tf.shape(side)[1] for side in sides))
     return tf.concat([lengthened(side, length) for side in sides], axis=0)
 

@@ -1,5 +1,7 @@
 """Random masking of words for the masked language model (2021 solution, docs/facts.md 4.3)."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from vsim_tf.records.schema import IGNORED_TOKEN
@@ -15,7 +17,7 @@ def mask_tokens(
     special_ids: list[int],
     whole: tuple[int, int] | None = None,
     first_row: int = 0,
-):
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Selects 15% of the tokens; of these 80% become [MASK], 10% a random id of the whole vocabulary, 10% stay.
 
     Args:
@@ -34,7 +36,7 @@ def mask_tokens(
     seeds = tf.random.split(tf.cast(seed, tf.int32), 3)
     rows, columns = tf.unstack(tf.shape(input_ids))
 
-    def drawn(seed, **options):
+    def drawn(seed: tf.Tensor, **options: Any) -> tf.Tensor:
         numbers = tf.random.stateless_uniform(whole or tf.shape(input_ids), seed, **options)
         return numbers[first_row : first_row + rows, :columns]
 

@@ -36,23 +36,28 @@ class TrainingOrder:
     def __init__(self, count: int, batch_size: int, seed: int, lengths: Lengths | None):
         self.count, self.batch_size, self.seed, self.lengths = count, batch_size, seed, lengths
         self.steps_per_epoch = count // batch_size
-        self._epoch, self._window = functools.lru_cache(1)(self._epoch), functools.lru_cache(2)(self._window)
+        self._epochs, self._windows = functools.lru_cache(1)(self._epoch), functools.lru_cache(2)(self._window)
 
     def __call__(self, step: int) -> np.ndarray:
         epoch, step = divmod(step, self.steps_per_epoch)
         if self.lengths is None:
-            return self._epoch(epoch)[step]
+            batch: np.ndarray = self._epochs(epoch)[step]
+            return batch
         window, step = divmod(step, WINDOW_BATCHES)
-        return self._window(epoch, window)[step]
+        batch = self._windows(epoch, window)[step]
+        return batch
 
     def _epoch(self, epoch: int) -> np.ndarray:
         order = permutation(self.count, self.seed, epoch)[: self.steps_per_epoch * self.batch_size]
         return order.reshape(-1, self.batch_size)
 
     def _window(self, epoch: int, window: int) -> np.ndarray:
-        numbers = self._epoch(epoch)[window * WINDOW_BATCHES : (window + 1) * WINDOW_BATCHES]
+        assert self.lengths is not None
+        numbers = self._epochs(epoch)[window * WINDOW_BATCHES : (window + 1) * WINDOW_BATCHES]
         batches = _sorted(numbers.ravel(), self.lengths).reshape(numbers.shape)
-        return batches[permutation(len(batches), self.seed, epoch, window + 1)]  # 0 would give the seeds of the epoch
+        order = permutation(len(batches), self.seed, epoch, window + 1)  # 0 would give the seeds of the epoch
+        shuffled: np.ndarray = batches[order]
+        return shuffled
 
 
 class EvaluationOrder:
@@ -60,14 +65,14 @@ class EvaluationOrder:
 
     def __init__(self, count: int, batch_size: int, lengths: Lengths | None):
         self.count, self.batch_size, self.lengths = count, batch_size, lengths
-        self._window = functools.lru_cache(2)(self._window)
+        self._windows = functools.lru_cache(2)(self._window)
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size)
 
     def __call__(self, batch: int) -> np.ndarray:
         window, batch = divmod(batch, WINDOW_BATCHES)
-        return self._window(window)[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return self._windows(window)[batch * self.batch_size : (batch + 1) * self.batch_size]
 
     def _window(self, window: int) -> np.ndarray:
         size = WINDOW_BATCHES * self.batch_size

@@ -9,7 +9,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -50,8 +50,8 @@ def readable_errors() -> Iterator[None]:
         raise
 
 
-def _told_to_tensorflow(function: Callable) -> Callable:
-    def call(*args):
+def _told_to_tensorflow(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
         try:
             return function(*args)
         except MemoryError:
@@ -114,14 +114,15 @@ class RecordBatches:
         spec = (tf.TensorSpec([None], tf.int64), self.spec())
         flat = tf.nest.flatten(spec)
 
-        def read(place):
+        def read(place: tf.Tensor) -> Any:
             arrays = tf.numpy_function(_told_to_tensorflow(batches), [place], [each.dtype for each in flat])
             return tf.nest.pack_sequence_as(spec, [tf.ensure_shape(x, y.shape) for x, y in zip(arrays, flat, strict=True)])
 
         return places.map(read)
 
     def _batch(self, numbers: np.ndarray) -> list[np.ndarray]:
-        return tf.nest.flatten((numbers, self.batch(numbers)))
+        arrays: list[np.ndarray] = tf.nest.flatten((numbers, self.batch(numbers)))
+        return arrays
 
 
 def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -136,7 +137,7 @@ def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
     return batches.with_options(options)
 
 
-@tf.autograph.experimental.do_not_convert
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow has no types
 def numbered_batches(
     files: Sequence[str], kind: str, batch_format: BatchFormat, batch_size: int, shard: tuple[int, int] = (0, 1)
 ) -> tf.data.Dataset:
@@ -216,7 +217,7 @@ class TrainingData:
             message = f"batch_size={batch_size}: more than the {self.num_records} {kind} to train on"
             raise UserError(message, ["training.batch_size"])
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def batches(self, start_step: int = 0, rows: tuple[int, int] | None = None) -> tf.data.Dataset:
         """Batches from a step on, without end.
 

@@ -3,7 +3,6 @@
 Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly.
 """
 
-import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from vsim_tf.errors import UserError
 from vsim_tf.input.decoding import BatchFormat, RawVideo, raw_videos
 from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.types import PathLike
 
 RECORDS_AT_ONCE = 64
 
@@ -48,8 +48,8 @@ def check_sample(
     kind: str,
     form: BatchFormat,
     size: int,
-    tag_list: str | os.PathLike,
-    vocabulary: str | os.PathLike,
+    tag_list: PathLike,
+    vocabulary: PathLike,
     tags_needed: bool = False,
 ) -> Sample:
     """Looks at records spread over all files.
@@ -79,7 +79,8 @@ def check_sample(
 
 def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
     """Counts over some videos."""
-    tags, titles, known_titles, frames, looked_at = [], 0, 0, 0, 0
+    tags: list[int] = []
+    titles = known_titles = frames = looked_at = 0
     first, differ, zero = None, False, True
     for video in videos:
         looked_at += 1
@@ -96,7 +97,11 @@ def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
 
 def _videos(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat) -> Iterator[RawVideo]:
     for part in np.split(numbers, range(RECORDS_AT_ONCE, len(numbers), RECORDS_AT_ONCE)):
-        yield from raw_videos(index.read(part), lambda row, part=part: index.where(part[row]), kind, form)
+        yield from _read(index, part, kind, form)
+
+
+def _read(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat) -> list[RawVideo]:
+    return raw_videos(index.read(numbers), lambda row: index.where(numbers[row]), kind, form)
 
 
 def _has_known_word(title: str, form: BatchFormat) -> bool:
@@ -105,7 +110,7 @@ def _has_known_word(title: str, form: BatchFormat) -> bool:
     return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
 
 
-def _refuse_useless(sample: Sample, files: str, tag_list, vocabulary, tags_needed: bool) -> None:
+def _refuse_useless(sample: Sample, files: str, tag_list: PathLike, vocabulary: PathLike, tags_needed: bool) -> None:
     videos = f"{files}: of {sample.videos:,} videos looked at"
     if sample.tags and not sample.known_tags:
         needed = "pre-training needs the tag list that belongs to the videos (tag_file)"

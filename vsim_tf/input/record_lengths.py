@@ -26,7 +26,7 @@ class RecordLengths:
         unknown = np.sort(numbers[self._characters[numbers] == _UNKNOWN])
         for start in range(0, len(unknown), RECORDS_AT_ONCE):
             self._count(unknown[start : start + RECORDS_AT_ONCE])
-        lengths = self._characters[numbers].astype(np.int64)
+        lengths: np.ndarray = self._characters[numbers].astype(np.int64)
         if self.form.trim_frames:
             frames = self.index.sizes[numbers] // (self.form.frame_embedding_size * BYTES_PER_FRAME_VALUE)
             lengths += np.minimum(frames, self.form.max_frames * len(SUFFIXES[self.kind]))

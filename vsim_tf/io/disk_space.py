@@ -1,16 +1,16 @@
 """Free space on a disk, compared with what a stage is about to write."""
 
 import logging
-import os
 import shutil
 from pathlib import Path
 
 from vsim_tf.errors import UserError
+from vsim_tf.types import PathLike
 
 logger = logging.getLogger(__name__)
 
 
-def require_space(folder: str | os.PathLike, needed: int, purpose: str) -> None:
+def require_space(folder: PathLike, needed: int, purpose: str) -> None:
     """Logs one line with the bytes that are needed and free.
 
     Args:

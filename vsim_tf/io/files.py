@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.types import PathLike
 
 _BOM = b"\xef\xbb\xbf"
 _BYTES_AT_ONCE = 8 << 20
 """Reading and hashing leave Python to other threads; in small parts, a thread beside them would wait for it again and again."""
 
 
-def read_lines(path: str | os.PathLike) -> list[str]:
+def read_lines(path: PathLike) -> list[str]:
     """Lines of a UTF-8 text file, without their line feeds.
 
     Lines end with a line feed only: `str.splitlines` would also cut at characters that may stand inside a field.
@@ -42,8 +43,8 @@ def read_lines(path: str | os.PathLike) -> list[str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start)
-        line = data.split(b"\n", number + 1)[number]
-        raise UserError(f"{path}, line {number + 1}: {line!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
+        damaged = data.split(b"\n", number + 1)[number]
+        raise UserError(f"{path}, line {number + 1}: {damaged!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
     lines = text.removesuffix("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if "\r" in line:
@@ -56,7 +57,7 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     return lines
 
 
-def whats_there(path: str | os.PathLike) -> str:
+def whats_there(path: PathLike) -> str:
     """The names in a folder, or in the nearest folder above what does not exist, for the end of an error message."""
     folder = Path(path)
     while not folder.is_dir():
@@ -68,7 +69,7 @@ def whats_there(path: str | os.PathLike) -> str:
     return f"{folder} holds {count_and_first(names)}" if names else f"{folder} is empty"
 
 
-def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
+def read_json_object(path: PathLike) -> dict[str, Any]:
     """The object in a JSON file. Raises UserError naming the file if it is missing, not JSON or not an object."""
     try:
         return _json_object(Path(path).read_bytes(), path)
@@ -76,7 +77,7 @@ def read_json_object(path: str | os.PathLike) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def read_json_lines(path: str | os.PathLike) -> list[dict[str, Any]]:
+def read_json_lines(path: PathLike) -> list[dict[str, Any]]:
     """The objects of a file with one JSON object per line; a last line without its line feed was cut off and is left out.
 
     Raises:
@@ -89,7 +90,7 @@ def read_json_lines(path: str | os.PathLike) -> list[dict[str, Any]]:
     return [_json_object(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
-def _json_object(data: bytes, where: str | os.PathLike) -> dict[str, Any]:
+def _json_object(data: bytes, where: PathLike) -> dict[str, Any]:
     try:
         value = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -105,7 +106,7 @@ def without_nan(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def exclusive(folder: str | os.PathLike, message: str = "") -> Iterator[None]:
+def exclusive(folder: PathLike, message: str = "") -> Iterator[None]:
     """Keeps out of a folder every other process that asks for the same; a killed process lets go of it.
 
     The lock is on a file next to the folder, `.fold-00.lock` for `fold-00`: the folder itself may be missing, deleted or replaced
@@ -117,6 +118,7 @@ def exclusive(folder: str | os.PathLike, message: str = "") -> Iterator[None]:
     """
     folder_path = Path(os.path.realpath(folder))
     lock = lock_file(folder_path)
+    held: Path | None = lock
     message = message or f"{folder}: another process is writing into it; wait for its end, or choose another folder"
     with contextlib.suppress(FileExistsError):  # a file in its place, as opening says
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -126,12 +128,12 @@ def exclusive(folder: str | os.PathLike, message: str = "") -> Iterator[None]:
         if not folder_path.is_dir():
             raise
         # the folder may be written, the one around it not
-        lock, descriptor = None, _locked(os.open(folder_path, os.O_RDONLY), message)
+        held, descriptor = None, _locked(os.open(folder_path, os.O_RDONLY), message)
     try:
         yield
     finally:
-        if lock:
-            lock.unlink(missing_ok=True)  # while it is locked: whoever waits for this file finds out that it is gone
+        if held:
+            held.unlink(missing_ok=True)  # while it is locked: whoever waits for this file finds out that it is gone
         os.close(descriptor)
 
 
@@ -140,7 +142,7 @@ def lock_file(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.lock")
 
 
-def remove_stale_lock(folder: Path):
+def remove_stale_lock(folder: Path) -> None:
     """Removes the lock file that a killed process has left; one that is held stays."""
     if lock_file(Path(os.path.realpath(folder))).exists():
         with contextlib.suppress(UserError, OSError), exclusive(folder):
@@ -170,7 +172,7 @@ def _locked(descriptor: int, message: str) -> int:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def replacing(path: PathLike) -> Iterator[BinaryIO]:
     """A binary file to write that takes the name `path` when the block ends without an error, and else disappears."""
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
@@ -186,7 +188,7 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def output_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def output_file(path: PathLike) -> Iterator[BinaryIO]:
     """Opens a binary file as `replacing` does, complete or not at all, after making its folder.
 
     Raises:
@@ -200,7 +202,7 @@ def output_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def sync(path: str | os.PathLike) -> None:
+def sync(path: PathLike) -> None:
     """Make the content of a file, or the names in a folder, survive a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -209,7 +211,7 @@ def sync(path: str | os.PathLike) -> None:
         os.close(descriptor)
 
 
-def fingerprint(path: str | os.PathLike) -> dict[str, str | int]:
+def fingerprint(path: PathLike) -> dict[str, str | int]:
     """`{"name", "bytes", "sha256"}` of a file: enough to see whether it is still the same, wherever it lies."""
     sha256, size = hashlib.sha256(), 0
     with open(path, "rb", buffering=0) as file:
@@ -219,13 +221,13 @@ def fingerprint(path: str | os.PathLike) -> dict[str, str | int]:
     return {"name": Path(path).name, "bytes": size, "sha256": sha256.hexdigest()}
 
 
-def stamp(path: str | os.PathLike) -> dict[str, str | int]:
+def stamp(path: PathLike) -> dict[str, str | int]:
     """`{"name", "bytes", "mtime_ns"}` of a file: whether it may have changed where it lies, without reading it."""
     status = os.stat(path)
     return {"name": Path(path).name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def require_existing(*paths: str | None):
+def require_existing(*paths: str | None) -> None:
     """`UserError` for the first path that does not exist; None and empty ones are passed over."""
     for path in paths:
         if path and not os.path.exists(path):

@@ -10,15 +10,15 @@ class Interrupts:
     not (`received_before`).
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.received = False
 
-    def __call__(self, number: int, frame: FrameType | None):
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.received = True
         raise KeyboardInterrupt
 
 
-def received_before(handler) -> bool:
+def received_before(handler: object) -> bool:
     """Whether what handled SIGINT until now has been called."""
     return isinstance(handler, Interrupts) and handler.received

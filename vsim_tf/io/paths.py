@@ -18,7 +18,7 @@ import glob
 import os
 from pathlib import Path
 
-PathLike = str | os.PathLike[str]
+from vsim_tf.types import PathLike
 
 # --- data folder ------------------------------------------------------------------------------------------------------
 

@@ -3,14 +3,14 @@
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
-def read_ahead(items: Iterable[Item], chunk: int, chunks_ahead: int = 2) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], chunk: int, chunks_ahead: int = 2) -> Generator[Item, None, None]:
     """The same items in the same order, drawn by another thread, a bounded number of them ahead.
 
     Args:
@@ -21,7 +21,7 @@ def read_ahead(items: Iterable[Item], chunk: int, chunks_ahead: int = 2) -> Iter
     source = iter(items)
     with ThreadPoolExecutor(max_workers=1) as thread:
 
-        def draw():
+        def draw() -> Future[list[Item]]:
             return thread.submit(lambda: list(itertools.islice(source, chunk)))
 
         pending = deque(draw() for _ in range(chunks_ahead))

@@ -19,7 +19,7 @@ from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
 
 
-def launch(plan: Plan):
+def launch(plan: Plan) -> None:
     """Checks all stages, then runs what is not finished; exits with the code of the first that fails."""
     gpus = visible_gpus()
     places = make_places(plan.jobs, plan.jobs_per_gpu, gpus)
@@ -36,7 +36,7 @@ def launch(plan: Plan):
         print_times(plan.output_dir)
 
 
-def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path):
+def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path) -> None:
     """Runs stages one after the other, and adds the time of those that had something to do to timings.tsv."""
     for stage in stages:
         print(f"\n== {stage.name}", flush=True)
@@ -57,7 +57,7 @@ def job(task: Task) -> Job:
     return Job(task.model or task.arguments[0], (sys.executable, *task.command))
 
 
-def fail(stage: Stage, failure: Failure):
+def fail(stage: Stage, failure: Failure) -> None:
     """Says which stage and model failed, and exits with its code."""
     where = f" at {failure.name}" if failure.name and len(stage.tasks) > 1 else ""
     if failure.code in (130, 143):
@@ -71,7 +71,7 @@ def fail(stage: Stage, failure: Failure):
     sys.exit(failure.code)
 
 
-def print_times(output_dir: Path):
+def print_times(output_dir: Path) -> None:
     """Seconds of each stage over all runs that had something to do."""
     if not (output_dir / TIMINGS).exists():
         return

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 from typing import NamedTuple
 
 from vsim_tf.distributed.gpus import VISIBLE, Gpu
@@ -16,6 +17,9 @@ from vsim_tf.errors import UserError
 
 Place = Mapping[str, str]
 """Where a command runs: what is added to its environment."""
+
+Ended = tuple[str, Place, int]
+"""Name of a command, its place, and its exit code."""
 
 
 class Job(NamedTuple):
@@ -66,8 +70,9 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
     Returns:
         The first failure, None if there is none.
     """
-    waiting, free, ended = deque(jobs), deque(places), queue.SimpleQueue()
-    running: dict[str, subprocess.Popen] = {}
+    waiting, free = deque(jobs), deque(places)
+    ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
+    running: dict[str, subprocess.Popen[bytes]] = {}
     failure = None
     with _passed_on(running) as received:
         while running or (waiting and not failure and not received):
@@ -89,12 +94,12 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
     return failure
 
 
-def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> subprocess.Popen:
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if by_lines else {}
+def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]", by_lines: bool) -> subprocess.Popen[bytes]:
+    output, errors = (subprocess.PIPE, subprocess.STDOUT) if by_lines else (None, None)
     sys.stdout.flush()
-    process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, env=os.environ | place, **output)
+    process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=os.environ | place)
 
-    def wait():
+    def wait() -> None:
         with process:  # closes its pipe and waits
             for line in process.stdout or ():
                 if line.strip():
@@ -107,7 +112,7 @@ def _start(job: Job, place: Place, ended: queue.SimpleQueue, by_lines: bool) -> 
     return process
 
 
-def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: Sequence[int]):
+def _stop(running: Mapping[str, subprocess.Popen[bytes]], failure: Failure, received: Sequence[int]) -> None:
     """Asks all to end, unless the signal that ended the first has reached them too: a second one would not let them save."""
     if not running or received or failure.code == 128 + signal.SIGINT:
         return
@@ -117,11 +122,11 @@ def _stop(running: Mapping[str, subprocess.Popen], failure: Failure, received: S
 
 
 @contextlib.contextmanager
-def _passed_on(running: Mapping[str, subprocess.Popen]) -> Iterator[list[int]]:
+def _passed_on(running: Mapping[str, subprocess.Popen[bytes]]) -> Iterator[list[int]]:
     """Collects the signals that ask this process to end, and passes SIGTERM on to all that is running."""
     received: list[int] = []
 
-    def receive(number, frame):
+    def receive(number: int, frame: FrameType | None) -> None:
         del frame
         if number == signal.SIGTERM or not received:
             received.append(number)

@@ -34,13 +34,13 @@ class Task:
         name = self.arguments[0]
         return importlib.import_module(f"{name}.__main__" if self.command[0] == "-m" else name.removesuffix(".py"))
 
-    def check_flags(self, devices: int):
+    def check_flags(self, devices: int) -> None:
         """`UserError` for flags that are illegal or contradict each other, or a batch too small for the devices."""
         script = self.script()
         with flags_of(script.define_flags, self.arguments):
             script.check_flags(devices)
 
-    def check_inputs(self):
+    def check_inputs(self) -> None:
         """`UserError` for inputs that are missing and that no stage before makes."""
         script = self.script()
         with flags_of(script.define_flags, self.arguments):
@@ -50,7 +50,8 @@ class Task:
         """Whether there is nothing to do, after saying so; `UserError` for results of other settings."""
         script = self.script()
         with flags_of(script.define_flags, self.arguments):
-            return script.finished()
+            done: bool = script.finished()
+            return done
 
 
 @dataclasses.dataclass(frozen=True)

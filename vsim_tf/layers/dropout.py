@@ -1,9 +1,12 @@
 """Dropout (Srivastava et al. 2014) that draws another mask on every replica."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from vsim_tf.layers.replicas import replica_index
+from vsim_tf.types import Tensor
 
 SEED_STRIDE = 1_000_003
 """Distance of the seeds of neighbouring replicas: any odd number serves, layers have random seeds."""
@@ -15,7 +18,7 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
     The state is a mirrored variable that all replicas advance alike, so it is one value in a checkpoint.
     """
 
-    def next(self, ordered: bool = True):
+    def next(self, ordered: bool = True) -> Tensor:
         """The next seed, `[2]` integers."""
         seed = super().next(ordered)
         index = replica_index()
@@ -27,14 +30,14 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 class Dropout(keras.layers.Layer):
     """Keras' Dropout with a `ReplicaSeedGenerator`: `[...]` to the same shape; in training alone, and not at rate 0."""
 
-    def __init__(self, rate: float, **kwargs):
+    def __init__(self, rate: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate = rate
         self.seed_generator = ReplicaSeedGenerator() if rate > 0 else None
         self.supports_masking = True
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if training and self.rate > 0:
             return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
         return inputs

@@ -1,19 +1,22 @@
 """How a video vector and a text vector become one embedding (2021 solution, docs/facts.md 3.2)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from vsim_tf.layers.dropout import Dropout
+from vsim_tf.types import Shape, Tensor
 
 
 class SEGate(keras.layers.Layer):
     """Squeeze-and-excitation gate h · sigmoid(W₂ relu(W₁ h)), no biases (Hu et al. 2017, arXiv 1709.01507)."""
 
-    def __init__(self, ratio: int, **kwargs):
+    def __init__(self, ratio: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.ratio = ratio
 
-    def build(self, shape):
+    def build(self, shape: Shape) -> None:
         width = shape[-1]
         options = {"use_bias": False, "kernel_initializer": "he_normal"}
         self.reduce = keras.layers.Dense(width // self.ratio, activation="relu", name="reduce", **options)
@@ -21,7 +24,7 @@ class SEGate(keras.layers.Layer):
         self.reduce.build(shape)
         self.restore.build((None, width // self.ratio))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         """`[batch, dim]` to `[batch, dim]`."""
         return x * self.restore(self.reduce(x))
 
@@ -29,17 +32,17 @@ class SEGate(keras.layers.Layer):
 class ConcatDenseSE(keras.layers.Layer):
     """concat → dropout → Dense + ReLU → SE gate: non-negative embeddings."""
 
-    def __init__(self, size: int, se_ratio: int, dropout: float, **kwargs):
+    def __init__(self, size: int, se_ratio: int, dropout: float, **kwargs: Any):
         super().__init__(**kwargs)
         self.dropout = Dropout(dropout, name="fusion_dropout")
         self.dense = keras.layers.Dense(size, activation="relu", name="dense")
         self.se = SEGate(se_ratio, name="se")
 
-    def build(self, video_shape, text_shape):
+    def build(self, video_shape: Shape, text_shape: Shape) -> None:
         self.dense.build((None, video_shape[-1] + text_shape[-1]))
         self.se.build((None, self.dense.units))
 
-    def call(self, video, text, training=None):
+    def call(self, video: Tensor, text: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, video_dim]` and `[batch, text_dim]` to `[batch, size]`."""
         fused = self.dropout(ops.concatenate([video, text], axis=-1), training=training)
         return self.se(self.dense(fused))

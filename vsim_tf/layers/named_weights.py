@@ -29,7 +29,7 @@ class NamedWeight:
     def read(self) -> np.ndarray:
         return self.select(self.variable.numpy())
 
-    def assign(self, value: np.ndarray):
+    def assign(self, value: np.ndarray) -> None:
         whole = np.array(self.variable.numpy())
         whole[..., self._columns()] = value
         self.variable.assign(whole)

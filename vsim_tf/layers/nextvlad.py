@@ -1,5 +1,7 @@
 """NeXtVLAD: frames to one vector (Lin et al. 2018, arXiv 1811.05014), as the 2021 solution has it (docs/facts.md 3.2)."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,14 +9,16 @@ from vsim_tf.layers.dropout import Dropout
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.layers.replicas import replicas_in_scope
+from vsim_tf.types import Shape, Tensor
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer, whose masked statistics cover the global batch too when they are synchronised."""
 
-    def _moments(self, inputs, mask):
+    def _moments(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         if mask is None or not self.synchronized:
-            return super()._moments(inputs, mask)
+            moments: tuple[Tensor, Tensor] = super()._moments(inputs, mask)
+            return moments
         weights = ops.cast(mask, inputs.dtype)[..., None]
         count, mean, square = (
             ops.moments(x, axes=self._reduction_axes, synchronized=True)[0]
@@ -59,7 +63,7 @@ class NeXtVLAD(keras.layers.Layer):
         output_size: int,
         dropout: float,
         ignore_padding: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.ignore_padding = ignore_padding
@@ -70,7 +74,7 @@ class NeXtVLAD(keras.layers.Layer):
         self.dropout = Dropout(dropout, name="vlad_dropout")
         self.output_dense = WideDense(output_size, name="output")
 
-    def build(self, frames_shape, mask_shape=None):
+    def build(self, frames_shape: Shape, mask_shape: Shape | None = None) -> None:
         del mask_shape
         width = frames_shape[-1] * self.expansion
         self.group_width = width // self.groups
@@ -82,7 +86,7 @@ class NeXtVLAD(keras.layers.Layer):
         self.centres = self.add_weight(name="centres", shape=(1, self.group_width, self.clusters), initializer="glorot_normal")
         self.output_dense.build((None, self.group_width * self.clusters))
 
-    def vlad(self, frames, mask, training=None):
+    def vlad(self, frames: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
         """The normalised, flattened VLAD vector `[batch, D·K]` of frames `[batch, frames, dim]`, mask `[batch, frames]`."""
         batch, length = ops.shape(frames)[0], ops.shape(frames)[1]
         rows = length * self.groups
@@ -101,7 +105,7 @@ class NeXtVLAD(keras.layers.Layer):
         vlad = l2_normalize(vlad - ops.cast(self.centres, vlad.dtype) * residual_weight, axis=1)
         return ops.reshape(vlad, (batch, self.group_width * self.clusters))
 
-    def call(self, frames, mask, training=None):
+    def call(self, frames: Tensor, mask: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, frames, dim]` and `[batch, frames]` to `[batch, output_size]`."""
         vector = self.dropout(self.vlad(frames, mask, training=training), training=training)
         return self.output_dense(vector, training=training)

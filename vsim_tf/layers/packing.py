@@ -1,9 +1,10 @@
 """Leaving padding out: a video's frames move right behind its title, and what no video of the batch needs is cut off."""
 
 from vsim_tf.lazy import ops
+from vsim_tf.types import Tensor
 
 
-def packed_positions(mask):
+def packed_positions(mask: Tensor) -> Tensor:
     """Unmasked positions first, in their order, cut to the batch's longest: `[batch, positions]` to `[batch, longest]`.
 
     Videos shorter than the longest are filled up with masked positions.
@@ -14,7 +15,7 @@ def packed_positions(mask):
     return order[:, : ops.max(ops.sum(1 - masked, axis=1))]
 
 
-def take_positions(states, order):
+def take_positions(states: Tensor, order: Tensor) -> Tensor:
     """States `[batch, positions, dim]` at the positions `[batch, taken]`: `[batch, taken, dim]`."""
     batch, length, width = ops.shape(states)
     rows = order + length * ops.arange(batch)[:, None]

@@ -2,6 +2,8 @@
 
 import keras
 
+from vsim_tf.types import Tensor
+
 
 def replicas_in_scope() -> int:
     """Number of replicas of the strategy in whose scope a layer is made."""
@@ -9,10 +11,11 @@ def replicas_in_scope() -> int:
         return 1
     import tensorflow as tf
 
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    replicas: int = tf.distribute.get_strategy().num_replicas_in_sync
+    return replicas
 
 
-def replica_index():
+def replica_index() -> int | Tensor:
     """Index of the replica that calls, from 0, over all workers: an integer or a scalar integer tensor."""
     if keras.backend.backend() != "tensorflow":
         return 0

@@ -4,6 +4,8 @@ BERT: Devlin et al. 2018, arXiv 1810.04805. RoFormer: Su et al. 2021, arXiv 2104
 (`TransformerEncoder.named_weights`), so that published checkpoints fit.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -15,6 +17,7 @@ from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.types import Shape, Tensor
 
 MASKED_SCORE = -10000.0
 """Added to the attention scores of masked keys (2021 solution, transformers 4.9)."""
@@ -26,7 +29,7 @@ def sinusoid_table(positions: int, width: int) -> np.ndarray:
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=1).astype("float32")
 
 
-def rotate(x, sinusoid):
+def rotate(x: Tensor, sinusoid: Tensor) -> Tensor:
     """Rotates neighbouring pairs (x[2i], x[2i+1]) of the last axis by the position's angle.
 
     Args:
@@ -43,7 +46,7 @@ def rotate(x, sinusoid):
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention with one matrix product for queries, keys and values."""
 
-    def __init__(self, config: EncoderConfig, **kwargs):
+    def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
@@ -51,11 +54,18 @@ class SelfAttention(keras.layers.Layer):
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
         self.dropout = Dropout(config.attention_dropout, name="attention_dropout")
 
-    def build(self, shape):
+    def build(self, shape: Shape) -> None:
         self.qkv.build(shape)
         self.output_dense.build(shape)
 
-    def call(self, x, score_bias, sinusoid=None, first_only=False, training=None):
+    def call(
+        self,
+        x: Tensor,
+        score_bias: Tensor,
+        sinusoid: Tensor | None = None,
+        first_only: bool = False,
+        training: bool | None = None,
+    ) -> Tensor:
         """Attended states, `[batch, positions, hidden]`.
 
         Args:
@@ -82,7 +92,7 @@ class SelfAttention(keras.layers.Layer):
 class TransformerBlock(keras.layers.Layer):
     """Post-norm block: x = LN(x + attention(x)); x = LN(x + FFN(x)), dropout before each sum."""
 
-    def __init__(self, config: EncoderConfig, **kwargs):
+    def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
         self.attention = SelfAttention(config, name="attention")
@@ -93,14 +103,21 @@ class TransformerBlock(keras.layers.Layer):
         self.attention_dropout = Dropout(config.hidden_dropout, name="attention_output_dropout")
         self.output_dropout = Dropout(config.hidden_dropout, name="output_dropout")
 
-    def build(self, shape):
+    def build(self, shape: Shape) -> None:
         self.attention.build(shape)
         self.attention_norm.build(shape)
         self.intermediate.build(shape)
         self.output_dense.build((*shape[:-1], self.intermediate.units))
         self.output_norm.build(shape)
 
-    def call(self, x, score_bias, sinusoid=None, first_only=False, training=None):
+    def call(
+        self,
+        x: Tensor,
+        score_bias: Tensor,
+        sinusoid: Tensor | None = None,
+        first_only: bool = False,
+        training: bool | None = None,
+    ) -> Tensor:
         attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
         x = x[:, :1] if first_only else x
         x = self.attention_norm(x + self.attention_dropout(attended, training=training))
@@ -126,7 +143,7 @@ class TransformerBlock(keras.layers.Layer):
 class TextEmbedding(keras.layers.Layer):
     """Word + token type (always 0) + position (BERT only) → LayerNorm → dropout → projection where widths differ."""
 
-    def __init__(self, config: EncoderConfig, **kwargs):
+    def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
@@ -135,12 +152,12 @@ class TextEmbedding(keras.layers.Layer):
         if config.token_dim != config.hidden_size:
             self.project = keras.layers.Dense(config.hidden_size, name="project")
 
-    def build(self, input_ids_shape=None):
+    def build(self, input_ids_shape: Shape | None = None) -> None:
         del input_ids_shape
         config = self.config
         initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
 
-        def table(name, rows):
+        def table(name: str, rows: int) -> Tensor:
             return self.add_weight(name=name, shape=(rows, config.token_dim), initializer=initializer)
 
         self.word = table("word", config.vocab_size)
@@ -150,7 +167,7 @@ class TextEmbedding(keras.layers.Layer):
         if self.project:
             self.project.build((None, None, config.token_dim))
 
-    def call(self, input_ids, training=None):
+    def call(self, input_ids: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, text]` token ids to `[batch, text, hidden]`."""
         x = ops.take(self.word, input_ids, axis=0) + self.token_type[0]
         if self.position is not None:
@@ -177,7 +194,7 @@ class TransformerEncoder(keras.layers.Layer):
         pooler: add BERT's pooler, tanh(Dense([CLS])).
     """
 
-    def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs):
+    def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.config = config
         self.embedding = TextEmbedding(config, name="embedding")
@@ -189,7 +206,7 @@ class TransformerEncoder(keras.layers.Layer):
             else None
         )
 
-    def build(self, states_shape=None):
+    def build(self, states_shape: Shape | None = None) -> None:
         del states_shape
         config = self.config
         shape = (None, None, config.hidden_size)
@@ -205,13 +222,15 @@ class TransformerEncoder(keras.layers.Layer):
                 name="sinusoid", shape=table.shape, initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype)
             )
 
-    def embed(self, input_ids, training=None):
+    def embed(self, input_ids: Tensor, training: bool | None = None) -> Tensor:
         """Embedded tokens `[batch, text, hidden]` of ids `[batch, text]`."""
         if not self.built:
             self.build()
         return self.embedding(input_ids, training=training)
 
-    def call(self, states, attention_mask, positions, first_only=False, training=None):
+    def call(
+        self, states: Tensor, attention_mask: Tensor, positions: Tensor, first_only: bool = False, training: bool | None = None
+    ) -> Tensor:
         """Contextual states of all positions.
 
         Args:
@@ -230,15 +249,16 @@ class TransformerEncoder(keras.layers.Layer):
             states = block(states, score_bias, sinusoid, training=training)
         return self.blocks[-1](states, score_bias, sinusoid, first_only=first_only, training=training)
 
-    def _sinusoid(self, positions):
+    def _sinusoid(self, positions: Tensor) -> Tensor | None:
         """Rotary angles of positions, with an axis for the heads where they are of each video; None in BERT."""
         if self.sinusoid is None:
             return None
         angles = ops.take(self.sinusoid, positions, axis=0)
         return angles[:, None] if len(angles.shape) == 3 else angles
 
-    def pool(self, states):
+    def pool(self, states: Tensor) -> Tensor:
         """BERT's pooler: `[batch, positions, hidden]` to `[batch, hidden]`."""
+        assert self.pooler is not None
         return self.pooler(states[:, 0])
 
     def named_weights(self) -> dict[str, NamedWeight]:

@@ -1,10 +1,11 @@
 """How frame features become states of the encoder's width."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vsim_tf.components import Component
 from vsim_tf.lazy import keras
+from vsim_tf.types import Tensor
 
 
 class FrameEmbedding(Component):
@@ -17,7 +18,7 @@ class FrameEmbedding(Component):
 
     has_positions: ClassVar[bool] = False
 
-    def build(self, hidden_size: int) -> Callable[[Any], Any]:
+    def build(self, hidden_size: int) -> Callable[[Tensor], Tensor]:
         """The layer."""
         raise NotImplementedError
 
@@ -25,5 +26,6 @@ class FrameEmbedding(Component):
 class DenseFrames(FrameEmbedding, name="dense"):
     """Dense + ReLU, without position, token type or LayerNorm (docs/facts.md 3.4)."""
 
-    def build(self, hidden_size: int) -> Callable[[Any], Any]:
-        return keras.layers.Dense(hidden_size, activation="relu", name="frame_map")
+    def build(self, hidden_size: int) -> Callable[[Tensor], Tensor]:
+        layer: Callable[[Tensor], Tensor] = keras.layers.Dense(hidden_size, activation="relu", name="frame_map")
+        return layer

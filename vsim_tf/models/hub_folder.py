@@ -7,7 +7,6 @@ vocabulary, and cleans a title up before it cuts it.
 """
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.text.tokenizers import SPECIAL_TOKENS, Normalization, Tokenizer, tokenizer_of, vocabulary_files
+from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -25,7 +25,7 @@ _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 """Nothing is looked for on the hub, and no code of a folder runs."""
 
 
-def read_config(folder: str | os.PathLike) -> "PretrainedConfig":
+def read_config(folder: PathLike) -> "PretrainedConfig":
     """The configuration in a folder's config.json, of the class that its `model_type` names.
 
     It has defaults for keys that the file lacks, and does not check sizes: callers know which keys they need.
@@ -34,10 +34,11 @@ def read_config(folder: str | os.PathLike) -> "PretrainedConfig":
         UserError: transformers does not know the type of model, or refuses a value.
     """
     with _transformers(Path(folder, "config.json")) as transformers:
-        return transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+        config: PretrainedConfig = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
+        return config
 
 
-def load_hub_tokenizer(folder: str | os.PathLike, kind: str) -> Tokenizer:
+def load_hub_tokenizer(folder: PathLike, kind: str) -> Tokenizer:
     """The tokenizer of a Hugging Face folder.
 
     Args:

@@ -4,7 +4,6 @@
 encoder's.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, get_type_hints
@@ -16,6 +15,7 @@ from vsim_tf.io.files import read_json_object
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.models.hub_folder import read_config
 from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
+from vsim_tf.types import PathLike
 
 SINUSOIDS = "encoder/embed_positions/embeddings"
 
@@ -86,7 +86,7 @@ class LoadReport(NamedTuple):
         return "; ".join(parts)
 
 
-def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
+def read_encoder_config(folder: PathLike, kind: str) -> dict[str, Any]:
     """The arguments of `EncoderConfig` that a Hugging Face folder's config.json holds.
 
     Args:
@@ -109,7 +109,7 @@ def read_encoder_config(folder: str | os.PathLike, kind: str) -> dict[str, Any]:
     return config
 
 
-def load_pretrained(encoder: Encoder, folder: str | os.PathLike) -> LoadReport:
+def load_pretrained(encoder: Encoder, folder: PathLike) -> LoadReport:
     """Fill a text encoder with the weights of a Hugging Face folder.
 
     Every weight of the encoder must be in the file and every tensor of the file must have a place in the encoder.
@@ -165,7 +165,8 @@ def _check_type(path: Path, key: str, value: Any, needed: type) -> None:
 def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
     """The tensors by the encoder's name, and the sources of those to ignore and of those without a place."""
     placed: dict[str, Tensor] = {}
-    ignored, unused = [], []
+    ignored: list[str] = []
+    unused: list[str] = []
     has_pooler = any(map(_is_pooler, weights))
     for tensor in tensors:
         name = tensor.name

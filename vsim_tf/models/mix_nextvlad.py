@@ -8,11 +8,14 @@ from vsim_tf.layers.nextvlad import NeXtVLAD, batch_normalization
 from vsim_tf.models.architectures import MixNextVLAD
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import Experts, VideoOutput
-from vsim_tf.models.sequence import frame_sequence, text_sequence
+from vsim_tf.models.sequence import Sequence, frame_sequence, text_sequence
+from vsim_tf.types import Tensor
 
 
 class MixNextVLADNetwork(VideoNetwork):
     """The network of `MixNextVLAD`; the embedding is the gated sum of the experts' and has no negative number."""
+
+    config: MixNextVLAD
 
     def __init__(self, config: MixNextVLAD):
         super().__init__(config, name="mix_nextvlad", pooler=config.text_pooling.uses_pooler)
@@ -38,7 +41,9 @@ class MixNextVLADNetwork(VideoNetwork):
             keras.layers.Dense(self.config.num_tags, dtype="float32", name=f"classifier_{k}") for k in self.numbers
         ]
 
-    def call(self, input_ids, attention_mask, frames, num_frames, training=None):
+    def call(
+        self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
+    ) -> VideoOutput:
         frames = ops.cast(frames, self.compute_dtype)
         text = self.bert_map(self.text_vector(input_ids, attention_mask, training=training))
         sequence = frame_sequence(frames, num_frames, self.config.frames.max_frames)
@@ -53,14 +58,14 @@ class MixNextVLADNetwork(VideoNetwork):
             experts=Experts(logits, vectors, experts, text, gate),
         )
 
-    def text_vector(self, input_ids, attention_mask, training=None):
+    def text_vector(self, input_ids: Tensor, attention_mask: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, hidden]`: the pooled states of the text."""
         text = text_sequence(self.encoder.embed(input_ids, training=training), attention_mask)
         first_only = self.config.text_pooling.first_only
         states = self.encoder(text.states, text.mask, text.positions, first_only=first_only, training=training)
         return self.pool(states, text.counted(self.config.text_pooling.reads_padding))
 
-    def gate_weights(self, sequence, text, training=None):
+    def gate_weights(self, sequence: Sequence, text: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, experts]` from text and the mean over frame positions, the repeated last frame included (quirk 12) or not."""
         frames = sequence.states
         if self.config.frame_padding:
@@ -72,6 +77,6 @@ class MixNextVLADNetwork(VideoNetwork):
         return self.gate(self.gate_norm(features, training=training))
 
 
-def mixture(weights, vectors: list):
+def mixture(weights: Tensor, vectors: list[Tensor]) -> Tensor:
     """Σ_k weights[:, k] · vectors[k], `[batch, experts]` and a list of `[batch, dim]` to `[batch, dim]`."""
     return sum(weights[:, k, None] * vector for k, vector in enumerate(vectors))

@@ -1,7 +1,5 @@
 """The base of all networks: a text encoder, and heads that tasks add."""
 
-from typing import Any
-
 import keras
 
 from vsim_tf.layers.named_weights import NamedWeight
@@ -43,6 +41,6 @@ class VideoNetwork(keras.Model):
         return {name: NamedWeight(v) for name, v in self.weights_by_name().items() if id(v) not in ids}
 
 
-def is_random_state(variable: Any) -> bool:
+def is_random_state(variable: keras.Variable) -> bool:
     """Whether a variable is the state of a dropout generator."""
     return "seed_generator" in variable.path

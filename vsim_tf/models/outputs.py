@@ -1,8 +1,9 @@
 """What every model returns."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vsim_tf.models.sequence import Sequence
+from vsim_tf.types import Tensor
 
 
 class VideoOutput(NamedTuple):
@@ -15,8 +16,8 @@ class VideoOutput(NamedTuple):
         experts: MixNextVLAD: what its losses need.
     """
 
-    embedding: Any
-    logits: dict[str, Any]
+    embedding: Tensor
+    logits: dict[str, Tensor]
     sequence: Sequence | None = None
     experts: "Experts | None" = None
 
@@ -32,8 +33,8 @@ class Experts(NamedTuple):
         gate: weight of each expert, `[batch, experts]`.
     """
 
-    logits: list[Any]
-    vectors: list[Any]
-    embeddings: list[Any]
-    text: Any
-    gate: Any
+    logits: list[Tensor]
+    vectors: list[Tensor]
+    embeddings: list[Tensor]
+    text: Tensor
+    gate: Tensor

@@ -1,10 +1,11 @@
 """How the states of a sequence become one vector."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from vsim_tf.components import Component
 from vsim_tf.lazy import ops
+from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
     from vsim_tf.layers.transformer import TransformerEncoder
@@ -33,12 +34,12 @@ class Pooling(Component):
         """The pooling that leaves padding out."""
         return self
 
-    def build(self, encoder: "TransformerEncoder") -> Callable[[Any, Any], Any]:
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Tensor, Tensor], Tensor]:
         """The function or layer of states and counts; by default the component itself, which has no weights."""
         del encoder
         return self
 
-    def __call__(self, states: Any, counts: Any) -> Any:
+    def __call__(self, states: Tensor, counts: Tensor) -> Tensor:
         """The pooled states.
 
         Args:
@@ -71,7 +72,7 @@ class MeanPooling(PaddedPooling, name="mean"):
 
     padding: bool = True
 
-    def __call__(self, states: Any, counts: Any) -> Any:
+    def __call__(self, states: Tensor, counts: Tensor) -> Tensor:
         weights = counts[:, :, None]
         return ops.sum(states * weights, axis=1) / ops.sum(weights, axis=1)
 
@@ -81,7 +82,7 @@ class MaxPooling(PaddedPooling, name="max"):
 
     padding: bool = False
 
-    def __call__(self, states: Any, counts: Any) -> Any:
+    def __call__(self, states: Tensor, counts: Tensor) -> Tensor:
         if not self.padding:
             states = states - MASKED * (1.0 - counts)[:, :, None]
         return ops.max(states, axis=1)
@@ -92,7 +93,7 @@ class ClsPooling(Pooling, name="cls"):
 
     first_only = True
 
-    def __call__(self, states: Any, counts: Any) -> Any:
+    def __call__(self, states: Tensor, counts: Tensor) -> Tensor:
         return states[:, 0]
 
 
@@ -102,5 +103,5 @@ class PoolerPooling(Pooling, name="pooler"):
     first_only = True
     uses_pooler = True
 
-    def build(self, encoder: "TransformerEncoder") -> Callable[[Any, Any], Any]:
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Tensor, Tensor], Tensor]:
         return lambda states, counts: encoder.pool(states)

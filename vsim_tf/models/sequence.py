@@ -1,11 +1,12 @@
 """What flows from embeddings through the encoder to pooling and heads. It owns padding and trimming."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vsim_tf.layers.packing import packed_positions, take_positions
 from vsim_tf.lazy import ops
+from vsim_tf.types import Tensor
 
-Span = tuple[Any, Any]
+Span = tuple[Tensor, Tensor]
 """First position of a part, and the one behind its last: integers, or scalar tensors."""
 
 
@@ -21,10 +22,10 @@ class Sequence(NamedTuple):
         spans: where "text" and "frames" stand.
     """
 
-    states: Any
-    mask: Any
-    positions: Any
-    counts: Any
+    states: Tensor
+    mask: Tensor
+    positions: Tensor
+    counts: Tensor
     spans: dict[str, Span]
 
     def span(self, name: str) -> "Sequence":
@@ -35,7 +36,7 @@ class Sequence(NamedTuple):
             self.states[:, part], self.mask[:, part], self.positions[..., part], self.counts[..., part], {name: (0, stop - start)}
         )
 
-    def counted(self, padding: bool) -> Any:
+    def counted(self, padding: bool) -> Tensor:
         """How often each state counts, `[batch or 1, length]` in the states' type.
 
         Args:
@@ -54,7 +55,7 @@ class Sequence(NamedTuple):
         order = packed_positions(self.mask)
         batch = ops.shape(self.states)[0]
 
-        def rows(values: Any) -> Any:
+        def rows(values: Tensor) -> Tensor:
             wide = ops.broadcast_to(values, (batch, ops.shape(values)[-1]))
             return ops.take_along_axis(wide, order, axis=1)
 
@@ -63,14 +64,14 @@ class Sequence(NamedTuple):
         return Sequence(take_positions(self.states, order), mask, rows(self.positions), rows(self.counts), spans)
 
 
-def text_sequence(states: Any, attention_mask: Any) -> Sequence:
+def text_sequence(states: Tensor, attention_mask: Tensor) -> Sequence:
     """Token states `[batch, text, dim]` with their attention mask `[batch, text]`."""
     length = ops.shape(states)[1]
     ones = ops.ones((length,), "int32")
     return Sequence(states, ops.cast(attention_mask, "bool"), ops.arange(length), ones, {"text": (0, length)})
 
 
-def frame_sequence(states: Any, num_frames: Any, max_frames: int) -> Sequence:
+def frame_sequence(states: Tensor, num_frames: Tensor, max_frames: int) -> Sequence:
     """Frame states `[batch, frames, dim]` of videos with `num_frames` `[batch]` real ones, trimmed from `max_frames`."""
     length = ops.shape(states)[1]
     mask = ops.arange(length) < ops.expand_dims(num_frames, -1)

@@ -7,10 +7,13 @@ from vsim_tf.models.architectures import SingleStream
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.models.sequence import Sequence, frame_sequence, text_sequence
+from vsim_tf.types import Tensor
 
 
 class SingleStreamNetwork(VideoNetwork):
     """The network of `SingleStream`."""
+
+    config: SingleStream
 
     def __init__(self, config: SingleStream):
         super().__init__(config, name="uniter")  # with which weight paths of checkpoints begin
@@ -22,7 +25,9 @@ class SingleStreamNetwork(VideoNetwork):
     def add_tag_heads(self) -> None:
         self.classifier = keras.layers.Dense(self.config.num_tags, dtype="float32", name="classifier")
 
-    def call(self, input_ids, attention_mask, frames, num_frames, training=None):
+    def call(
+        self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
+    ) -> VideoOutput:
         sequence = self.sequence(input_ids, attention_mask, frames, num_frames, training=training)
         states = self.encoder(sequence.states, sequence.mask, sequence.positions, training=training)
         sequence = sequence._replace(states=self.fc(states))
@@ -30,7 +35,9 @@ class SingleStreamNetwork(VideoNetwork):
         logits = {"tags": self.classifier(embedding)} if self.classifier else {}
         return VideoOutput(embedding, logits, sequence)
 
-    def sequence(self, input_ids, attention_mask, frames, num_frames, training=None) -> Sequence:
+    def sequence(
+        self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
+    ) -> Sequence:
         """The encoder's input."""
         config = self.config
         text = text_sequence(self.encoder.embed(input_ids, training=training), attention_mask)

@@ -36,7 +36,7 @@ class GroupAdam:
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
 
-    def __init__(self, groups: dict[str, list], schedules: dict[str, Schedule]):
+    def __init__(self, groups: dict[str, list[keras.Variable]], schedules: dict[str, Schedule]):
         self.schedules = schedules
         self.variables = list({id(v): v.value for group in groups.values() for v in group}.values())
         self.updates = [
@@ -49,7 +49,7 @@ class GroupAdam:
         """Rate of each group for the update after `step` completed ones."""
         return {name: schedule.rate(step) for name, schedule in self.schedules.items()}
 
-    def apply(self, gradients: list, step: tf.Tensor, max_norm: tf.Tensor | None = None):
+    def apply(self, gradients: list[tf.Tensor | None], step: tf.Tensor, max_norm: tf.Tensor | None = None) -> None:
         """Sums gradients over replicas and applies them.
 
         Args:
@@ -72,10 +72,19 @@ class GroupAdam:
                 arguments = (update.m, update.v, gradient, rates[update.group], *beta_powers)
                 context.merge_call(self._update, args=(update.variable, arguments))
 
-    def _update(self, strategy, variable, arguments):
+    def _update(self, strategy: tf.distribute.Strategy, variable: tf.Variable, arguments: tuple[tf.Tensor, ...]) -> None:
         strategy.extended.update(variable, self._apply_adam, args=arguments)
 
-    def _apply_adam(self, variable, m, v, gradient, rate, beta_1_power, beta_2_power):
+    def _apply_adam(
+        self,
+        variable: tf.Variable,
+        m: tf.Variable,
+        v: tf.Variable,
+        gradient: tf.Tensor,
+        rate: tf.Tensor,
+        beta_1_power: tf.Tensor,
+        beta_2_power: tf.Tensor,
+    ) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=m.handle, v=v.handle, beta1_power=beta_1_power, beta2_power=beta_2_power, lr=rate,
             beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,

@@ -1,14 +1,13 @@
 """Averages of weights over the steps of a run."""
 
-from typing import Any
-
 from vsim_tf.components import Component
+from vsim_tf.types import Tensor
 
 
 class WeightAverage(Component):
     """Keeps a second set of weights that follows the trained ones; evaluation, best and final weights are the second set's."""
 
-    def update(self, average: Any, weight: Any, step: Any) -> Any:
+    def update(self, average: Tensor, weight: Tensor, step: Tensor) -> Tensor:
         """The average of one weight after a step.
 
         Args:

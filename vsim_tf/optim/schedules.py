@@ -1,10 +1,10 @@
 """Learning-rate schedules."""
 
 import math
-from typing import Any
 
 from vsim_tf.components import Component, require
 from vsim_tf.lazy import ops
+from vsim_tf.types import Tensor
 
 
 class Schedule(Component):
@@ -19,7 +19,7 @@ class Schedule(Component):
     def __post_init__(self) -> None:
         require(math.isfinite(self.peak) and self.peak >= 0, f"peak={self.peak!r}: a learning rate from 0 is needed", "peak")
 
-    def rate(self, step: Any) -> Any:
+    def rate(self, step: Tensor) -> Tensor:
         """Rate of the update after `step` completed ones, an integer tensor of any shape to float32 of the same."""
         raise NotImplementedError
 
@@ -39,7 +39,7 @@ class LinearSchedule(Schedule, name="linear"):
             "warmup", "horizon",
         )  # fmt: skip
 
-    def rate(self, step: Any) -> Any:
+    def rate(self, step: Tensor) -> Tensor:
         i, warmup, horizon = ops.cast(step, "float32"), float(self.warmup), float(self.horizon)
         rising = self.peak * (i / max(warmup, 1.0))
         falling = self.peak * (1.0 - (ops.minimum(i, horizon) - warmup) / (horizon - warmup))

@@ -31,14 +31,20 @@ def groups(head_horizon: int, encoder_horizon: int, heads: str = HEADS) -> dict[
 
 def pretrain_stage(tasks: dict[str, Task], heads: str = HEADS, **changes: Any) -> Stage:
     """Pre-training of docs/facts.md 4.2: 60,000 steps for both groups, evaluated every 1,000."""
-    values = {"batch_size": 256, "total_steps": 60_000, "tasks": tasks, "groups": groups(60_000, 60_000, heads), "log_every": 100}
+    values: dict[str, Any] = {
+        "batch_size": 256,
+        "total_steps": 60_000,
+        "tasks": tasks,
+        "groups": groups(60_000, 60_000, heads),
+        "log_every": 100,
+    }
     return Stage(**values | changes)
 
 
 def finetune_stage(total_steps: int, tag_loss: str = "clipped_bce", **changes: Any) -> Stage:
     """Fine-tuning of docs/facts.md 5.3: the encoder's schedule is cut long before its horizon (quirk 21)."""
     tasks: dict[str, Task] = {"mse": SquaredError(), "kl": SimilarityDivergence(weight=0.5), "tag": Tags(form=tag_loss)}
-    values = {
+    values: dict[str, Any] = {
         "batch_size": 128, "total_steps": total_steps, "tasks": tasks, "groups": groups(total_steps, 40_000), "log_every": 200,
     }  # fmt: skip
     return Stage(**values | changes)

@@ -1,7 +1,6 @@
 """Embeddings on disk: the contest's submission zip, and the npz file of one checkpoint on one test set."""
 
 import json
-import os
 import stat
 import zipfile
 import zlib
@@ -15,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import output_file
+from vsim_tf.types import PathLike
 
 MAX_DIMENSIONS = 256
 """The contest accepts at most this many numbers per video."""
@@ -40,8 +40,6 @@ UNREADABLE = (
     zlib.error,
 )
 """What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting)."""
-
-PathLike = str | os.PathLike[str]
 
 
 class Embeddings(NamedTuple):
@@ -205,7 +203,7 @@ def read_submission(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embe
     return embeddings
 
 
-class _Object(list):
+class _Object(list[tuple[str, Any]]):
     """A JSON object as its (key, value) pairs, so that repeated keys are seen."""
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -30,6 +31,9 @@ from vsim_tf.records.manifest import (
     write_manifest,
 )
 from vsim_tf.records.tfrecords import expand_pattern, write_records
+
+if TYPE_CHECKING:
+    from vsim_tf.records.videos import VideoIndex
 
 _UNFINISHED = ".unfinished"
 _RECORDS_AT_ONCE = 16
@@ -153,7 +157,7 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     )
 
 
-def _write_files(folder: Path, settings: Settings, videos, folds: Folds, repetitions: Repetitions) -> Manifest:
+def _write_files(folder: Path, settings: Settings, videos: "VideoIndex", folds: Folds, repetitions: Repetitions) -> Manifest:
     _check_ids(folds.pairs, videos)
     copies = 1 if settings.layout == "once" else folds.num_folds
     sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
@@ -170,7 +174,7 @@ def _write_files(folder: Path, settings: Settings, videos, folds: Folds, repetit
     return manifest
 
 
-def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm) -> dict[str, FileEntry]:
+def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos: "VideoIndex", bar: tqdm) -> dict[str, FileEntry]:
     """Writes the files of a plan; a thread reads the videos ahead, two finish files: one hashes while one waits for the disk."""
     records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
     finished = {}
@@ -185,7 +189,7 @@ def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos, bar: tqdm
         return {name: entry.result() for name, entry in finished.items()}
 
 
-def _pair_records(pairs: Iterable[Pair], videos) -> Iterator[bytes]:
+def _pair_records(pairs: Iterable[Pair], videos: "VideoIndex") -> Iterator[bytes]:
     from vsim_tf.records.videos import pair_record
 
     for pair in pairs:
@@ -202,7 +206,7 @@ def _finish(path: Path, records: int) -> FileEntry:
     """Makes a written file survive a crash of the machine, and describes it."""
     sync(path)
     written = fingerprint(path)
-    return FileEntry(records, written["bytes"], written["sha256"])
+    return FileEntry(records, int(written["bytes"]), str(written["sha256"]))
 
 
 def _move_in_place(unfinished: Path, output_dir: Path, manifest: Manifest) -> None:
@@ -262,7 +266,7 @@ def _ids(pairs: Iterable[Pair]) -> set[str]:
     return {video_id for pair in pairs for video_id in (pair.id_1, pair.id_2)}
 
 
-def _check_ids(pairs: Iterable[Pair], videos) -> None:
+def _check_ids(pairs: Iterable[Pair], videos: "VideoIndex") -> None:
     missing = sorted(video_id for video_id in _ids(pairs) if video_id not in videos)
     if missing:
         raise UserError(

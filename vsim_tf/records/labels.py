@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_lines
+from vsim_tf.types import PathLike
 
 # `float` alone would also take "nan", "1_0", blanks and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -55,7 +56,7 @@ def find_repetitions(pairs: Iterable[Pair]) -> Repetitions:
     return Repetitions(repeated, reversed_, conflicting)
 
 
-def read_labels(path: str | os.PathLike) -> list[Pair]:
+def read_labels(path: PathLike) -> list[Pair]:
     """Pairs of a `label.tsv` in file order: `id_1`, `id_2`, similarity, separated by tabs, without a header.
 
     Ids stay strings: they go up to 2^63, may start with zeros, and a float would round them.
@@ -76,7 +77,7 @@ def read_labels(path: str | os.PathLike) -> list[Pair]:
     return pairs
 
 
-def _how_to_scale(path: str | os.PathLike, scores: list[float]) -> str:
+def _how_to_scale(path: PathLike, scores: list[float]) -> str:
     """The range of a file's similarities, and the command that brings them to [0, 1]."""
     low, high = min(0.0, *scores), max(0.0, *scores)
     scaled = f"$3 / {high!r}" if low == 0 else f"($3 - {low!r}) / {high - low!r}"
@@ -84,7 +85,7 @@ def _how_to_scale(path: str | os.PathLike, scores: list[float]) -> str:
     return f"The file has {min(scores)!r} to {max(scores)!r}; to scale it: {command}"
 
 
-def _parse_line(path: str | os.PathLike, number: int, line: str) -> Pair:
+def _parse_line(path: PathLike, number: int, line: str) -> Pair:
     where = f"{path}, line {number}: {line!r}"
     fields = line.split("\t")
     if len(fields) != 3:

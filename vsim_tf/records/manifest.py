@@ -11,6 +11,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, replacing
 from vsim_tf.io.paths import MANIFEST
 from vsim_tf.records.tfrecords import count_records
+from vsim_tf.types import PathLike
 
 SCHEMA_VERSION = 2
 
@@ -109,14 +110,14 @@ class Manifest:
         return sum(self.files[name].records for name in names)
 
 
-def write_manifest(folder: str | os.PathLike, manifest: Manifest) -> None:
+def write_manifest(folder: PathLike, manifest: Manifest) -> None:
     """Write `manifest.json` into a folder, completely or not at all."""
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(manifest)}
     with replacing(Path(folder) / MANIFEST) as file:
         file.write((json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
 
 
-def read_manifest(folder: str | os.PathLike) -> Manifest:
+def read_manifest(folder: PathLike) -> Manifest:
     """The manifest of a folder, after a check that every file it names is there with all its records.
 
     Raises:
@@ -135,7 +136,7 @@ def read_manifest(folder: str | os.PathLike) -> Manifest:
     return manifest
 
 
-def fold_files(folder: str | os.PathLike, fold: int) -> tuple[list[str], list[str]]:
+def fold_files(folder: PathLike, fold: int) -> tuple[list[str], list[str]]:
     """Paths of the training files and of the validation files of a fold.
 
     Raises:
@@ -144,7 +145,7 @@ def fold_files(folder: str | os.PathLike, fold: int) -> tuple[list[str], list[st
     return files_of_fold(folder, read_manifest(folder), fold)
 
 
-def files_of_fold(folder: str | os.PathLike, manifest: Manifest, fold: int) -> tuple[list[str], list[str]]:
+def files_of_fold(folder: PathLike, manifest: Manifest, fold: int) -> tuple[list[str], list[str]]:
     """The same by the manifest of the folder."""
     if not 0 <= fold < manifest.num_folds:
         raise UserError(f"fold {fold} is not in {folder}; its folds are 0 to {manifest.num_folds - 1}")
@@ -153,7 +154,7 @@ def files_of_fold(folder: str | os.PathLike, manifest: Manifest, fold: int) -> t
     return train, validation
 
 
-def parse_manifest(folder: str | os.PathLike) -> Manifest:
+def parse_manifest(folder: PathLike) -> Manifest:
     """The manifest of a folder as it stands there, without a look at the files that it names.
 
     Raises:

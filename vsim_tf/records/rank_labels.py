@@ -16,7 +16,7 @@ RECORDS_READ_AT_ONCE = 64
 def read_similarities(files: tuple[str, ...]) -> np.ndarray:
     """The similarity of every record of files of pairs, `[pairs]` float32."""
 
-    def parse(examples):
+    def parse(examples: tf.Tensor) -> tf.Tensor:
         return tf.io.parse_example(examples, {SIMILARITY: tf.io.FixedLenFeature([], tf.float32)})[SIMILARITY]
 
     records = tf.data.TFRecordDataset(list(files)).batch(RECORDS_READ_AT_ONCE)

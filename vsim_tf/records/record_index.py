@@ -3,9 +3,10 @@
 import itertools
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vsim_tf.errors import UserError
 from vsim_tf.records.tfrecords import read_span, record_spans
@@ -72,7 +73,7 @@ class RecordIndex:
             self._read_file(self.files[file], list(group), found)
         return [found[number] for number in numbers.tolist()]
 
-    def _file_of(self, numbers):
+    def _file_of(self, numbers: ArrayLike) -> Any:
         return np.searchsorted(self._first, numbers, side="right") - 1
 
     @staticmethod

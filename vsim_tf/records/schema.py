@@ -1,6 +1,8 @@
 """What a record holds on disk, and what a batch holds in memory."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from vsim_tf.types import Tensor
 
 ID = "id"
 TITLE = "title"
@@ -41,12 +43,12 @@ class VideoBatch(NamedTuple):
             corruptions add.
     """
 
-    ids: Any
-    input_ids: Any
-    attention_mask: Any
-    frames: Any
-    num_frames: Any
-    targets: dict[str, Any]
+    ids: Tensor
+    input_ids: Tensor
+    attention_mask: Tensor
+    frames: Tensor
+    num_frames: Tensor
+    targets: dict[str, Tensor]
 
     @property
     def elements(self) -> "tuple[VideoBatch, ...]":
@@ -68,7 +70,7 @@ class PairBatch(NamedTuple):
 
     first: VideoBatch
     second: VideoBatch
-    targets: dict[str, Any]
+    targets: dict[str, Tensor]
 
     @property
     def elements(self) -> tuple[VideoBatch, ...]:

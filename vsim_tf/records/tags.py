@@ -1,18 +1,18 @@
 """The list of tags that the classifiers predict."""
 
-import os
 import re
 
 import numpy as np
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_lines
+from vsim_tf.types import PathLike
 
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _RANGE = np.iinfo(np.int64)
 
 
-def read_tag_list(path: str | os.PathLike) -> np.ndarray:
+def read_tag_list(path: PathLike) -> np.ndarray:
     """Tags of a tag list, `[tags]` int64, ascending and without repetition: column k of a label is the k-th of them.
 
     The file has one integer tag per line; what follows a tab is ignored.
@@ -25,7 +25,7 @@ def read_tag_list(path: str | os.PathLike) -> np.ndarray:
     return np.unique(np.array(tags, dtype=np.int64))
 
 
-def _parse_line(path: str | os.PathLike, number: int, line: str) -> int:
+def _parse_line(path: PathLike, number: int, line: str) -> int:
     field = line.split("\t", 1)[0]
     if not _INTEGER.fullmatch(field) or not _RANGE.min <= int(field) <= _RANGE.max:
         raise UserError(f"{path}, line {number}: {line!r} starts with {field!r}; expected an integer tag of 64 bits")

@@ -35,7 +35,7 @@ def labelled_set(data_dir: Path, asked: str | None) -> str:
     return labelled[0]
 
 
-def check_test_sets(data_dir: Path, submitted: str, labelled: str):
+def check_test_sets(data_dir: Path, submitted: str, labelled: str) -> None:
     """Logs where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
     _require_record_file(data_dir, submitted)
     if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
@@ -51,7 +51,7 @@ def _with_records(data_dir: Path) -> list[str]:
     return sorted({path.parent.name for path in data_dir.glob(f"{TEST_SETS}/{RECORDS}")})
 
 
-def _require_record_file(data_dir: Path, name: str):
+def _require_record_file(data_dir: Path, name: str) -> None:
     expected = set_records(data_dir, name)
     files = [path.name for path in sorted(expected.parent.glob(RECORDS))]
     if files and expected.name not in files:  # without any, embeddings were made of other files

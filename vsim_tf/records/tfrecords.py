@@ -17,6 +17,7 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.io.files import whats_there
 from vsim_tf.io.paths import RECORDS
 from vsim_tf.records.file_kinds import looks_like
+from vsim_tf.types import PathLike
 
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
@@ -79,7 +80,7 @@ def split_paths(text: str) -> list[str]:
     return [path for path, _ in split_at_commas(text, lambda part: [part] if "," not in part or os.path.exists(part) else [])]
 
 
-def record_spans(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+def record_spans(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
     """Where the data of each record lies: offsets and lengths in bytes, `[records]` int64 each.
 
     Only the 12 bytes in front of each record are read, so the data itself is not checked.
@@ -102,12 +103,12 @@ def record_spans(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
     return np.array(offsets, np.int64), np.array(lengths, np.int64)
 
 
-def count_records(path: str | os.PathLike) -> int:
+def count_records(path: PathLike) -> int:
     """Number of records of a file, by walking its framing; errors as in `record_spans`."""
     return len(record_spans(path)[0])
 
 
-def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
+def read_records(path: PathLike) -> Iterator[tuple[int, bytes]]:
     """Records of a file in order, as (offset of the data in the file, data), each checked against its CRC.
 
     Raises:
@@ -122,7 +123,7 @@ def read_records(path: str | os.PathLike) -> Iterator[tuple[int, bytes]]:
             position += _HEADER_BYTES + length + _CRC.size
 
 
-def read_span(descriptor: int, offset: int, length: int, number: int, path: str | os.PathLike) -> bytes:
+def read_span(descriptor: int, offset: int, length: int, number: int, path: PathLike) -> bytes:
     """The data of one record of an open file, checked against its CRC.
 
     Args:
@@ -137,10 +138,11 @@ def read_span(descriptor: int, offset: int, length: int, number: int, path: str 
     return _checked(data, os.pread(descriptor, _CRC.size, offset + length), length, path, number)
 
 
-def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
+def write_records(path: PathLike, records: Iterable[bytes]) -> int:
     """Write a file of records, about `_BYTES_AT_ONCE` at a time; returns the number of records."""
     with open(path, "wb") as file:
-        count, parts, held = 0, [], 0
+        parts: list[bytes] = []
+        count = held = 0
         for data in records:
             count += 1
             length = _LENGTH.pack(len(data))
@@ -155,11 +157,11 @@ def write_records(path: str | os.PathLike, records: Iterable[bytes]) -> int:
 
 def _masked_crc(data: bytes) -> int:
     """CRC-32C, rotated right by 15 bits plus a constant: a CRC of data that itself holds CRCs would be weak."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def _record_length(header: bytes, path: str | os.PathLike, number: int, position: int) -> int:
+def _record_length(header: bytes, path: PathLike, number: int, position: int) -> int:
     if len(header) < _HEADER_BYTES:
         raise _truncated(path, number)
     if _masked_crc(header[: _LENGTH.size]) != _CRC.unpack_from(header, _LENGTH.size)[0]:
@@ -168,10 +170,11 @@ def _record_length(header: bytes, path: str | os.PathLike, number: int, position
             f"{path}, record {number} (byte {position}): no valid record starts here; the file is "
             f"damaged or is not an uncompressed TFRecord file{hint}"
         )
-    return _LENGTH.unpack_from(header)[0]
+    length: int = _LENGTH.unpack_from(header)[0]
+    return length
 
 
-def _checked(data: bytes, crc: bytes, length: int, path: str | os.PathLike, number: int) -> bytes:
+def _checked(data: bytes, crc: bytes, length: int, path: PathLike, number: int) -> bytes:
     if len(data) < length or len(crc) < _CRC.size:
         raise _truncated(path, number)
     if _masked_crc(data) != _CRC.unpack(crc)[0]:
@@ -179,5 +182,5 @@ def _checked(data: bytes, crc: bytes, length: int, path: str | os.PathLike, numb
     return data
 
 
-def _truncated(path: str | os.PathLike, number: int) -> RecordError:
+def _truncated(path: PathLike, number: int) -> RecordError:
     return RecordError(f"{path}, record {number}: the file ends within this record; it is truncated")

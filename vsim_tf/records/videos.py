@@ -1,7 +1,7 @@
 """Video records: build one, check one, find one among gigabytes, join two to a pair."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,9 @@ from tqdm import tqdm
 from vsim_tf.errors import RecordError
 from vsim_tf.records import schema
 from vsim_tf.records.tfrecords import read_records
+
+Features = Mapping[str, tf.train.Feature]
+"""Of a record, by key."""
 
 _KINDS = {
     schema.ID: "bytes_list",
@@ -50,7 +53,8 @@ def video_record(
         feature[schema.TAG_ID].int64_list.value.extend(tags)
     if category is not None:
         feature[schema.CATEGORY_ID].int64_list.value.append(category)
-    return example.SerializeToString(deterministic=True)
+    record: bytes = example.SerializeToString(deterministic=True)
+    return record
 
 
 def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str = "") -> str:
@@ -110,7 +114,8 @@ def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
             if key in video:
                 feature[key + suffix].CopyFrom(video[key])
     feature[schema.SIMILARITY].float_list.value.append(similarity)
-    return pair.SerializeToString(deterministic=True)
+    record: bytes = pair.SerializeToString(deterministic=True)
+    return record
 
 
 def read_ids(files: Iterable[str]) -> list[str]:
@@ -161,7 +166,7 @@ class VideoIndex:
     def __enter__(self) -> "VideoIndex":
         return self
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __len__(self) -> int:
@@ -207,15 +212,16 @@ class VideoIndex:
             )
 
 
-def parse_example(data: bytes, where: str):
+def parse_example(data: bytes, where: str) -> Features:
     """The features of a serialized Example, by key; `RecordError` if it is none."""
     try:
-        return tf.train.Example.FromString(data).features.feature
+        features: Features = tf.train.Example.FromString(data).features.feature
     except DecodeError:
         raise RecordError(f"{where}: not a tf.train.Example") from None
+    return features
 
 
-def _read_id(feature, where: str, suffix: str = "") -> str:
+def _read_id(feature: Features, where: str, suffix: str = "") -> str:
     video_id = _one_value(feature, schema.ID + suffix, where)
     try:
         return video_id.decode("utf-8")
@@ -223,14 +229,15 @@ def _read_id(feature, where: str, suffix: str = "") -> str:
         raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
 
 
-def _one_value(feature, key: str, where: str) -> bytes:
+def _one_value(feature: Features, key: str, where: str) -> bytes:
     if key not in feature:
         raise _missing(feature, key, where)
     values = feature[key].bytes_list.value
     if len(values) != 1:
         raise RecordError(f"{where}: {key!r} has {len(values)} byte strings; expected 1")
-    return values[0]
+    value: bytes = values[0]
+    return value
 
 
-def _missing(feature, key: str, where: str) -> RecordError:
+def _missing(feature: Features, key: str, where: str) -> RecordError:
     return RecordError(f"{where}: the key {key!r} is missing; the record has {', '.join(sorted(feature)) or 'no keys'}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.paths import BEST, CHECKPOINT, LAST, checkpoint_name
+from vsim_tf.types import PathLike
 
 
 def saved_checkpoints(folder: Path, kind: str) -> list[Path]:
@@ -27,20 +28,20 @@ def newest_checkpoint(folder: Path, kind: str) -> str:
     return os.fspath(checkpoints[0])
 
 
-def require_checkpoint(checkpoint: str | os.PathLike):
+def require_checkpoint(checkpoint: PathLike) -> None:
     """`UserError` with the checkpoints of the same run unless there is this one."""
     checkpoint = Path(checkpoint)
     if not index_file(checkpoint).exists():
         raise UserError(f"no checkpoint {checkpoint} (there is no file {index_file(checkpoint)}); {_there(checkpoint.parent)}")
 
 
-def index_file(checkpoint: str | os.PathLike) -> Path:
+def index_file(checkpoint: PathLike) -> Path:
     """The file without which a checkpoint is not there."""
     return Path(f"{os.fspath(checkpoint)}.index")
 
 
 @contextlib.contextmanager
-def path_for_tensorflow(checkpoint: str | os.PathLike) -> Iterator[str]:
+def path_for_tensorflow(checkpoint: PathLike) -> Iterator[str]:
     """A path by which TensorFlow reads a checkpoint: it takes the path for a pattern, so none with `*?[\\` will do."""
     if not set("*?[\\") & set(os.fspath(checkpoint)):
         yield os.fspath(checkpoint)

@@ -33,6 +33,7 @@ from vsim_tf.runs.checkpoint_files import (
     saved_checkpoints,
 )
 from vsim_tf.runs.stage import Selection
+from vsim_tf.types import PathLike
 
 KEPT_STATES = 2
 """So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
@@ -58,7 +59,7 @@ def random_states(model: VideoNetwork) -> dict[str, tf.Variable]:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def restore_weights(model: VideoNetwork, checkpoint: str | os.PathLike):
+def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
     """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
 
     Raises:
@@ -84,7 +85,7 @@ def _way_out(damaged: Path) -> str:
     return "train this run again with overwrite=True"
 
 
-def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLike, model: str):
+def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
     saved = _saved_shapes(checkpoint)
     missing = [name for name in weights if name not in saved]
     differing = [
@@ -99,7 +100,7 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: str | os.PathLi
         )
 
 
-def _saved_shapes(checkpoint: str | os.PathLike) -> dict[str, list[int]]:
+def _saved_shapes(checkpoint: PathLike) -> dict[str, list[int]]:
     require_checkpoint(checkpoint)
     with path_for_tensorflow(checkpoint) as path:
         shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
@@ -117,7 +118,7 @@ def _is_whole(checkpoint: Path) -> bool:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
+def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path) -> None:
     """Writes a checkpoint that appears complete or not at all, in place of one of the same name.
 
     Raises:
@@ -143,13 +144,13 @@ def write_checkpoint(content: tf.train.Checkpoint, checkpoint: Path):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _remove(checkpoint: Path):
+def _remove(checkpoint: Path) -> None:
     index_file(checkpoint).unlink(missing_ok=True)
     for file in checkpoint.parent.glob(f"{checkpoint.name}.data-*"):
         file.unlink()
 
 
-def _remove_unfinished(folder: Path, kind: str):
+def _remove_unfinished(folder: Path, kind: str) -> None:
     """What a killed process has left: data without an index, and the folder that checkpoints are written into."""
     shutil.rmtree(folder / kind / UNFINISHED, ignore_errors=True)
     for file in (folder / kind).glob(f"{CHECKPOINT}*.data-*"):
@@ -197,7 +198,7 @@ class TrainingState:
         )
         self.whole = True
 
-    def reset(self):
+    def reset(self) -> None:
         """Back to how everything was when the state was made."""
         self.whole = True
         for variable, value in self._initial:
@@ -206,17 +207,18 @@ class TrainingState:
             slot.assign(tf.zeros_like(slot))
         self.start_average()
 
-    def start_average(self):
+    def start_average(self) -> None:
         """The average of no step: the weights as they are."""
         for name, average in self.averages.items():
             average.assign(self.weights[name])
 
-    def update_average(self, strategy: tf.distribute.Strategy):
+    def update_average(self, strategy: tf.distribute.Strategy) -> None:
         """Follows the weights of a completed step."""
         for name, average in self.averages.items():
             strategy.extended.update(average, self._follow, args=(self.weights[name], self.step))
 
-    def _follow(self, average, weight, step):
+    def _follow(self, average: tf.Variable, weight: tf.Variable, step: tf.Variable) -> None:
+        assert self.average is not None
         average.assign(self.average.update(average, weight, step))
 
     @contextlib.contextmanager
@@ -270,7 +272,7 @@ class TrainingState:
             self._tidy(folder, {})
         return False
 
-    def _restore(self, checkpoint: Path):
+    def _restore(self, checkpoint: Path) -> None:
         _require_fit(self.weights, checkpoint, self.name)
         self.whole = _is_whole(checkpoint)
         try:
@@ -279,20 +281,20 @@ class TrainingState:
         except AssertionError as error:
             raise UserError(f"checkpoint {checkpoint} is not the state of a run of model {self.name}: {error}") from error
 
-    def _tidy(self, folder: Path, damaged: Mapping[Path, str]):
+    def _tidy(self, folder: Path, damaged: Mapping[Path, str]) -> None:
         for checkpoint in damaged:
             _remove(checkpoint)
         for kind in (LAST, BEST):
             _remove_unfinished(folder, kind)
         self._remove_superfluous(folder)
 
-    def save_last(self, folder: Path):
+    def save_last(self, folder: Path) -> None:
         """Saves the whole state as `last/ckpt-<step>`, then removes the states and best weights that it makes superfluous."""
         if is_chief():
             write_checkpoint(self._whole, folder / LAST / checkpoint_name(self.step.numpy()))
             self._remove_superfluous(folder)
 
-    def complete(self, folder: Path, keep_optimizer: bool):
+    def complete(self, folder: Path, keep_optimizer: bool) -> None:
         """Keeps of a complete run the last weights, and what a rerun must know, unless its optimizer is to be kept too.
 
         A process that is killed here leaves a run that resumes, from this state or the one before, and is completed again.
@@ -304,7 +306,7 @@ class TrainingState:
         for checkpoint in saved_checkpoints(folder, LAST)[1:]:
             _remove(checkpoint)
 
-    def require_moments(self, folder: Path, total_steps: int):
+    def require_moments(self, folder: Path, total_steps: int) -> None:
         """Raises `UserError` where more steps are asked of a complete run that has given up its optimizer's moments."""
         if not self.whole and self.step < total_steps:
             raise UserError(
@@ -314,12 +316,12 @@ class TrainingState:
                 ["overwrite", "keep_optimizer"],
             )
 
-    def save_best(self, folder: Path):
+    def save_best(self, folder: Path) -> None:
         """Saves the weights alone as `best/ckpt-<step>`; those that were best before stay until the whole state is saved."""
         if is_chief():
             write_checkpoint(self._weights_only, folder / BEST / checkpoint_name(self.step.numpy()))
 
-    def _remove_superfluous(self, folder: Path):
+    def _remove_superfluous(self, folder: Path) -> None:
         """Removes states and best weights that newer ones have made superfluous."""
         for checkpoint in saved_checkpoints(folder, LAST)[KEPT_STATES:]:
             _remove(checkpoint)

@@ -30,7 +30,7 @@ def asks_for_more_steps(differing: Sequence[Difference]) -> bool:
     return more and all(difference.path.startswith(allowed) for difference in differing)
 
 
-def require_extensible(folder: Path, there: Stage, asked: Stage):
+def require_extensible(folder: Path, there: Stage, asked: Stage) -> None:
     """Checks that the run of a folder can be continued to the steps asked for.
 
     Raises:

@@ -39,7 +39,7 @@ class HeldWeights:
         self._held: dict[str, dict[str, np.ndarray]] = {}
         self._current = ""
 
-    def put(self, checkpoint: str):
+    def put(self, checkpoint: str) -> None:
         """Fills every weight of the model; errors as in `restore_weights`."""
         if checkpoint == self._current:
             return
@@ -59,7 +59,7 @@ class HeldWeights:
         return f"weights of {self.count} checkpoints are restored for every {self.videos:,} videos: they are {sizes}"
 
 
-def assign_weights(model: VideoNetwork, weights: dict[str, np.ndarray]):
+def assign_weights(model: VideoNetwork, weights: dict[str, np.ndarray]) -> None:
     """Fills every weight of a model from arrays by `model_weights`' names.
 
     Raises:

@@ -4,7 +4,7 @@ from typing import Any
 
 from vsim_tf.components import TYPE
 
-POOLINGS = {
+POOLINGS: dict[tuple[str, str], dict[str, Any]] = {
     ("uniter", "mean"): {TYPE: "mean", "padding": True},
     ("uniter", "cls"): {TYPE: "cls"},
     ("uniter", "max"): {TYPE: "max", "padding": False},

@@ -12,9 +12,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +31,10 @@ from vsim_tf.runs.migration import migrate_flat_config
 from vsim_tf.runs.settings import Difference, differences, other_settings
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
+from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
-    from vsim_tf.input.pipeline import BatchFormat  # which loads TensorFlow
+    from vsim_tf.input.decoding import BatchFormat  # which loads TensorFlow
 
 
 class RunFolder:
@@ -51,7 +51,7 @@ class RunFolder:
         self.path, self.config = path, config
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> "RunFolder":
+    def open(cls, path: PathLike) -> "RunFolder":
         """The run of a folder; `UserError` when config.json is missing or damaged."""
         folder = Path(path)
         file = folder / CONFIG
@@ -107,12 +107,12 @@ class RunFolder:
         """Path of the newest `last` or `best` checkpoint; `UserError` when there is none."""
         return newest_checkpoint(self.path, kind)
 
-    def require_model(self, name: str):
+    def require_model(self, name: str) -> None:
         """`UserError` unless the run is of the registered model of this name."""
         if self.model.name != name:
             raise UserError(f"{self.path} holds model {self.model.name}, model={name} was asked for", ["model"])
 
-    def require_same_model(self, other: "RunFolder"):
+    def require_same_model(self, other: "RunFolder") -> None:
         """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
         if any(self.config[part] != other.config[part] for part in ("model", "tokenizer")):
             raise UserError(f"{self.path} holds another model or vocabulary than {other.path}")
@@ -223,7 +223,7 @@ def _tag_lines(tags: np.ndarray) -> bytes:
     return "".join(f"{tag}\n" for tag in tags).encode()
 
 
-def _write_inputs(folder: Path, settings: RunSettings):
+def _write_inputs(folder: Path, settings: RunSettings) -> None:
     (folder / TOKENIZER).mkdir(exist_ok=True)
     settings.tokenizer.save(folder / TOKENIZER)
     with output_file(folder / TAGS) as file:
@@ -231,7 +231,7 @@ def _write_inputs(folder: Path, settings: RunSettings):
     write_json(folder / CONFIG, settings.to_dict())
 
 
-def _require_same(folder: Path, settings: RunSettings):
+def _require_same(folder: Path, settings: RunSettings) -> None:
     """Checks that the folder's run has these settings, or makes it one that has more steps."""
     found = RunFolder.open(folder)
     differing = settings.differences(found)
@@ -243,13 +243,13 @@ def _require_same(folder: Path, settings: RunSettings):
         raise other_settings(folder, settings.kind, differing)
 
 
-def write_json(path: Path, values: dict[str, Any]):
+def write_json(path: Path, values: dict[str, Any]) -> None:
     """Writes a readable JSON file that appears complete or not at all."""
     with output_file(path) as file:
         file.write((json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def write_summary(folder: Path, summary: dict[str, Any]):
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """Marks a run as complete."""
     if is_chief():
         write_json(folder / SUMMARY, summary)
@@ -278,14 +278,14 @@ def read_batch_format(folder: Path, model: Model) -> "BatchFormat":
 
 def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
     """How records become batches for a model."""
-    from vsim_tf.input.pipeline import BatchFormat
+    from vsim_tf.input.decoding import BatchFormat
 
     return BatchFormat(
         tokenizer, tags, model.text.max_length, model.frames.max_frames, model.frames.dim, model.trims_text, model.trims_frames
     )
 
 
-def data_files(files: list[str]) -> list[dict[str, Any]]:
+def data_files(files: Sequence[str]) -> list[dict[str, Any]]:
     """Name and size of record files, for config.json: enough to notice other data without reading it."""
     return [{"name": Path(file).name, "bytes": Path(file).stat().st_size} for file in files]
 

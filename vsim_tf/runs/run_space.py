@@ -11,7 +11,7 @@ from vsim_tf.io.paths import BEST, CHECKPOINT, LAST
 from vsim_tf.runs.checkpoints import KEPT_STATES, TrainingState
 
 
-def require_space_for_runs(state: TrainingState, folders: Sequence[Path], keep_optimizer: bool):
+def require_space_for_runs(state: TrainingState, folders: Sequence[Path], keep_optimizer: bool) -> None:
     """`UserError`, before the first step, where the checkpoints of all these runs will not fit on the disk.
 
     Args:

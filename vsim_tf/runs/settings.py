@@ -39,7 +39,8 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Differenc
 
 def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     complete = {"model": Model.from_dict(config["model"]).to_dict(), "training": Stage.from_dict(config["training"]).to_dict()}
-    return config | json.loads(json.dumps(complete))
+    values: dict[str, Any] = json.loads(json.dumps(complete))
+    return config | values
 
 
 def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:
@@ -53,7 +54,7 @@ def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> 
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

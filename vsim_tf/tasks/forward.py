@@ -8,7 +8,8 @@ from vsim_tf.records.schema import PairBatch, VideoBatch
 
 def call_network(network: VideoNetwork, batch: VideoBatch, training: bool) -> VideoOutput:
     """Runs a network on a batch of videos."""
-    return network(batch.input_ids, batch.attention_mask, batch.frames, batch.num_frames, training=training)
+    output: VideoOutput = network(batch.input_ids, batch.attention_mask, batch.frames, batch.num_frames, training=training)
+    return output
 
 
 def call_elements(network: VideoNetwork, batch: VideoBatch | PairBatch, training: bool) -> tuple[VideoOutput, ...]:

@@ -1,9 +1,13 @@
 """What a replica knows of the batches of all replicas."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vsim_tf.lazy import tf
+from vsim_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from vsim_tf.records.schema import PairBatch, VideoBatch
 
 
 class GlobalBatch(NamedTuple):
@@ -17,12 +21,12 @@ class GlobalBatch(NamedTuple):
     """
 
     replicas: int
-    examples: Any
-    offset: Any
-    counts: dict[str, Any]
+    examples: Tensor
+    offset: Tensor
+    counts: dict[str, Tensor]
 
     @classmethod
-    def of(cls, batch: Any, counts: Mapping[str, Any]) -> "GlobalBatch":
+    def of(cls, batch: "VideoBatch | PairBatch", counts: Mapping[str, Tensor]) -> "GlobalBatch":
         """From this replica's batch and counts."""
         examples = tf.shape(batch.elements[0].num_frames)[0]
         context = tf.distribute.get_replica_context()
@@ -32,6 +36,6 @@ class GlobalBatch(NamedTuple):
         offset = tf.reduce_sum(each[: context.replica_id_in_sync_group, 0])
         return cls(context.num_replicas_in_sync, examples, offset, dict(zip(counts, totals, strict=True)))
 
-    def gather(self, value: Any) -> Any:
+    def gather(self, value: Tensor) -> Tensor:
         """Values of all replicas along the batch axis; gradients flow back to each."""
         return value if self.replicas == 1 else tf.distribute.get_replica_context().all_gather(value, axis=0)

@@ -1,11 +1,12 @@
 """Masked language model over titles."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vsim_tf import losses
 from vsim_tf.lazy import ops, tf
 from vsim_tf.records.schema import IGNORED_TOKEN
 from vsim_tf.tasks.task import Step, Task
+from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
     from vsim_tf.input.pipeline import Draw
@@ -44,11 +45,12 @@ class MaskedTokens(Task, name="masked_tokens"):
         )
         return batch._replace(input_ids=ids, targets=batch.targets | {TARGETS: targets})
 
-    def count(self, batch: "VideoBatch") -> Any:
+    def count(self, batch: "VideoBatch") -> Tensor:
         return tf.math.count_nonzero(batch.targets[TARGETS] != IGNORED_TOKEN, dtype=tf.int32)
 
-    def loss(self, step: Step) -> Any:
+    def loss(self, step: Step) -> Tensor:
         (output,), targets = step.outputs, step.batch.targets[TARGETS]
+        assert output.sequence is not None
         masked = tf.where(targets != IGNORED_TOKEN)
         first, _ = output.sequence.spans["text"]
         states = tf.gather_nd(output.sequence.states, masked + tf.stack([0, tf.cast(first, tf.int64)]))
@@ -56,6 +58,6 @@ class MaskedTokens(Task, name="masked_tokens"):
         return step.videos * loss / tf.maximum(step.count, 1.0)
 
     @staticmethod
-    def logits(network: "VideoNetwork", states: Any) -> Any:
+    def logits(network: "VideoNetwork", states: Tensor) -> Tensor:
         """Token logits `[..., vocab]` of embedding-wide states `[..., embedding_size]`, in float32."""
         return ops.cast(network.heads[HEAD](states, network.encoder.embedding.word), "float32")

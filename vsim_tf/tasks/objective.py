@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vsim_tf.models.outputs import VideoOutput
+from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.tasks.forward import call_elements
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.task import Step, Task
+from vsim_tf.types import Tensor
 
 
 class Objective:
@@ -18,20 +21,25 @@ class Objective:
     def __init__(self, tasks: Mapping[str, Task]):
         self.tasks = dict(tasks)
 
-    def global_batch(self, batch: Any) -> GlobalBatch:
+    def global_batch(self, batch: VideoBatch | PairBatch) -> GlobalBatch:
         """What the losses need of all replicas' batches."""
         counts = {name: task.count(batch) for name, task in self.tasks.items()}
         return GlobalBatch.of(batch, {name: count for name, count in counts.items() if count is not None})
 
     def __call__(
-        self, network: Any, batch: Any, world: GlobalBatch | None = None, training: bool = True
-    ) -> tuple[Any, dict[str, Any]]:
+        self, network: Any, batch: VideoBatch | PairBatch, world: GlobalBatch | None = None, training: bool = True
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """This replica's part of the sum, a scalar, and of each weighted term's mean over videos, by name."""
         return self.of_outputs(network, call_elements(network, batch, training), batch, world, training)
 
     def of_outputs(
-        self, network: Any, outputs: tuple, batch: Any, world: GlobalBatch | None = None, training: bool = True
-    ) -> tuple[Any, dict[str, Any]]:
+        self,
+        network: Any,
+        outputs: tuple[VideoOutput, ...],
+        batch: VideoBatch | PairBatch,
+        world: GlobalBatch | None = None,
+        training: bool = True,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The same from the network's outputs for the elements of the batch."""
         world = world or self.global_batch(batch)
         videos = world.examples if len(outputs) == 1 else len(outputs) * world.examples

@@ -1,20 +1,19 @@
 """Similarity of pairs against human judgement."""
 
-from typing import Any
-
 from vsim_tf import losses
 from vsim_tf.lazy import ops
 from vsim_tf.tasks.task import Step, Task
+from vsim_tf.types import Tensor
 
 
 class PairTask(Task):
     """Number of videos times the sum over pairs of a loss of cosine and target, as in 2021 (docs/facts.md 5.2)."""
 
-    def per_pair(self, similarity: Any, target: Any) -> Any:
+    def per_pair(self, similarity: Tensor, target: Tensor) -> Tensor:
         """Loss of each pair, `[batch]`."""
         raise NotImplementedError
 
-    def loss(self, step: Step) -> Any:
+    def loss(self, step: Step) -> Tensor:
         first, second = step.outputs
         similarity = losses.cosine(first.embedding, second.embedding)
         return step.videos * ops.sum(self.per_pair(similarity, step.batch.targets["similarity"]))
@@ -23,12 +22,12 @@ class PairTask(Task):
 class SquaredError(PairTask, name="squared_error"):
     """(s − t)²."""
 
-    def per_pair(self, similarity: Any, target: Any) -> Any:
+    def per_pair(self, similarity: Tensor, target: Tensor) -> Tensor:
         return losses.squared_error(similarity, target)
 
 
 class SimilarityDivergence(PairTask, name="similarity_divergence"):
     """t·log(t/s)."""
 
-    def per_pair(self, similarity: Any, target: Any) -> Any:
+    def per_pair(self, similarity: Tensor, target: Tensor) -> Tensor:
         return losses.similarity_divergence(similarity, target)

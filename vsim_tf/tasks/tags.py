@@ -1,16 +1,18 @@
 """Multi-label classification of the videos' tags."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vsim_tf import losses
 from vsim_tf.components import require
 from vsim_tf.lazy import ops
 from vsim_tf.tasks.task import Step, Task
+from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
     from vsim_tf.models.network import VideoNetwork
 
-TAG_LOSSES = {
+TAG_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": losses.bce_from_logits,
     "clipped_bce": lambda logits, labels: losses.bce_from_probabilities(ops.sigmoid(logits), labels),
     "asl": lambda logits, labels: losses.asymmetric_loss(ops.sigmoid(logits), labels),
@@ -34,7 +36,7 @@ class TagTask(Task):
     def add_heads(self, network: "VideoNetwork") -> None:
         network.add_tag_heads()
 
-    def per_video(self, logits: Any, tags: Any) -> Any:
+    def per_video(self, logits: Tensor, tags: Tensor) -> Tensor:
         """Loss of each video, `[batch]`, of `[batch, tags]` logits and multi-hot tags."""
         return TAG_LOSSES[self.form](logits, tags)
 
@@ -42,6 +44,6 @@ class TagTask(Task):
 class Tags(TagTask, name="tags"):
     """Σ over videos of the tag loss of the model's (or the mixture's) logits; both elements of pairs count."""
 
-    def loss(self, step: Step) -> Any:
+    def loss(self, step: Step) -> Tensor:
         pairs = zip(step.outputs, step.batch.elements, strict=True)
         return sum(ops.sum(self.per_video(output.logits["tags"], element.targets["tags"])) for output, element in pairs)

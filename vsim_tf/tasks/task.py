@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vsim_tf.components import Component
+from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
     from vsim_tf.input.pipeline import Draw
@@ -31,7 +32,7 @@ class Step(NamedTuple):
     world: "GlobalBatch"
     videos: Any
     training: bool = True
-    count: Any = None
+    count: Tensor = None
 
 
 class Task(Component):
@@ -57,13 +58,14 @@ class Task(Component):
         del draw
         return batch
 
-    def count(self, batch: Any) -> Any:
+    def count(self, batch: Any) -> Tensor | None:
         """How many things of this replica's batch the loss averages over, an integer scalar; None where these are videos.
 
         It is summed over replicas before the forward pass (`Step.count`).
         """
         del batch
+        return None
 
-    def loss(self, step: Step) -> Any:
+    def loss(self, step: Step) -> Tensor:
         """This replica's part of the sum over videos, a float32 scalar."""
         raise NotImplementedError

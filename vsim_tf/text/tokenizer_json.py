@@ -21,7 +21,7 @@ _BERT: dict[str, dict[str, Any]] = {
 """Parts of a tokenizer and their options, as BERT was trained with them; others would cut titles in another way."""
 
 
-def read_tokenizer_json(path: Path) -> tuple[list[str], dict[str, bool | None]]:
+def read_tokenizer_json(path: Path) -> tuple[list[str], dict[str, Any]]:
     """Read the WordPiece tokenizer of BERT or RoFormer as the Rust package `tokenizers` saved it.
 
     Returns:

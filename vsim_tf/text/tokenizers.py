@@ -7,7 +7,6 @@ writes all three.
 
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,6 +22,7 @@ from tokenizers import models, normalizers, pre_tokenizers
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_json_object
 from vsim_tf.text.tokenizer_json import TOKENIZER_JSON, read_tokenizer_json
+from vsim_tf.types import PathLike
 
 VOCAB_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
@@ -86,7 +86,7 @@ class Tokenizer:
         self,
         vocabulary: Sequence[str],
         normalization: Normalization = DEFAULT_NORMALIZATION,
-        source: str | os.PathLike = "the vocabulary",
+        source: PathLike = "the vocabulary",
     ):
         self.vocabulary = tuple(vocabulary)
         self.normalization = normalization
@@ -131,7 +131,7 @@ class Tokenizer:
             input_ids[row, : len(tokens)] = tokens
         return input_ids, (np.arange(max_length) < lengths).astype(np.int32)
 
-    def save(self, folder: str | os.PathLike) -> None:
+    def save(self, folder: PathLike) -> None:
         """Write vocab.txt and tokenizer_config.json so that `load_tokenizer(folder, kind)` gives this tokenizer.
 
         The vocabulary, without which nothing loads, comes last. Raises UserError if the folder cannot be written.
@@ -175,7 +175,7 @@ _CLASSES = {"bert": Tokenizer, "roformer": WordTokenizer}
 _CLASS_NAMES = {"bert": "BertTokenizer", "roformer": "RoFormerTokenizer"}
 
 
-def load_tokenizer(path: str | os.PathLike, kind: str) -> Tokenizer:
+def load_tokenizer(path: PathLike, kind: str) -> Tokenizer:
     """The tokenizer of a folder (vocab.txt or tokenizer.json, optional tokenizer_config.json) or of a vocabulary file alone.
 
     Args:
@@ -270,7 +270,7 @@ def _lower(text: str) -> str:
     return text.replace("Σ", "σ").lower()
 
 
-def _ids_of(vocabulary: Sequence[str], source: str | os.PathLike) -> dict[str, int]:
+def _ids_of(vocabulary: Sequence[str], source: PathLike) -> dict[str, int]:
     ids: dict[str, int] = {}
     for i, token in enumerate(vocabulary):
         if not token:

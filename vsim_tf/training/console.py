@@ -23,7 +23,7 @@ RATES = ("training.groups.head.schedule.peak", "training.groups.encoder.schedule
 logger = logging.getLogger(__name__)
 
 
-def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]):
+def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]) -> None:
     """A table of what is about to run: model, device, data, schedule."""
     import tensorflow as tf
     from rich.table import Table
@@ -56,7 +56,7 @@ def _order(settings: RunSettings) -> str:
     return f"examples of similar length, batches in random order{seen}"
 
 
-def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: "Trainer | None" = None):
+def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer: "Trainer | None" = None) -> None:
     """One line about a complete run, with traces and compilations of its step if it ran just now.
 
     Raises:

@@ -4,12 +4,15 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+import tensorflow as tf
+
 from vsim_tf.distributed.cluster import worker_shard
 from vsim_tf.distributed.device import suitable_precision
-from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.distributed.strategy import Rows, make_strategy
 from vsim_tf.distributed.workers import other_workers, require_agreement
 from vsim_tf.evaluation.evaluators import PairEvaluator
 from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.decoding import BatchFormat
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
 from vsim_tf.io.paths import TAGS, TOKENIZER
@@ -43,7 +46,7 @@ def finetune(
     training: Stage,
     overwrite: bool = False,
     keep_optimizer: bool = False,
-):
+) -> None:
     """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
 
     Args:
@@ -62,17 +65,18 @@ def finetune(
     settings_of_runs = run_settings(pretrained, model, runs, training)
     config, checkpoint = finished_pretraining(pretrained, model)
     form = read_batch_format(pretrained, config)
-    trainer = embedder = None
+    trainer: Trainer | None = None
+    embedder: Embedder | None = None
     for run, settings in zip(runs, settings_of_runs, strict=True):
         label = f"{model} {run.folder.name}"
         with run_lock(run.folder):
             summary = prepare_run_folder(run.folder, settings, overwrite)
             of_run = settings.to_dict() | {"is complete": summary is not None}
-            require_agreement(strategy, lambda of_run=of_run: of_run, run.folder)
+            require_agreement(strategy, of_run.copy, run.folder)
             if summary:
                 announce_finished(label, summary, run.folder)
                 continue
-            if trainer is None:
+            if trainer is None or embedder is None:
                 index = RecordIndex(run.train_files)
                 check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
                 trainer = make_trainer(config, training, strategy)
@@ -88,7 +92,16 @@ def _is_complete(folder: Path, total_steps: int) -> bool:
     return (read_summary(folder) or {}).get("step") == total_steps
 
 
-def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSettings, form, checkpoint, label, keep_optimizer):
+def _train(
+    trainer: Trainer,
+    embedder: Embedder,
+    run: PairRun,
+    settings: RunSettings,
+    form: BatchFormat,
+    checkpoint: str,
+    label: str,
+    keep_optimizer: bool,
+) -> None:
     training = settings.training
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)
@@ -109,6 +122,11 @@ def _train(trainer: Trainer, embedder: Embedder, run: PairRun, settings: RunSett
 def training_batches(data: TrainingData, run: PairRun, training: Stage) -> Batches:
     """The training data from a step on, with the labels that the stage asks for."""
     if training.labels == "scores":
-        return data.batches
+        batches: Batches = data.batches
+        return batches
     relabel = RankLabels(read_similarities(tuple(run.ranked_files)))
-    return lambda start_step, rows=None: data.batches(start_step, rows).map(relabel)
+
+    def relabelled(start_step: int, rows: Rows | None = None) -> tf.data.Dataset:
+        return data.batches(start_step, rows).map(relabel)
+
+    return relabelled

@@ -56,9 +56,10 @@ def _decided(training: Stage) -> Stage:
 
 def _announce_all(folders: dict[str, Path], settings: Sequence[RunSettings]) -> bool:
     summaries = [finished_run(folder, wanted) for folder, wanted in zip(folders.values(), settings, strict=True)]
-    if None in summaries:
+    complete = [summary for summary in summaries if summary is not None]
+    if len(complete) < len(summaries):
         return False
-    for (label, folder), summary in zip(folders.items(), summaries, strict=True):
+    for (label, folder), summary in zip(folders.items(), complete, strict=True):
         announce_finished(label, summary, folder)
         remove_stale_lock(folder)
     return True

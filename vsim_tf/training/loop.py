@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import tensorflow as tf
 from tqdm import tqdm
@@ -15,14 +17,18 @@ from vsim_tf.io.memory import enough_memory
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
+from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.stage import Stage
+from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.run_log import VALIDATION, RunLog
 from vsim_tf.training.stopping import StopAsked, StopSignals
 
+Batch = VideoBatch | PairBatch
 Batches = Callable[[int, Rows | None], tf.data.Dataset]
 """Batches from a step on: certain rows of each global batch, or all."""
+LogsAndGradients = tuple[dict[str, tf.Tensor], list[tf.Tensor | None]]
 LENGTHS = "or in pre-training model.frames.max_frames and model.text.max_length"
 LENGTH_FIELDS = ("model.frames.max_frames", "model.text.max_length")
 
@@ -46,8 +52,8 @@ class Trainer:
             self.state = TrainingState(network, self.optimizer, stage.selection, stage.average)
         # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
-        self._losses_and_gradients = self._forward_and_backward
-        self.compiled_shapes: set[tuple] = set()
+        self._losses_and_gradients: Callable[[Batch, GlobalBatch], LogsAndGradients] = self._forward_and_backward
+        self.compiled_shapes: set[tuple[Any, ...]] = set()
         if stage.jit_compile:
             self._require_compilable()
             self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True, autograph=False)
@@ -55,14 +61,15 @@ class Trainer:
     @property
     def traces(self) -> int:
         """How often the step was traced: once, whatever lengths batches have."""
-        return self.compiled_step.experimental_get_tracing_count()
+        count: int = self.compiled_step.experimental_get_tracing_count()
+        return count
 
     @property
     def compilations(self) -> int:
         """How often XLA compiled the step: once on each replica for every shape of its batch; 0 without `jit_compile`."""
         return len(self.compiled_shapes)
 
-    def _require_compilable(self):
+    def _require_compilable(self) -> None:
         replicas = self.strategy.num_replicas_in_sync
         if replicas > 1 and not self.network.config.videos_are_independent:
             raise UserError(
@@ -71,37 +78,39 @@ class Trainer:
                 ["training.jit_compile"],
             )
 
-    def train_step(self, batch) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """One update on a global batch; returns the logged means."""
         if self.stage.jit_compile:
             self.compiled_shapes |= self._shapes(batch)
-        return self.compiled_step(batch)
+        logs: dict[str, tf.Tensor] = self.compiled_step(batch)
+        return logs
 
-    def _shapes(self, batch) -> set[tuple]:
+    def _shapes(self, batch: Batch) -> set[tuple[Any, ...]]:
         """The shapes of each local replica's batch."""
         fields = [self.strategy.experimental_local_results(field) for field in tf.nest.flatten(batch)]
         return {(replica, *(tuple(part.shape) for part in parts)) for replica, parts in enumerate(zip(*fields, strict=True))}
 
-    def _train_step(self, batch):
+    def _train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         logs = self.strategy.run(self._replica_step, args=(batch,))
         self.state.step.assign_add(1)
         self.state.update_average(self.strategy)
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
 
-    def _replica_step(self, batch):
+    def _replica_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         batch = batch.without_ids()  # XLA takes no strings
         world = self.objective.global_batch(batch)
         method, variables = self.stage.gradient_method, self.optimizer.variables
 
-        def compute():
+        def compute() -> LogsAndGradients:
             return self._losses_and_gradients(batch, world)
 
         logs, gradients = method.gradients(compute, self.network, variables) if method else compute()
         largest = self.stage.clip_norm * self.stage.batch_size * len(batch.elements)  # of the sum over videos
         self.optimizer.apply(gradients, self.state.step, largest or None)
-        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
+        means: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
+        return means
 
-    def _forward_and_backward(self, batch, world):
+    def _forward_and_backward(self, batch: Batch, world: GlobalBatch) -> LogsAndGradients:
         with tf.GradientTape() as tape:
             total, logs = self.objective(self.network, batch, world)
         return logs, tape.gradient(total, self.optimizer.variables)
@@ -149,10 +158,19 @@ class Trainer:
             self.state.complete(folder, keep_optimizer)
             return summary
 
-    def _loop(self, folder, batches, evaluate, log, label, signals):
+    def _loop(
+        self,
+        folder: Path,
+        batches: Batches,
+        evaluate: Callable[[], dict[str, float]],
+        log: RunLog,
+        label: str,
+        signals: StopSignals,
+    ) -> dict[str, float | None]:
         start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self.batches(batches, start)
-        metrics, logs = log.validation(int(self.state.evaluated.numpy())), {}
+        metrics = log.validation(int(self.state.evaluated.numpy()))
+        logs: dict[str, tf.Tensor] = {}
         try:
             with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
                 for step in range(start, total + 1):
@@ -174,11 +192,12 @@ class Trainer:
                         )
         finally:
             del data  # here and now: Python's collector may do so in a thread that its own threads wait for
-        best = float(self.state.best_value.numpy())
-        best = {f"best_{self.stage.selection.metric}": best, "best_step": int(self.state.best_step.numpy())}
-        return without_nan(metrics | {"step": total} | best)
+        best_value, best_step = float(self.state.best_value.numpy()), int(self.state.best_step.numpy())
+        best = {f"best_{self.stage.selection.metric}": best_value, "best_step": best_step}
+        summary: dict[str, float | None] = without_nan(metrics | {"step": total} | best)
+        return summary
 
-    def batches(self, batches: Batches, start: int) -> Iterator:
+    def batches(self, batches: Batches, start: int) -> Iterator[Batch]:
         """This worker's part of the batches from a step on."""
         data = distribute(
             self.strategy, lambda rows: batches(start, rows).map(lambda batch: batch.without_ids()), self.stage.batch_size
@@ -186,7 +205,15 @@ class Trainer:
         self.compiled_step.get_concrete_function(data.element_spec)  # one trace for all lengths, not one for the first
         return iter(data)
 
-    def _evaluate_and_save(self, folder: Path, evaluate, log: RunLog, step: int, logs, signals: StopSignals):
+    def _evaluate_and_save(
+        self,
+        folder: Path,
+        evaluate: Callable[[], dict[str, float]],
+        log: RunLog,
+        step: int,
+        logs: dict[str, tf.Tensor],
+        signals: StopSignals,
+    ) -> dict[str, float]:
         self._finite(logs, step)
         try:
             with signals.interruptible(), self._enough_memory("for the evaluation", "val_batch_size"), self.state.averaged():
@@ -202,7 +229,7 @@ class Trainer:
         self.state.save_last(folder)
         return metrics
 
-    def _enough_memory(self, purpose: str, size: str):
+    def _enough_memory(self, purpose: str, size: str) -> AbstractContextManager[None]:
         fields = (f"training.{size}", *LENGTH_FIELDS)
         return enough_memory(purpose, f"{size}={getattr(self.stage, size)}", LENGTHS, fields=fields)
 
@@ -212,7 +239,8 @@ class Trainer:
             raise UserError(f"metric={name!r}: evaluated are {', '.join(metrics)}", ["training.selection.metric"])
         return metrics[name]
 
-    def _save_and_stop(self, folder: Path, step: int, logs, signals: StopSignals):
+    def _save_and_stop(self, folder: Path, step: int, logs: dict[str, tf.Tensor], signals: StopSignals) -> NoReturn:
+        assert signals.received is not None
         self._finite(logs, step)
         self.state.save_last(folder)
         raise Stopped(signals.received, f"saved in {folder} at step {step}; the same command goes on from there")
@@ -228,7 +256,7 @@ class Trainer:
             raise self._not_finite(f"weight '{broken[0]}'", "not finite", step)
         return values
 
-    def _not_finite(self, what: str, value, step: int) -> UserError:
+    def _not_finite(self, what: str, value: float | str, step: int) -> UserError:
         kept = "the state of the last evaluation is kept" if step else "no state is saved"
         rates = [f"training.groups.{name}.schedule.peak" for name in reversed(self.stage.groups)]
         return UserError(

@@ -80,7 +80,7 @@ def read_inputs(options: PretrainOptions) -> PretrainInputs:
     return PretrainInputs(train_files, val_files, pairs, tags, tokenizer, options.fitted_model(tokenizer.vocab_size, len(tags)))
 
 
-def check_inputs(options: PretrainOptions):
+def check_inputs(options: PretrainOptions) -> None:
     """`UserError` for anything missing that a pre-training reads, or that does not fit; records and weights are not read."""
     require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab)
     expand_pattern(options.train_records)
@@ -128,7 +128,7 @@ def _given_tokenizer(options: PretrainOptions, kind: str) -> Tokenizer | None:
     return load_tokenizer(options.vocab, kind) if options.vocab else None
 
 
-def note_source(options: PretrainOptions, inputs: PretrainInputs):
+def note_source(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Notes in the run folder which titles its vocabulary was built from, if it was built."""
     if not (options.hub_dir or options.vocab):
         path = options.folder / TOKENIZER / SOURCE

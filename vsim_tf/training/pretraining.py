@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,7 @@ from vsim_tf.input.plausibility import check_sample
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import load_pretrained
+from vsim_tf.records.labels import Pair
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 @other_workers()
-def pretrain(options: PretrainOptions):
+def pretrain(options: PretrainOptions) -> None:
     """Pre-trains one model, or says that it is done already."""
     strategy = make_strategy()
     inputs = read_inputs(options)
@@ -51,7 +53,15 @@ def pretrain(options: PretrainOptions):
             _train(options, settings, strategy, inputs.train_files, inputs.val_files, inputs.pairs, label)
 
 
-def _train(options, settings: RunSettings, strategy, train_files, val_files, pairs, label: str):
+def _train(
+    options: PretrainOptions,
+    settings: RunSettings,
+    strategy: tf.distribute.Strategy,
+    train_files: Sequence[str],
+    val_files: Sequence[str],
+    pairs: Sequence[Pair],
+    label: str,
+) -> None:
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
     trainer = make_trainer(settings.model, training, strategy)
     corruptions = [task.corrupt for task in training.tasks.values()]
@@ -64,7 +74,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     embedder = Embedder(trainer.network, trainer.strategy)
     validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
 
-    def start():
+    def start() -> None:
         if options.hub_dir:
             logger.info(load_pretrained(trainer.network.encoder, options.hub_dir))
         else:
@@ -83,7 +93,7 @@ def _train(options, settings: RunSettings, strategy, train_files, val_files, pai
     announce_finished(label, summary, options.folder, trainer)
 
 
-def _check_videos(options: PretrainOptions, inputs: PretrainInputs):
+def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
     form = batch_format(inputs.model, inputs.tokenizer, inputs.tags)
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"

@@ -55,12 +55,13 @@ class RunLog:
         values = {name: math.nan if value is None else value for name, value in values.items()}
         return {name.removeprefix(VALIDATION): value for name, value in values.items() if name.startswith(VALIDATION)}
 
-    def write(self, step: int, values: dict[str, float]):
+    def write(self, step: int, values: dict[str, float]) -> None:
         """Appends one line and one point of every curve; `UserError` when that fails."""
         if not is_chief():
             return
         with _writing(self.path), open(self.path, "a", encoding="utf-8") as file:
-            file.write(_line({"step": step} | values))
+            line: dict[str, float | None] = {"step": step, **values}
+            file.write(_line(line))
         with _writing(self.path.with_name(EVENTS)):
             with self.events.as_default(step):
                 for name, value in values.items():

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,7 +28,8 @@ class StopSignals:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self.received: signal.Signals | None = None
-        self._strategy, self._interruptible, self._before = strategy, False, {}
+        self._strategy, self._interruptible = strategy, False
+        self._before: dict[signal.Signals, Any] = {}
         self._asked_anywhere = tf.function(self._sum_of_workers, autograph=False)
 
     def __enter__(self) -> "StopSignals":
@@ -37,11 +39,11 @@ class StopSignals:
                 self.received = signal.SIGINT
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _receive(self, number: int, frame: FrameType | None):
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = signal.Signals(number)
         self.__exit__()
@@ -69,7 +71,7 @@ class StopSignals:
         return asked
 
     def _sum_of_workers(self, value: tf.Tensor) -> tf.Tensor:
-        def add(value):
+        def add(value: tf.Tensor) -> tf.Tensor:
             context = tf.distribute.get_replica_context()
             return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))  # which has a device
 

@@ -1,13 +1,15 @@
 """x·Φ(x) with Φ by the error function, as BERT uses it (Hendrycks & Gimpel 2016, arXiv 1606.08415)."""
 
 import math
+from collections.abc import Callable
 
 from keras import ops
 
 from vsim_tf.layers.kernels.choice import made_for_cpus
+from vsim_tf.types import Tensor
 
 
-def gelu(x, training=None):
+def gelu(x: Tensor, training: bool | None = None) -> Tensor:
     """GELU of any tensor, in its type.
 
     Without training it is Keras' own, which TensorFlow computes as part of the matrix product before it. In training on a CPU
@@ -17,13 +19,13 @@ def gelu(x, training=None):
     return _gelu_with_gradient(x) if training and made_for_cpus() else ops.gelu(x, approximate=False)
 
 
-def _normal_cdf(x):
+def _normal_cdf(x: Tensor) -> Tensor:
     return 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
 
 
-@ops.custom_gradient
-def _gelu_with_gradient(x):
-    def gradient(*arguments, upstream=None):
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types
+def _gelu_with_gradient(x: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+    def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> Tensor:
         upstream = arguments[0] if upstream is None else upstream
         wide = ops.cast(x, "float32")
         density = ops.exp(-0.5 * ops.square(wide)) / math.sqrt(2 * math.pi)

@@ -1,9 +1,12 @@
 """Layer normalisation over the last axis (Ba et al. 2016, arXiv 1607.06450)."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from vsim_tf.layers.kernels.choice import made_for_cpus
+from vsim_tf.types import Tensor
 
 
 class LayerNorm(keras.layers.LayerNormalization):
@@ -13,7 +16,7 @@ class LayerNorm(keras.layers.LayerNormalization):
     (γg − mean(γg) − n·mean(γg·n))/σ, that of γ is Σ g·n over rows and that of β is Σ g. All of it in float32.
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """`[..., width]` to the same shape."""
         if not made_for_cpus():
             return super().call(inputs)
@@ -21,16 +24,15 @@ class LayerNorm(keras.layers.LayerNormalization):
         return ops.cast(outputs, self.compute_dtype)
 
 
-def _normalize(epsilon):
-    @ops.custom_gradient
-    def normalize(x, gamma, beta):
+def _normalize(epsilon: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    def normalize(x: Tensor, gamma: Tensor, beta: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor, Tensor]]]:
         width = x.shape[-1]
         wide, scale, offset = (ops.cast(tensor, "float32") for tensor in (x, gamma, beta))
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
         inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + epsilon)
         normal = centred * inverse
 
-        def gradient(*arguments, upstream=None):
+        def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
             g = ops.cast(arguments[0] if upstream is None else upstream, "float32")
             g_normal = g * normal
             mean_scaled = ops.reshape(scale / width, (width, 1))  # all sums as matrix products, the fastest in TensorFlow
@@ -43,4 +45,5 @@ def _normalize(epsilon):
 
         return ops.cast(normal * scale + offset, x.dtype), gradient
 
-    return normalize
+    normalized: Callable[[Tensor, Tensor, Tensor], Tensor] = ops.custom_gradient(normalize)
+    return normalized

@@ -3,9 +3,10 @@
 from keras import ops
 
 from vsim_tf.layers.kernels.choice import made_for_cpus
+from vsim_tf.types import Tensor
 
 
-def rows(x, training):
+def rows(x: Tensor, training: bool | None) -> Tensor:
     """`[batch, positions, dim]` as `[batch * positions, dim]` for a Dense layer on a CPU, in training as it is.
 
     On a matrix TensorFlow computes product, bias and GELU as one operation; on more axes Keras puts a reshape between

@@ -1,9 +1,12 @@
 """A Dense layer for many units, whose gradient of the inputs is fast on a CPU."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
 
 from vsim_tf.layers.kernels.choice import made_for_cpus
+from vsim_tf.types import Tensor
 
 
 class WideDense(keras.layers.Dense):
@@ -14,7 +17,7 @@ class WideDense(keras.layers.Dense):
     rows on, and in bfloat16, they differ by 6 % at most (2 cores, 200 GFLOP/s for square matrices).
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """`[..., width]` to `[..., units]`."""
         if not training or not made_for_cpus():
             return super().call(inputs)
@@ -23,12 +26,12 @@ class WideDense(keras.layers.Dense):
         return self.activation(ops.add(x, self.bias) if self.use_bias else x)
 
 
-@ops.custom_gradient
-def _product(x, kernel):
+@ops.custom_gradient  # type: ignore[untyped-decorator]  # Keras has no types
+def _product(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[..., tuple[Tensor, Tensor]]]:
     width, units = kernel.shape
     matrix = ops.reshape(x, (-1, width))
 
-    def gradient(*arguments, upstream=None):
+    def gradient(*arguments: Tensor, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
         upstream = ops.reshape(arguments[0] if upstream is None else upstream, (1, -1, units))
         of_x = ops.matmul(upstream, ops.transpose(ops.expand_dims(kernel, 0), (0, 2, 1)))
         return ops.reshape(of_x, ops.shape(x)), ops.matmul(ops.transpose(matrix), upstream[0])
