@@ -17,7 +17,7 @@ usage: sh run.sh [--name=value ...]
   --size           base (default) or tiny
   --bert_dir, --roformer_dir       Hugging Face folders of the encoders
   --bert_vocab, --roformer_vocab   vocab.txt for encoders trained from scratch
-  --frame_embedding_size           numbers per frame (default: 1536)
+  --frame_embedding_size           feature dimension of a frame (default: 1536)
   --models         separated by blanks or commas, default: the six
   --folds          default: 0-10
   --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core

@@ -91,7 +91,7 @@ class Timed:
 
 
 def many_checkpoints(size: str = "tiny", records: int = VIDEOS_AT_A_TIME, rounds: int = CHECKPOINT_ROUNDS):
-    """Embedding records by 11 checkpoints beside the passes of the model in it: the rest is reading and restoring."""
+    """Embedding records by 11 checkpoints, compared with the passes of the model in it: the rest is reading and restoring."""
     keras.config.set_dtype_policy("float32")
     with tempfile.TemporaryDirectory() as name:
         data = contest_records(Path(name) / "data", pointwise=records, pairwise=10)

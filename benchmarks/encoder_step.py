@@ -1,4 +1,4 @@
-"""A training step of the base encoder at 64 positions, batch 32, beside the rate of matrix products and beside its peers.
+"""A training step of the base encoder at 64 positions, batch 32, compared with the rate of matrix products and with its peers.
 
 Peers are measured where they are installed: PyTorch with transformers 5, or tf-keras with transformers 4.57, the last that has
 TensorFlow models.
@@ -87,7 +87,7 @@ PEERS = {"PyTorch BertModel": ("torch", torch_step), "tf-keras TFBertModel": ("t
 
 
 def compare(precision: str):
-    """Rows of our step beside matrix products, and beside the steps of peers that are installed."""
+    """Rows of our step, compared with matrix products and with the steps of peers that are installed."""
     gflop = 3 * encoder_gflop(base_model("uniter"), BATCH, POSITIONS)
     steps = {"ours": our_step(precision)}
     steps |= {peer: make(precision) for peer, (package, make) in PEERS.items() if importlib.util.find_spec(package)}

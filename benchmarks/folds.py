@@ -1,4 +1,4 @@
-"""Writing the 11 folds beside a plain copy of what was written; the disk is read, not what memory still holds of it."""
+"""Writing the 11 folds, compared with a plain copy of them; the disk is read, not what memory still holds of it."""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
 """What each ingredient of a better recipe does to Spearman: python -m benchmarks.ingredients DATA_DIR OUTPUT_DIR
 
 Three models and three seeds are trained by the 2021 recipe, and again with one ingredient changed at a time, at equal steps, with
-the flags of `run.sh` for demo data and those of the small contest in README.md for any other; test_a is scored. What is there
+the flags of `run.sh` for demo data and those of docs/results.md for any other; test_a is scored. A training that is there
 already is not trained again. The table gives differences of Spearman of the mean embedding of three folds, in ten-thousandths.
 """
 
@@ -61,7 +61,7 @@ INGREDIENTS = {
 
 
 class Training(NamedTuple):
-    """Flags beside those of the data set; without flags for pre-training, that of `base` is used."""
+    """Flags in addition to those of the data set; without flags for pre-training, that of `base` is used."""
 
     pretraining: str | None
     finetuning: str
@@ -119,7 +119,7 @@ def run_folder(output: Path, seed: int, training: str) -> Path:
 
 
 def fold_stage(data: Path, output: Path) -> Stage:
-    """Cuts the scored pairs into the folds of all trainings."""
+    """Splits the labelled pairs into the folds of all trainings."""
     size = (DEMO if (data / "demo.json").exists() else CONTEST).frame_embedding_size
     places = [f"--data_dir={data}", f"--output_dir={output / 'folds'}"]
     return Stage(["write_tfrecord.py", *places, f"--frame_embedding_size={size}"], [output / "folds" / "manifest.json"])

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-HEADER = "| work | measured | beside | ratio |\n|---|---:|---:|---:|"
+HEADER = "| work | measured | compared with | ratio |\n|---|---:|---:|---:|"
 
 
-def row(work: str, measured: str, beside: str, ratio: float):
+def row(work: str, measured: str, compared: str, ratio: float):
     """Prints one row of the table."""
-    print(f"| {work} | {measured} | {beside} | {ratio:.2f} |", flush=True)
+    print(f"| {work} | {measured} | {compared} | {ratio:.2f} |", flush=True)
 
 
 def seconds(work: Callable) -> float:

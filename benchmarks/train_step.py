@@ -54,7 +54,7 @@ def compare(model: str, stage: str, precision: str):
     measures = {"gemm": lambda: gemm_rate(precision), "2021": steps.trimmed, "whole": lambda: steps.take(whole)}
     if model == "uniter":
         measures["plus"] = Steps(base_model(model, "plus"), stage, precision).trimmed
-    steps.trimmed()  # once for nothing: its memory has been left alone while `plus` was built, and is slow to touch again
+    steps.trimmed()  # warm-up: its memory has been left alone while `plus` was built, and is slow to touch again
     found, traces = in_turn(ROUNDS[model, stage], **measures), steps.trainer.traces
     report(work, found, step_gflop(steps.trainer, steps.middle))
     if "mlm" in steps.trainer.objective.tasks:
@@ -66,8 +66,8 @@ def compare(model: str, stage: str, precision: str):
 def report(work: str, found, gflop: float):
     for name in ("2021", "plus"):
         if name in found:
-            beside = f"nothing trimmed {median(found['whole']):.2f} s"
-            row(f"{work}, `{name}`", f"{median(found[name]):.2f} s", beside, median(found["whole"] / found[name]))
+            compared = f"nothing trimmed {median(found['whole']):.2f} s"
+            row(f"{work}, `{name}`", f"{median(found[name]):.2f} s", compared, median(found["whole"] / found[name]))
     rates = gflop / found["2021"]
     done = f"{gflop:.0f} GFLOP in {median(found['2021']):.2f} s: {median(rates):.0f} GFLOP/s"
     row(f"{work}, `2021`, its matrix products", done, f"GEMM {median(found['gemm']):.0f} GFLOP/s", median(rates / found["gemm"]))

@@ -1,4 +1,4 @@
-"""Settings that hold for all tests: tiers, two threads, two logical CPUs for replicas, and Keras' global state anew for each."""
+"""Settings of all tests: tiers, two threads, two logical CPUs for replicas, and a fresh global state of Keras for each."""
 
 import gc
 import os

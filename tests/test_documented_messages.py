@@ -192,7 +192,7 @@ MISTAKES: dict[str, list[Callable]] = {
     "a path does not exist": [lambda: require_existing("none"), lambda: read_labels("none")],
     "a pattern matches nothing, or names a folder": [lambda: expand_pattern("*.tfrecords"), lambda: expand_pattern(".")],
     "wrong number of columns": [labels("a\tb\n")],
-    "a score that is no number": [labels("a\tb\thigh\n")],
+    "a score that is not a number": [labels("a\tb\thigh\n")],
     "a score outside [0, 1]": [labels("a\tb\t4\nc\td\t5\n")],
     "an empty id, or one with blanks": [labels("a\t 12\t1\n")],
     "an empty text file": [labels("")],

@@ -150,8 +150,8 @@ def test_the_zip_holds_the_weighted_sum_of_the_fold_means(root):
 @pytest.mark.parametrize(
     ("combination", "words"),
     [
-        ({"normalize": True}, "| ensemble | weighted sum of embeddings of length 1 |"),
-        ({"method": "svd"}, "| ensemble | SVD of embeddings of length 1 side by side |"),
+        ({"normalize": True}, "| ensemble | weighted sum of unit-norm embeddings |"),
+        ({"method": "svd"}, "| ensemble | SVD of unit-norm embeddings, concatenated |"),
     ],
 )
 def test_zip_and_report_are_of_the_ensemble_asked_for(root, tmp_path, combination, words):
@@ -643,7 +643,7 @@ def test_run_sh_from_demo_data_to_result(tmp_path):
     assert len(read_submission(tmp_path / "output/result.zip").ids) > 100
     report = (tmp_path / "output/report.md").read_text()
     assert "uniter" in report
-    assert "weighted sum of embeddings of length 1" in report
+    assert "weighted sum of unit-norm embeddings" in report
     times = (tmp_path / "output/timings.tsv").read_text()
     (tmp_path / "sitecustomize.py").write_text(NO_TENSORFLOW)
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}

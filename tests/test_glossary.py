@@ -29,8 +29,8 @@ INSTEAD = {  # a pattern of what is not written: what is
     r"\bbeside\b": "compared with, next to",
     r"(^|[.:] )What (is|are|stands|stand)\b": "the noun itself",
 }
-"""The list of design habits in CONTRIBUTING.md; a pattern is looked for in any case but that of sentences."""
-TEXTS = [path for path in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()]
+"""Patterns are looked for in any case, but for the last one."""
+TEXTS = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
 DOCUMENTS = [path for path in TEXTS if path.endswith(".md")]
 SOURCES = [path for path in TEXTS if path.endswith(".py") and path != "tests/test_glossary.py"]
 

@@ -164,7 +164,7 @@ def test_nothing_to_check_is_an_error(tmp_path, capsys):
 def test_folds_without_the_label_file_are_skipped(tmp_path, capsys):
     shutil.copy(GOLDEN / "golden_public_folds.json", tmp_path)
     assert main([str(tmp_path)]) == 0
-    assert "skipped: there is no label.tsv beside it" in capsys.readouterr().out
+    assert "skipped: there is no label.tsv next to it" in capsys.readouterr().out
 
 
 def test_folds_of_another_label_file_fail(tmp_path):

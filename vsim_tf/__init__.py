@@ -3,7 +3,7 @@
     model = vsim_tf.load("output/demo")
     model.encode({"title": "天地玄黄", "frames": frames})
 
-What is named here is imported when it is first used, and TensorFlow when a model is loaded.
+These names are imported at their first use, and TensorFlow when a model is loaded.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""How a script ends early: errors that a person can mend (one line, exit code 2), and signals (128 and the signal's number)."""
+"""How a script ends early: errors that a person can fix (one line, exit code 2), and signals (128 and the signal's number)."""
 
 import errno
 import os

@@ -126,7 +126,7 @@ def test_a_member_with_other_ids_is_named(combine):
 
 def test_a_member_of_another_size_is_named():
     members, _ = random_members(2)
-    with pytest.raises(UserError, match="^b: 3 numbers per video, members before it 4"):
+    with pytest.raises(UserError, match="^b: 3 dimensions, members before it 4"):
         fold_mean([members[0], members[1]._replace(values=members[1].values[:, :3])], names=["a", "b"])
     with pytest.raises(UserError, match="no members"):
         fold_mean([])

@@ -80,7 +80,7 @@ def test_bad_files_are_named(tmp_path):
         read_raw_videos(tmp_path / "gone", 2)
 
 
-@pytest.mark.skipif(not CONTEST.is_dir(), reason="needs the contest data beside the repository")
+@pytest.mark.skipif(not CONTEST.is_dir(), reason="needs the contest data next to the repository")
 def test_on_the_real_contest():
     scores = baseline_scores(CONTEST / "test_a.tfrecords", read_labels(CONTEST / "label.tsv"), 256)
     assert 0.6 < scores["mean frame cosine"] < 0.7

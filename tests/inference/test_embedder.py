@@ -182,7 +182,7 @@ OTHERS = [make.__name__ for make in registry.ENSEMBLE_MODELS if make.__name__ no
     "name", ["uniter", "mix_nextvlad_roformer", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
 )
 def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
-    """Records of all lengths, so that what stands beside a video in its batch differs."""
+    """Records of all lengths, so that the other videos of a batch differ."""
     embedder, form = Embedder(toys.network(name)), toys.batch_format(toys.model(name).encoder.kind)
     records = {"videos": toys.random_videos(13), "pairs": toys.random_pairs(13)}
     labelled = [Pair(f"v{i}", f"v{(i * 5 + 1) % 13}", (i % 7) / 10) for i in range(13)]

@@ -1,4 +1,4 @@
-"""Gate, fusion and the word head against numpy."""
+"""Gate, fusion and the MLM head against numpy."""
 
 import numpy as np
 import tensorflow as tf

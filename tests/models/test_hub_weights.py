@@ -222,7 +222,7 @@ def test_shards_outside_the_folder_are_refused(tmp_path, encoder, tensors, shard
     save_file(tensors, tmp_path.parent / "model.safetensors")
     index["weight_map"]["pooler.dense.bias"] = shard
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(UserError, match=r"index.json: pooler.dense.bias is in .*; a name \*.safetensors of a file beside"):
+    with pytest.raises(UserError, match=r"index.json: pooler.dense.bias is in .*; a name \*.safetensors of a file next to"):
         load_pretrained(encoder, tmp_path)
 
 
@@ -420,9 +420,9 @@ def test_config_that_transformers_5_saves(tmp_path, kind):
         (hub_config(hidden_act="relu"), "hidden_act is 'relu', only 'gelu' is supported"),
         (hub_config(position_embedding_type="relative_key"), "is 'relative_key', only 'absolute'"),
         (hub_config(is_decoder=True), "is_decoder is True, only False"),
-        (hub_config(hidden_size="64"), "hidden_size is '64'; a whole number above 0"),
-        (hub_config(num_hidden_layers=True), "num_hidden_layers is True; a whole number above 0"),
-        (hub_config(vocab_size=0), "vocab_size is 0; a whole number above 0"),
+        (hub_config(hidden_size="64"), "hidden_size is '64'; an integer above 0"),
+        (hub_config(num_hidden_layers=True), "num_hidden_layers is True; an integer above 0"),
+        (hub_config(vocab_size=0), "vocab_size is 0; an integer above 0"),
         (hub_config(layer_norm_eps="1e-12"), "layer_norm_eps is '1e-12'; a number from 0 to 1"),
         (hub_config(hidden_dropout_prob=1.5), "hidden_dropout_prob is 1.5; a number from 0 to 1"),
         (hub_config(num_attention_heads=5), "config.json: hidden_size=64 and num_heads=5: the first must be a multiple"),

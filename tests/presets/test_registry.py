@@ -20,7 +20,7 @@ BERT_WITHOUT_POOLER = BERT - 768 * 768 - 768
 UNITER = (1536 * 768 + 768) + (768 * 256 + 256) + (256 * NUM_TAGS + NUM_TAGS)  # frame map, narrowing, classifier
 WORD_HEAD = (256 * 768 + 768) + 2 * 768  # and one bias per word; the table is the encoder's
 
-PARAMETERS = {  # model: (trainable parameters of the encoder, of all else when fine-tuning, of the masked word head)
+PARAMETERS = {  # model: (trainable parameters of the encoder, of all else when fine-tuning, of the MLM head)
     "mix_nextvlad": (BERT, 104_667_723, 0),
     "mix_nextvlad_asl": (BERT, 104_667_723, 0),
     "mix_nextvlad_roformer": (ROFORMER, 104_667_723, 0),
@@ -36,7 +36,7 @@ def count(variables) -> int:
 
 @functools.cache
 def counted(name: str) -> tuple[int, int, int]:
-    """What stands in `PARAMETERS`, in a graph that never runs."""
+    """The row of `PARAMETERS`, in a graph that never runs."""
     preset = registry.preset(name)
     kind = preset.model.encoder.kind
     model = preset.model.fitted(VOCAB[kind], NUM_TAGS)

@@ -92,7 +92,7 @@ def with_value(value):
         (Embeddings(["1", "2"], embeddings().values), r"2 ids with an array of shape \[3, 4\]"),
         (Embeddings(["1"], np.ones(1)), "shape"),
         (Embeddings([], np.ones((0, 4))), "no video"),
-        (embeddings(dim=257), "257 numbers per video; accepted are 1 to 256"),
+        (embeddings(dim=257), "257 dimensions; accepted are 1 to 256"),
         (Embeddings(["1"], np.ones((1, 0))), "0 numbers"),
         (with_value(np.nan), "not finite.*1: 1000000000000000001$"),
         (with_value(-np.inf), "not finite"),

@@ -36,7 +36,7 @@ def tensors(folder: Path, kind: str) -> dict[str, bytes]:
 
 
 def assert_same_run(folder: Path, expected: Path):
-    """Weights, optimizer slots, log, best choice and summary are the same, and no left-over stands beside them."""
+    """Weights, optimizer slots, log, best choice and summary are the same, and no left-over stands next to them."""
     for kind in ("last", "best"):
         assert Path(newest_checkpoint(folder, kind)).name == Path(newest_checkpoint(expected, kind)).name
         ours, theirs = tensors(folder, kind), tensors(expected, kind)

@@ -83,7 +83,7 @@ def test_killed_at_20_random_moments(source):
             complete += 1
             read_manifest(folder)
             found = sums(folder)
-            assert found in expected.values(), "a manifest beside files of another set"
+            assert found in expected.values(), "a manifest next to files of another set"
         else:
             without += 1
             with pytest.raises(UserError, match=r"manifest.json does not exist"):

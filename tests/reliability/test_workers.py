@@ -73,7 +73,7 @@ def test_two_workers_that_were_stopped_equal_one_process(server, tmp_path):
 
 
 def test_workers_without_a_shared_folder_stop(server, data_dir, tmp_path):
-    """One has been trained further than the other: without a check each would go on with a model of its own."""
+    """One has been trained further than the other: without a check each would train a model of its own."""
     for name, steps in (("a", 6), ("b", 4)):
         ended = server.run(*pretraining(data_dir, tmp_path / name, steps=steps, eval_freq=2))
         assert ended.code == 0, ended.output

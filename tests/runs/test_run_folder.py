@@ -1,4 +1,4 @@
-"""What stands beside a checkpoint, and when a folder is refused."""
+"""The files next to a checkpoint, and when a folder is refused."""
 
 import json
 import subprocess

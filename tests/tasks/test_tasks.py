@@ -1,4 +1,4 @@
-"""What is differentiated and what is logged, term by term."""
+"""Sums that are differentiated and means that are logged, term by term."""
 
 import numpy as np
 import pytest

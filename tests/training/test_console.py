@@ -1,4 +1,4 @@
-"""What is said before a run."""
+"""The table before a run."""
 
 import re
 

@@ -97,7 +97,7 @@ def test_the_state_before_a_damaged_one_is_restored_and_that_is_said(folder, sta
     with caplog.at_level(logging.WARNING):
         assert_restores(state, folder, 3)
     assert "last/ckpt-6 is damaged" in caplog.text
-    assert "the run goes on from ckpt-3" in caplog.text
+    assert "the run resumes from ckpt-3" in caplog.text
     assert [checkpoint.name for checkpoint in saved_checkpoints(folder, LAST)] == ["ckpt-3"]
     caplog.clear()
     assert_restores(state, folder, 3)

@@ -44,7 +44,7 @@ class Case(NamedTuple):
     summary: dict
 
 
-CASES = {  # dropout, masked words and a variable in both groups; BatchNorm and pairs
+CASES = {  # dropout, masked tokens and a variable in both groups; BatchNorm and pairs
     "uniter pre-training": ("uniter", "pretrain"),
     "mix_nextvlad fine-tuning": ("mix_nextvlad", "finetune"),
 }

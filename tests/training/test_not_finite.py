@@ -1,4 +1,4 @@
-"""A frame, a weight or a logit that is no number stops a run at the next log line; the last good state is kept."""
+"""A frame, a weight or a logit that is NaN or inf stops a run at the next log line; the last good state is kept."""
 
 import math
 from pathlib import Path
@@ -20,7 +20,7 @@ KINDS = {"uniter": ("pretrain", "videos", toys.random_videos), "mix_nextvlad": (
 
 
 class SpoiltLogits:
-    """An objective that one tag logit of the first video is no number for, once so many updates are complete."""
+    """An objective for which one tag logit of the first video is NaN, once so many updates are complete."""
 
     def __init__(self, objective):
         self.objective, self.step = objective, None

@@ -14,7 +14,7 @@ PATHS = dict.fromkeys(("train_records", "val_records", "label_file", "tag_file",
 
 
 def fitted(entries: int, monkeypatch, rows: int):
-    """The model for a vocabulary of so many entries, beside token embeddings of so many rows."""
+    """The model for a vocabulary of so many entries, next to token embeddings of so many rows."""
     monkeypatch.setattr(hub_weights, "read_encoder_config", lambda folder, kind: {"vocab_size": rows, "num_layers": 3})
     options = PretrainOptions(
         model=registry.preset("uniter").model, training=toys.stage(), hub_dir="hub", folder=Path("run"), **PATHS
@@ -29,5 +29,5 @@ def test_a_vocabulary_has_the_size_of_the_token_embeddings(entries, rows, fits, 
         encoder = fitted(entries, monkeypatch, rows).encoder
         assert (encoder.vocab_size, encoder.num_layers, encoder.hidden_size) == (rows, 3, 768)
     else:
-        with pytest.raises(UserError, match=f"vocabulary has {entries} entries, config.json beside it says {rows}"):
+        with pytest.raises(UserError, match=f"vocabulary has {entries} entries, config.json next to it says {rows}"):
             fitted(entries, monkeypatch, rows)

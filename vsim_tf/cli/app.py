@@ -44,13 +44,13 @@ def guarded(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         sys.exit(_fail(in_flags(error)))
-    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to mend in the code
+    except OSError as error:  # a full disk, a file that vanished, a folder without permission: nothing to fix in the code
         sys.exit(_fail(f"{error.filename or 'reading or writing'}: {error.strerror or error}"))
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(stopped.exit_code)
     except KeyboardInterrupt:
-        print("stopped by SIGINT: the same command goes on from what is complete", file=sys.stderr)
+        print("stopped by SIGINT: the same command resumes from what is complete", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
 
 
@@ -65,7 +65,7 @@ def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> l
 
 
 def parse(argv: Sequence[str]) -> list[str]:
-    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are none."""
+    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are no flags."""
     try:
         rest = FLAGS(argv)
     except flags.Error as error:

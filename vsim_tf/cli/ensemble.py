@@ -62,7 +62,7 @@ def check_flags(devices: int = 1) -> None:
     if options.members and (options["models"].present or options["folds"].present):
         raise UserError("--members names all files that are summed: leave --models and --folds out")
     if options.normalize and options.method == "svd":
-        raise UserError("--normalize is for --method=sum: svd always scales embeddings to length 1")
+        raise UserError("--normalize is for --method=sum: svd always scales embeddings to unit norm")
     if models := members() or options.models:
         model_weights(models, options.weights, bool(options.members))
     flags.parse_folds(options.folds)

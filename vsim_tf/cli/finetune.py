@@ -30,7 +30,7 @@ def patterns() -> tuple[str, str]:
 
 
 def runs() -> "list[PairRun]":
-    """What is to be trained: folds, or files given by patterns."""
+    """The runs to train: folds, or files given by patterns."""
     options = flags.FLAGS
     from vsim_tf.training.pair_runs import fold_runs, pattern_run
 

@@ -38,7 +38,7 @@ def define_write_tfrecord() -> None:
     """Flags of write_tfrecord.py."""
     _define_data_dir()
     flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
-    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("output_dir", str(folds_folder(OUTPUT)), "Folder that receives the folds and manifest.json.")
     flags.DEFINE_enum(
         "layout", "once", ["once", "expanded"],
@@ -47,7 +47,7 @@ def define_write_tfrecord() -> None:
     )  # fmt: skip
     flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
     flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
-    flags.DEFINE_integer("frame_embedding_size", 1536, "Numbers per frame.", lower_bound=1)
+    flags.DEFINE_integer("frame_embedding_size", 1536, "Feature dimension of a frame.", lower_bound=1)
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
 
 
@@ -57,8 +57,8 @@ def define_pretrain() -> None:
     _define_data_dir()
     _define_output_dir()
     flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
-    flags.DEFINE_string("val_record_pattern", None, "Videos of the scored pairs; default: <data_dir>/pairwise/*.tfrecords.")
-    flags.DEFINE_string("annotation_file", None, "Scored pairs; default: <data_dir>/pairwise/label.tsv.")
+    flags.DEFINE_string("val_record_pattern", None, "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
     _define_registered("size", "base", PUBLIC_SIZES, list(SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU.")
     for kind in ("bert", "roformer"):
@@ -109,9 +109,9 @@ def define_ensemble() -> None:
     )
     flags.DEFINE_enum(
         "method", "sum", ["sum", "svd"],
-        "sum: weighted sum of embeddings (2021). svd: all of them side by side at length 1, reduced to 256 numbers.",
+        "sum: weighted sum of embeddings (2021). svd: all of them at unit norm, concatenated and reduced to 256 dimensions.",
     )  # fmt: skip
-    flags.DEFINE_boolean("normalize", False, "Scale embeddings to length 1 before they are summed.")
+    flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
     flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
     flags.DEFINE_string(
         "labelled_test_name", None,
@@ -123,7 +123,10 @@ def define_ensemble() -> None:
     )  # fmt: skip
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer(
-        "frame_embedding_size", None, "Numbers per frame, for the baseline in the report; default: the runs'.", lower_bound=1
+        "frame_embedding_size",
+        None,
+        "Feature dimension of a frame, for the baseline in the report; default: the runs'.",
+        lower_bound=1,
     )
 
 

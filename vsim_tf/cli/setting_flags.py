@@ -55,7 +55,7 @@ def with_flags(message: str, fields: Sequence[str]) -> str:
 
 
 def _pattern(path: str, message: str) -> str:
-    """What stands for a setting: its whole path, or its last part before "=". An argument may be a common word ("models"): where
+    """The pattern of a setting: its whole path, or its last part before "=". An argument may be a common word ("models"): where
     it is before "=" somewhere, it is itself there alone.
     """
     name = path.rpartition(".")[2]

@@ -107,7 +107,7 @@ TRAINING_FLAGS = (
 PAIR_FLAGS = (
     SettingFlag("kl_weight", "training.tasks.kl.weight", FLOAT, "Weight of the KL term of the pair loss.", FROM_0),
     SettingFlag(
-        "labels", "training.labels", ENUM, "What is learnt: human similarity scores or their rank; default: the recipe's.",
+        "labels", "training.labels", ENUM, "Targets: human similarity scores or their rank; default: the recipe's.",
         {"values": list(LABELS)},
     ),
 )  # fmt: skip

@@ -11,10 +11,10 @@ from vsim_tf.demo.data import VERSION, check_sizes, is_complete, write_demo_data
 
 _FLAG_HELP = {
     "num_pointwise": "Tagged videos for pre-training.",
-    "num_pairwise_videos": "Tagged videos for the scored pairs.",
-    "num_pairs": "Scored pairs for fine-tuning.",
+    "num_pairwise_videos": "Tagged videos for the labelled pairs.",
+    "num_pairs": "Labelled pairs for fine-tuning.",
     "num_test_videos": "Videos of each of test_a and test_b.",
-    "num_test_pairs": "Scored pairs of each of test_a and test_b.",
+    "num_test_pairs": "Labelled pairs of each of test_a and test_b.",
     "frame_embedding_size": "Values of a frame.",
     "seed": "Seed of everything.",
 }

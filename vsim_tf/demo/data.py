@@ -82,9 +82,9 @@ def write_demo_data(
         output_dir: the folder, which must be new or empty, or hold the same data set.
         num_pointwise: tagged videos for pre-training.
         num_pairwise_videos: tagged videos for the pairs.
-        num_pairs: scored pairs of them.
+        num_pairs: labelled pairs of them.
         num_test_videos: videos of each of test_a and test_b.
-        num_test_pairs: scored pairs of each.
+        num_test_pairs: labelled pairs of each.
         frame_embedding_size: values of a frame.
         seed: seed of everything.
 

@@ -1,7 +1,7 @@
 """Ensembles of embeddings: mean over folds, weighted sum over models, and concatenation reduced by SVD.
 
 Members are taken one after the other, from memory or from files, and added up in float64; a mean or a sum never holds
-more than one member beside the running total.
+more than one member next to the running total.
 """
 
 import logging
@@ -87,7 +87,7 @@ def weighted_sum(
     Args:
         members: each `[videos, dim]` with the same ids in any order; the result has the order of the first one used.
         weights: one per member, at least 0; a member of weight 0 is left out. They need not sum to 1.
-        normalize: whether each member's rows are scaled to length 1 first. Unnormalised, as in 2021, a model counts by
+        normalize: whether each member's rows are scaled to unit norm first. Unnormalised, as in 2021, a model counts by
             its weight times the length of its vectors.
         names: see `fold_mean`.
 
@@ -106,7 +106,7 @@ def svd_ensemble(
 ) -> Embeddings:
     """Returns the members concatenated and reduced to `dim` numbers (first place of the 2021 contest).
 
-    Each row is scaled to length 1, times sqrt(weight), and laid side by side: X, `[videos, sum of dims]`. A dot product
+    Each row is scaled to unit norm, times sqrt(weight), and all are concatenated: X, `[videos, sum of dims]`. A dot product
     of two rows of X is the weighted sum of the members' cosines. The result is the truncated SVD X V_dim = U_dim S_dim,
     without centring, from the eigenvectors of X^T X: exact and deterministic (the sign of a column is chosen so that
     the largest entry of its eigenvector is positive), where the original used a randomised solver. float64.
@@ -114,7 +114,7 @@ def svd_ensemble(
     Args:
         members: each `[videos, dim of its own]` with the same ids in any order.
         weights: as in `weighted_sum`.
-        dim: numbers per video of the result, at most the sum of the members'; default: 256, or that sum if it is less.
+        dim: embedding dimension of the result, at most the sum of the members'; default: 256, or that sum if it is less.
         names: see `fold_mean`.
 
     Raises:
@@ -195,7 +195,7 @@ def _total(
         else:
             values = transform(_align(member, ids, name))
             if values.shape != total.shape:
-                raise UserError(f"{name}: {values.shape[1]} numbers per video, members before it {total.shape[1]}")
+                raise UserError(f"{name}: {values.shape[1]} dimensions, members before it {total.shape[1]}")
             values *= weight
             total += values
         count += 1
@@ -272,7 +272,7 @@ def ensemble_run(
         pairs: labelled pairs of the test set, where there are any.
         method: `sum` (`weighted_sum`, 2021) or `svd` (`svd_ensemble`).
         normalize: see `weighted_sum`; `svd` always does.
-        dim: numbers per video after `svd`, see `svd_ensemble`.
+        dim: embedding dimension after `svd`, see `svd_ensemble`.
 
     Raises:
         UserError: weights for other models than given, or anything `fold_mean`, `weighted_sum`, `svd_ensemble` refuse.

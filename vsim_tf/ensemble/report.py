@@ -1,6 +1,6 @@
-"""The report of a whole run: scores of members, fold means and ensemble beside the baselines, data counts, wall time.
+"""The report of a whole run: scores of members, fold means and ensemble, compared with the baselines, data counts, wall time.
 
-One page of markdown (`report.md`), a plot beside it (`report.png`), and the same table for the terminal.
+One page of markdown (`report.md`), a plot next to it (`report.png`), and the same table for the terminal.
 """
 
 import math

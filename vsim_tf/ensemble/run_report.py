@@ -69,7 +69,7 @@ def ensemble_and_report(
         labelled_test_name: test set of the report.
         output_zip: path of the zip; the report's is `report_file`.
         command: stands in the report.
-        frame_embedding_size: numbers per frame of the records that the baselines read; None for that of the first run.
+        frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
         method, normalize: how models are combined, see `ensemble_run`.
 
     Raises:
@@ -125,8 +125,8 @@ def _publish(path: Path, report: Report) -> None:
 def describe(method: str, normalize: bool) -> str:
     """How models are combined, for the report."""
     if method == "svd":
-        return "SVD of embeddings of length 1 side by side"
-    return f"weighted sum of embeddings{' of length 1' if normalize else ''}"
+        return "SVD of unit-norm embeddings, concatenated"
+    return f"weighted sum of {'unit-norm ' if normalize else ''}embeddings"
 
 
 def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str] | None:
@@ -142,18 +142,18 @@ def test_ids(data_dir: Path, name: str, folds: Sequence[int] | None) -> list[str
 
 
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
-    """Counts of the folds, and how pre-training changed each model's Spearman on the scored pairs."""
+    """Counts of the folds, and how pre-training changed each model's Spearman on the labelled pairs."""
     facts = {}
     folds = folds_folder(output_dir)
     if (folds / MANIFEST).exists():
         manifest = parse_manifest(folds)
-        facts["scored pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
+        facts["labelled pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
         facts["folds"] = str(manifest.num_folds)
     for model in models:
         curve = validation_curve(pretrain_folder(output_dir, model) / METRICS_FILE)
         if curve:
             scores = f"{score_text(curve[0])}, {score_text(curve[-1])}"
-            facts[f"{model}: Spearman of the scored pairs, untrained and pre-trained"] = scores
+            facts[f"{model}: Spearman of the labelled pairs, untrained and pre-trained"] = scores
     return facts
 
 

@@ -41,7 +41,7 @@ def baseline_scores(test_file: PathLike, pairs: Sequence[Pair], frame_embedding_
     Args:
         test_file: TFRecord file of videos.
         pairs: its labelled pairs.
-        frame_embedding_size: numbers per frame.
+        frame_embedding_size: feature dimension.
 
     Raises:
         UserError: the file is missing or empty, or lacks a video of a pair.

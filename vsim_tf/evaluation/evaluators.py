@@ -1,4 +1,4 @@
-"""What is measured while a model trains: metrics of a model as it is, by name."""
+"""Measurements while a model trains: metrics of a model as it is, by name."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Scores in numpy: of embeddings by Spearman against people's similarity, of tags by micro precision, recall and F1."""
+"""Scores in numpy: of embeddings by Spearman against human similarity scores, of tags by micro precision, recall and F1."""
 
 import logging
 import math

@@ -72,11 +72,11 @@ def folds(file: GoldenFile) -> None:
     """Members and order of the folds of the contest's label file.
 
     Raises:
-        Skipped: the label file, which belongs to the contest, is not beside the golden file.
+        Skipped: the label file, which belongs to the contest, is not next to the golden file.
     """
     path = file.path.with_name("label.tsv")
     if not path.exists():
-        raise Skipped("there is no label.tsv beside it")
+        raise Skipped("there is no label.tsv next to it")
     pairs = read_labels(path)
     splits = split_pairs(pairs)
     about = file.about["label_tsv"]

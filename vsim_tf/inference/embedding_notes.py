@@ -1,4 +1,4 @@
-"""Where the embeddings of a run folder are, and the note beside each file that says what made it.
+"""Where the embeddings of a run folder are, and the note next to each file that says what made it.
 
     fold-00/embeddings/test_b.npz      embeddings of test_b.tfrecords
     fold-00/embeddings/test_b.json     checkpoint, precision and test file: embeddings of the same ones are not computed again

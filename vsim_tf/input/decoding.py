@@ -39,7 +39,7 @@ class BatchFormat:
         tags: known tag ids in ascending order; others are dropped.
         max_text_length: tokens per title, [CLS] and [SEP] included.
         max_frames: frames per video.
-        frame_embedding_size: numbers per frame.
+        frame_embedding_size: feature dimension.
         trim_text, trim_frames: cut a batch to its longest title, to its longest video.
         length_multiple: where a batch is cut, its length is rounded up to a multiple of this, at most to the full length; 0: not.
     """
@@ -76,7 +76,7 @@ def check_record(data: bytes, kind: str, frame_embedding_size: int, where: str) 
     Args:
         data: the record.
         kind: "videos" or "pairs".
-        frame_embedding_size: numbers per frame.
+        frame_embedding_size: feature dimension.
         where: file and number of the record, for the message.
     """
     for suffix in SUFFIXES[kind]:

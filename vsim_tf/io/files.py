@@ -15,7 +15,7 @@ from vsim_tf.types import PathLike
 
 _BOM = b"\xef\xbb\xbf"
 _BYTES_AT_ONCE = 8 << 20
-"""Reading and hashing leave Python to other threads; in small parts, a thread beside them would wait for it again and again."""
+"""Reading and hashing leave Python to other threads; in small parts, a thread next to them would wait for it again and again."""
 
 
 def read_lines(path: PathLike) -> list[str]:

@@ -61,7 +61,7 @@ def fail(stage: Stage, failure: Failure) -> None:
     """Says which stage and model failed, and exits with its code."""
     where = f" at {failure.name}" if failure.name and len(stage.tasks) > 1 else ""
     if failure.code in (130, 143):
-        said = f"stopped in stage '{stage.name}'{where}; the same command goes on from there: finished stages are skipped"
+        said = f"stopped in stage '{stage.name}'{where}; the same command resumes from there: finished stages are skipped"
     else:
         said = (
             f"error: stage '{stage.name}' failed{where}; when that is fixed, run the same command again:"

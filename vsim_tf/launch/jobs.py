@@ -16,7 +16,7 @@ from vsim_tf.distributed.gpus import VISIBLE, Gpu
 from vsim_tf.errors import UserError
 
 Place = Mapping[str, str]
-"""Where a command runs: what is added to its environment."""
+"""The additions to the environment of a command."""
 
 Ended = tuple[str, Place, int]
 """Name of a command, its place, and its exit code."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vsim_tf.models.network import VideoNetwork
 
 LARGEST_EMBEDDING = 256
-"""Numbers per video that the 2021 contest accepted."""
+"""Embedding dimension that the 2021 contest accepted."""
 
 
 class TextInput(Component):
@@ -60,7 +60,7 @@ class Model(Component):
         self.require_positive("embedding_size")
         require(self.num_tags >= 0, f"num_tags={self.num_tags}: an integer from 0 is needed", "num_tags")
         size = f"embedding_size={self.embedding_size}"
-        require(self.embedding_size <= LARGEST_EMBEDDING, f"{size}: at most 256 numbers per video", "embedding_size")
+        require(self.embedding_size <= LARGEST_EMBEDDING, f"{size}: at most 256 dimensions", "embedding_size")
         length, limit = self.text.max_length + self.frame_positions, self.encoder.max_positions
         given = f"max_length={self.text.max_length}"
         given += f" and max_frames={self.frames.max_frames}" if self.frame_positions else ""

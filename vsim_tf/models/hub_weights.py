@@ -155,7 +155,7 @@ def _check_type(path: Path, key: str, value: Any, needed: type) -> None:
     if needed is bool:
         fits, accepted = isinstance(value, bool), "true or false"
     elif needed is int:
-        fits, accepted = type(value) is int and value > 0, "a whole number above 0"
+        fits, accepted = type(value) is int and value > 0, "an integer above 0"
     else:
         fits, accepted = type(value) in (int, float) and 0 <= value < 1, "a number from 0 to 1"
     if not fits:

@@ -123,7 +123,7 @@ def _shards(index: Path) -> dict[str, set[str]]:
     shards: dict[str, set[str]] = {}
     for tensor, shard in placed.items():
         if not isinstance(shard, str) or not re.fullmatch(r"[\w.-]+\.safetensors", shard):
-            raise UserError(f"{index}: {tensor} is in {shard!r}; a name *.safetensors of a file beside the index is accepted")
+            raise UserError(f"{index}: {tensor} is in {shard!r}; a name *.safetensors of a file next to the index is accepted")
         shards.setdefault(shard, set()).add(tensor)
     return shards
 

@@ -1,4 +1,4 @@
-"""What is changed of the published solutions, in every stage. What helps, and by how much: docs/recipes.md."""
+"""Changes of the published solutions, in every stage. What helps, and by how much: docs/recipes.md."""
 
 import dataclasses
 from typing import Any

@@ -17,7 +17,7 @@ from vsim_tf.io.files import output_file
 from vsim_tf.types import PathLike
 
 MAX_DIMENSIONS = 256
-"""The contest accepts at most this many numbers per video."""
+"""The contest accepts embeddings of at most so many dimensions."""
 
 MAX_UNPACKED_BYTES = 2**30
 """Most that is unpacked of a file; the contest's larger test set (43,027 videos x 256) needs about 0.25 GB as JSON."""
@@ -96,7 +96,7 @@ def _check_shape(embeddings: Embeddings, where: PathLike) -> None:
     if not ids:
         raise UserError(f"{where}: holds no video")
     if not 1 <= values.shape[1] <= MAX_DIMENSIONS:
-        raise UserError(f"{where}: {values.shape[1]} numbers per video; accepted are 1 to {MAX_DIMENSIONS}")
+        raise UserError(f"{where}: {values.shape[1]} dimensions; accepted are 1 to {MAX_DIMENSIONS}")
 
 
 def _check_ids(ids: list[str], where: PathLike) -> None:

@@ -64,7 +64,7 @@ def write_folds(
 
     Args:
         pairwise_pattern: files of video records, as for `records.expand_pattern`.
-        label_file: the scored pairs, as for `labels.read_labels`.
+        label_file: the labelled pairs, as for `labels.read_labels`.
         output_dir: folder for the files, made if missing.
         layout: "once" or "expanded".
         num_folds: number of folds.
@@ -95,7 +95,7 @@ def write_folds(
             return found
         with quiet_imports():  # TensorFlow: only behind the checks that do not need it
             from vsim_tf.records.videos import VideoIndex
-        with VideoIndex(files, frame_embedding_size) as videos:  # beside the thread that hashes the same files
+        with VideoIndex(files, frame_embedding_size) as videos:  # next to the thread that hashes the same files
             manifest = _write_files(unfinished, settings.result(), videos, folds, repetitions)
         _move_in_place(unfinished, Path(output_dir), manifest)
     _report(output_dir, manifest.statistics, repetitions)

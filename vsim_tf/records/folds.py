@@ -1,7 +1,7 @@
 """The folds of the 2021 solution: which pairs validate, and in which order the others train.
 
 One `random.Random(seed)` shuffles the label file once; fold i validates on the i-th slice of the shuffled list and
-trains on everything else, shuffled by the same generator that simply goes on. What is left behind the last slice
+trains on everything else, shuffled by the same generator in its next state. Pairs behind the last slice
 trains in every fold. With the contest's 67,899 pairs and seed 42 these are the 2021 folds to the last position.
 """
 

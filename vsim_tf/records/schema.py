@@ -24,7 +24,7 @@ BYTES_PER_FRAME_VALUE = 2
 """Frames are little-endian float16."""
 
 FLOAT16_EXPONENT = 0x7C00
-"""All bits of the exponent are set in infinities and in what is no number."""
+"""All bits of the exponent are set in infinities and NaN."""
 
 IGNORED_TOKEN = -100
 """Target of the masked language model at positions that are not predicted."""

@@ -165,7 +165,7 @@ class TrainingState:
     """Everything that a run needs to continue as if it had not stopped.
 
     With an average of weights, `weights` of checkpoints are the average, for every reader but this one, and the trained ones
-    stand beside them.
+    stand next to them.
 
     Attributes:
         step: completed updates.
@@ -261,13 +261,13 @@ class TrainingState:
                 damaged[checkpoint] = system_reason(error)
                 continue
             for newer, reason in damaged.items():
-                logger.warning("%s is damaged (%s) and is removed: the run goes on from %s", newer, reason, checkpoint.name)
+                logger.warning("%s is damaged (%s) and is removed: the run resumes from %s", newer, reason, checkpoint.name)
             if is_chief():
                 self._tidy(folder, damaged)
             return True
         if damaged:
             listed = "; ".join(f"{checkpoint}: {reason}" for checkpoint, reason in damaged.items())
-            raise UserError(f"no state of this run can be read ({listed}); give overwrite=True to train anew", ["overwrite"])
+            raise UserError(f"no state of this run can be read ({listed}); give overwrite=True to retrain", ["overwrite"])
         if is_chief():
             self._tidy(folder, {})
         return False

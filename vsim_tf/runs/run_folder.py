@@ -1,4 +1,4 @@
-"""What stands in the folder of one training run, so that a checkpoint in it is enough to embed videos.
+"""The folder of one training run, so that a checkpoint in it is enough to embed videos.
 
 config.json      model, training and data settings, sha256 of the vocabulary and tag list
 tag_list.txt     known tags in ascending order
@@ -261,13 +261,13 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object of a JSON file that can be made anew, None where there is none; `UserError` when it is damaged."""
+    """The object of a JSON file that can be regenerated, None where there is none; `UserError` when it is damaged."""
     if not path.exists():
         return None
     try:
         return read_json_object(path)
     except UserError as error:
-        raise UserError(f"{error}; remove it to have it made anew") from None
+        raise UserError(f"{error}; remove it to have it regenerated") from None
 
 
 def read_batch_format(folder: Path, model: Model) -> "BatchFormat":

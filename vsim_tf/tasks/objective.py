@@ -1,4 +1,4 @@
-"""What is minimised: the weighted sum of tasks."""
+"""The weighted sum of tasks, which is minimised."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -38,7 +38,7 @@ class Step(NamedTuple):
 class Task(Component):
     """One term of what is minimised.
 
-    Logged losses are means over videos. What is differentiated is the sum, i.e. the number of videos in the global batch times
+    Logged losses are means over videos. The sum is differentiated, i.e. the number of videos in the global batch times
     the mean, as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (docs/facts.md 4.1, 5.2).
 
     Attributes:

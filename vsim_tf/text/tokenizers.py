@@ -203,7 +203,7 @@ def vocabulary_files(folder: Path) -> list[Path]:
 def tokenizer_of(file: Path, kind: str) -> Tokenizer:
     """The tokenizer that one vocabulary file of a folder makes, as `load_tokenizer`.
 
-    The options of the tokenizer_config.json beside it win over those of tokenizer.json, as in transformers.
+    The options of the tokenizer_config.json next to it win over those of tokenizer.json, as in transformers.
     """
     if file.name == TOKENIZER_JSON:
         vocabulary, options = read_tokenizer_json(file)

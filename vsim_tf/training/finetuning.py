@@ -1,4 +1,4 @@
-"""The fine-tuning stage: one pre-trained model on scored pairs, any number of folds in one process."""
+"""The fine-tuning stage: one pre-trained model on labelled pairs, any number of folds in one process."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -243,7 +243,7 @@ class Trainer:
         assert signals.received is not None
         self._finite(logs, step)
         self.state.save_last(folder)
-        raise Stopped(signals.received, f"saved in {folder} at step {step}; the same command goes on from there")
+        raise Stopped(signals.received, f"saved in {folder} at step {step}; the same command resumes from there")
 
     def _finite(self, logs: dict[str, tf.Tensor], step: int) -> dict[str, float]:
         """The logged values and learning rates; `UserError` if one of them or a weight is not finite."""

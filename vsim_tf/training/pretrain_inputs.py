@@ -102,7 +102,7 @@ def _hub_config(folder: str, kind: str, vocab_size: int) -> dict[str, Any] | Non
 
     values = read_encoder_config(folder, kind)
     if not 0 <= values["vocab_size"] - vocab_size < PADDED_VOCABULARY:
-        raise UserError(f"the vocabulary has {vocab_size} entries, config.json beside it says {values['vocab_size']}")
+        raise UserError(f"the vocabulary has {vocab_size} entries, config.json next to it says {values['vocab_size']}")
     return values
 
 

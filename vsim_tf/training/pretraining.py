@@ -1,4 +1,4 @@
-"""The pre-training stage: one model on tagged videos, evaluated on the scored pairs."""
+"""The pre-training stage: one model on tagged videos, evaluated on the labelled pairs."""
 
 import dataclasses
 import logging

@@ -3,7 +3,7 @@
     PYTHONPATH=.:tests python tests/golden/checkpoints/make.py
 
 They stand for the checkpoints that people have: a change of names, shapes or arithmetic makes tests/test_golden_checkpoints.py
-fail. Make them anew only when such a change is meant, and say in CHANGELOG.md that older checkpoints no longer load.
+fail. Regenerate them only when such a change is meant, and say in CHANGELOG.md that older checkpoints no longer load.
 """
 
 from pathlib import Path

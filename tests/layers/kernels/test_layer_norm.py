@@ -1,4 +1,4 @@
-"""Layer normalisation with a gradient of its own, beside the numbers of its formula."""
+"""Layer normalisation with a gradient of its own, compared with the numbers of its formula."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The Dense layer with a gradient of its own, beside Keras' layer."""
+"""The Dense layer with a gradient of its own, compared with Keras' layer."""
 
 import keras
 import numpy as np
