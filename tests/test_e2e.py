@@ -175,7 +175,7 @@ def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
     before = {name: (root / "output" / name).read_bytes() for name in ("report.md", "report.png", "result.zip")}
     ensemble(root, output_zip=f"{tmp_path}/by svd.zip", method="svd")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["by svd.report.md", "by svd.report.png", "by svd.zip"]
-    assert "SVD of embeddings" in (tmp_path / "by svd.report.md").read_text()
+    assert "SVD of unit-norm embeddings" in (tmp_path / "by svd.report.md").read_text()
     assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
     assert {name: (root / "output" / name).read_bytes() for name in before} == before
     assert report_file("here/result.zip", Path("here")) == Path("here/report.md")

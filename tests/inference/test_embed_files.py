@@ -149,7 +149,7 @@ def test_a_disk_too_small_for_embeddings_is_said_before_the_work(runs, test_file
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
     with pytest.raises(UserError, match=r"0.0 MB are needed for embeddings of test_x by 2 checkpoints, 0.0 MB are free"):
         embed(runs, test_file)
-    with pytest.raises(UserError, match="are needed for the submission zip"):
+    with pytest.raises(UserError, match="are needed for the embeddings in one.zip"):
         embed_to_file(str(runs[0] / "last/ckpt-0"), [test_file], str(tmp_path / "one.zip"), 4, "float32")
 
 
