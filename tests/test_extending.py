@@ -22,6 +22,7 @@ from vsim_tf.models.layouts import Layout
 from vsim_tf.models.pooling import PaddedPooling
 from vsim_tf.models.sequence import Sequence, joined
 from vsim_tf.optim.averaging import WeightAverage
+from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
@@ -96,7 +97,7 @@ class FrameBlock(keras.layers.Layer):
         return self.norm(self.dense(frames) + self.position(ops.arange(ops.shape(frames)[1])))
 
 
-# --- a schedule, an average of weights, an exporter -------------------------------------------------------------------
+# --- a schedule, an average of weights, a gradient method, an exporter ----------------------------------------------
 
 
 class Cosine(Schedule, name="test_cosine"):
@@ -118,6 +119,18 @@ class MovingAverage(WeightAverage, name="test_ema"):
         return self.decay * average + (1 - self.decay) * weight
 
 
+class TwoPasses(GradientMethod, name="test_two_passes"):
+    """The mean gradient of two passes with other dropout."""
+
+    def gradients(self, compute, network, variables):
+        (logs, first), (_, second) = compute(), compute()
+        return logs, [None if a is None else (a + b) / 2 for a, b in zip(map(dense, first), map(dense, second), strict=True)]
+
+
+def dense(gradient):
+    return None if gradient is None else tf.convert_to_tensor(gradient)
+
+
 class TabSeparated(Exporter, name="test_tsv"):
     """One video a line: id and numbers."""
 
@@ -136,6 +149,7 @@ EXTENSIONS = {
     "layout and frame block": {MODEL: {"layout": "test_frames_first", "frame_embedding": "test_positioned"}},
     "schedule": {STAGE: {"groups.head.schedule": {"type": "test_cosine", "peak": 1e-2, "horizon": 4}}},
     "average": {STAGE: {"average": "test_ema"}},
+    "gradient method": {STAGE: {"gradient_method": "test_two_passes"}},
 }
 
 
