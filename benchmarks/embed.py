@@ -58,7 +58,7 @@ def new_embedder(config) -> Embedder:
 
 def values(embedder: Embedder, batches) -> np.ndarray:
     """Embeddings of all videos, `[videos, dim]`."""
-    return np.concatenate([embedder.videos(batch) for batch in batches])
+    return np.concatenate([embedder.videos(batch._replace(targets={"tags": batch.targets["tags"]})) for batch in batches])
 
 
 def rows(precision: str, found: dict[str, np.ndarray], videos: int, gflop: float):
