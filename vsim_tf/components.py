@@ -83,7 +83,7 @@ class Component:
         if not cls.entries or cls.type_name:
             return cls
         name = values.get(TYPE)
-        if name not in cls.entries:
+        if not isinstance(name, str) or name not in cls.entries:
             raise UserError(f"{cls.__name__} {name!r}: accepted are {', '.join(cls.entries)}", [TYPE])
         return typing.cast("type[Self]", cls.entries[name])
 

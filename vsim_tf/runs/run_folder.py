@@ -156,8 +156,9 @@ class RunSettings:
         }
 
     def differences(self, run: RunFolder) -> list[Difference]:
-        """What differs in a run that is there."""
-        return differences(run.config, json.loads(json.dumps(self.to_dict())))
+        """Differences from a run that is there, in which a setting that it did not know has its default."""
+        found = run.config | {"model": run.model.to_dict(), "training": run.training.to_dict()}
+        return differences(*(json.loads(json.dumps(settings)) for settings in (found, self.to_dict())))
 
 
 @contextlib.contextmanager

@@ -1,13 +1,10 @@
 """Whether the settings in a run folder are those asked for, and the error that says what differs."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vsim_tf.errors import UserError
-from vsim_tf.models.architectures import Model
-from vsim_tf.runs.stage import Stage
 
 FREE_TO_CHANGE = ("training.val_batch_size",)
 """Settings with which a run may resume though they changed: evaluation does not depend on them, and memory may ask for it."""
@@ -28,19 +25,10 @@ class Difference(NamedTuple):
 
 
 def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
-    """What differs between config.json of a folder and the settings asked for, as JSON has them; by path.
-
-    A setting that an older run did not know has its default.
-    """
-    there, asked = _flat(_with_defaults(found)), _flat(wanted)
+    """Differences between the settings in a folder and those asked for, both complete and as JSON has them; by path."""
+    there, asked = _flat(found), _flat(wanted)
     paths = sorted(path for path in there | asked if there.get(path) != asked.get(path))
     return [Difference(path, there.get(path), asked.get(path)) for path in paths if path not in FREE_TO_CHANGE]
-
-
-def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
-    complete = {"model": Model.from_dict(config["model"]).to_dict(), "training": Stage.from_dict(config["training"]).to_dict()}
-    values: dict[str, Any] = json.loads(json.dumps(complete))
-    return config | values
 
 
 def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:
