@@ -56,6 +56,7 @@ def guarded(main: Callable[[], None]) -> None:
 
 def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may end before the text does
         print(f"{description}\n\nusage: {shlex.join(program(argv[0]))} [flags]\n{FLAGS.module_help(module)}")
         sys.exit(0)
     try:
