@@ -56,3 +56,11 @@ def console(capsys):
 def two_replicas():
     """One strategy for all tests: a second one in a process numbers its collective operations as the first, and they clash."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def quick_traces():
+    """Graphs run as they were traced: for three steps, optimising them takes longer than it saves."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

@@ -166,14 +166,6 @@ def loss_and_gradients(config, batch) -> list:
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def quick_traces():
-    """Graphs run as they were traced: for three steps, optimising them takes longer than it saves."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
-
-
 @pytest.fixture(scope="module", params=[quick_or_slow(name, stage) for stage in STAGES for name in MODELS])
 def case(request):
     """Name, stage and trainer without dropout."""

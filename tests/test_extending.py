@@ -176,7 +176,7 @@ def trained(extension, folder, records, strategy):
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
-def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, records, tmp_path):
+def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, records, tmp_path, quick_traces):
     trainer = trained(extension, tmp_path, records, two_replicas)
     assert RunFolder.open(tmp_path).model == trainer.network.config
     assert RunFolder.open(tmp_path).training == trainer.stage
@@ -190,7 +190,7 @@ def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, recor
     assert np.isfinite(ours.values).all() and np.ptp(ours.values, axis=0).any()
 
 
-def test_an_average_follows_the_weights(two_replicas, records, tmp_path):
+def test_an_average_follows_the_weights(two_replicas, records, tmp_path, quick_traces):
     """a₂ = 0.75·(0.75·w₀ + 0.25·w₁) + 0.25·w₂; w₁ is seen by its part of the average."""
     trainer = trained("average", tmp_path, records, two_replicas)
     name = "fc/kernel"
