@@ -75,7 +75,7 @@ def test_what_needs_other_replicas_within_a_step_is_not_compiled(two_replicas, t
         trainer_and_data("mix_nextvlad", "pairs", tmp_path, True, strategy=two_replicas)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_lengths_are_rounded_up_so_that_few_shapes_are_compiled(replicas, two_replicas, tmp_path):
     """8 tokens and 4 frames in multiples of 4: two lengths of titles and one of videos, on each replica."""
     strategy = two_replicas if replicas == 2 else None
