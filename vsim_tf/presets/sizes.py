@@ -40,11 +40,4 @@ def sized(model: AnyModel, size: str) -> AnyModel:
     """The model at a registered size; `UserError` with the known ones otherwise."""
     if size not in SIZES:
         raise UserError(f"size {size!r}: not a registered one; accepted: {', '.join(PUBLIC_SIZES)}", ["size"])
-    values = model.to_dict()
-    for path, value in SIZES[size].items():
-        place, names = values, path.split(".")
-        for name in names[:-1]:
-            place = place.get(name, {})
-        if names[-1] in place:
-            place[names[-1]] = value
-    return type(model).from_dict(values)
+    return model.replace({path: value for path, value in SIZES[size].items() if model.has(path)})
