@@ -34,10 +34,7 @@ class SettingFlag(NamedTuple):
 
     def add(self) -> None:
         """Defines the flag."""
-        if self.define is flags.DEFINE_enum:
-            flags.DEFINE_enum(self.name, None, self.options["values"], self.help)
-        else:
-            self.define(self.name, None, self.help, **self.options)
+        self.define(self.name, default=None, help=self.help, **self.options)
 
     @property
     def value(self) -> Any:
@@ -62,7 +59,7 @@ MODEL_FLAGS = (
     SettingFlag("vlad_hidden_size", "model.vlad_size", INTEGER, "Dimension of NeXtVLAD's result and of the mapped text.", FROM_1),
     SettingFlag("vlad_groups", "model.groups", INTEGER, "Groups of NeXtVLAD.", FROM_1),
     SettingFlag("se_ratio", "model.se_ratio", INTEGER, "Reduction of the squeeze-and-excitation gate (MixNextVLAD).", FROM_1),
-    SettingFlag("uniter_pooling", "model.pooling", ENUM, "How Uniter pools positions.", {"values": ["mean", "cls", "max"]}),
+    SettingFlag("uniter_pooling", "model.pooling", ENUM, "How Uniter pools positions.", {"enum_values": ["mean", "cls", "max"]}),
 )
 SCHEDULE_FLAGS = (
     SettingFlag(
@@ -101,14 +98,14 @@ TRAINING_FLAGS = (
     ),
     SettingFlag(
         "precision", "training.precision", ENUM, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.",
-        {"values": list(PRECISIONS)},
+        {"enum_values": list(PRECISIONS)},
     ),
 )  # fmt: skip
 PAIR_FLAGS = (
     SettingFlag("kl_weight", "training.tasks.kl.weight", FLOAT, "Weight of the KL term of the pair loss.", FROM_0),
     SettingFlag(
         "labels", "training.labels", ENUM, "Targets: human similarity scores or their rank; default: the recipe's.",
-        {"values": list(LABELS)},
+        {"enum_values": list(LABELS)},
     ),
 )  # fmt: skip
 ALL_FLAGS = (*MODEL_FLAGS, *TRAINING_FLAGS, *PAIR_FLAGS)
