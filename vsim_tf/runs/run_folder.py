@@ -95,7 +95,7 @@ class RunFolder:
         return tags
 
     def batch_format(self) -> "BatchFormat":
-        """How records become batches for the model."""
+        """How records become batches for the model; raises as `tokenizer` and `tags` do."""
         return batch_format(self.model, self.tokenizer, self.tags)
 
     @functools.cached_property
@@ -269,12 +269,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return read_json_object(path)
     except UserError as error:
         raise UserError(f"{error}; remove it to have it regenerated") from None
-
-
-def read_batch_format(folder: Path, model: Model) -> "BatchFormat":
-    """How records become batches for the model of a run folder; raises as `RunFolder.tokenizer` and `RunFolder.tags` do."""
-    run = RunFolder.open(folder)
-    return batch_format(model, run.tokenizer, run.tags)
 
 
 def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":

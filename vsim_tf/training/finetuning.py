@@ -22,7 +22,6 @@ from vsim_tf.runs.checkpoints import restore_weights
 from vsim_tf.runs.run_folder import (
     RunSettings,
     prepare_run_folder,
-    read_batch_format,
     read_summary,
     run_lock,
     write_summary,
@@ -62,9 +61,9 @@ def finetune(
     """
     strategy = make_strategy()
     training = training.replace(precision=suitable_precision(training.precision))
-    settings_of_runs = run_settings(pretrained, model, runs, training)
-    config, checkpoint = finished_pretraining(pretrained, model)
-    form = read_batch_format(pretrained, config)
+    start = finished_pretraining(pretrained, model)
+    settings_of_runs = run_settings(start, runs, training)
+    form, checkpoint = start.batch_format(), start.checkpoint()
     trainer: Trainer | None = None
     embedder: Embedder | None = None
     for run, settings in zip(runs, settings_of_runs, strict=True):
@@ -79,7 +78,7 @@ def finetune(
             if trainer is None or embedder is None:
                 index = RecordIndex(run.train_files)
                 check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
-                trainer = make_trainer(config, training, strategy)
+                trainer = make_trainer(start.model, training, strategy)
                 embedder = Embedder(trainer.network, strategy)
                 announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
                 unfinished = [each.folder for each in runs if overwrite or not _is_complete(each.folder, training.total_steps)]

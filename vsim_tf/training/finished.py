@@ -13,7 +13,7 @@ from vsim_tf.io.files import remove_stale_lock
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, finished_run, read_summary
 from vsim_tf.runs.stage import Stage
 from vsim_tf.training.console import announce_finished
-from vsim_tf.training.pair_runs import PairRun, run_settings
+from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretrain_inputs import PretrainOptions, note_source, read_inputs
 
 
@@ -37,7 +37,7 @@ def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], tr
     if overwrite or not _is_certain([run.folder for run in runs], training):
         return False
     labels = {f"{model} {run.folder.name}": run.folder for run in runs}
-    return _announce_all(labels, run_settings(pretrained, model, runs, _decided(training)))
+    return _announce_all(labels, run_settings(finished_pretraining(pretrained, model), runs, _decided(training)))
 
 
 def _is_certain(folders: Sequence[Path], training: Stage) -> bool:

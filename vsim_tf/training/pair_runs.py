@@ -6,7 +6,6 @@ from pathlib import Path
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import fold_name
-from vsim_tf.models.architectures import Model
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
@@ -43,17 +42,8 @@ def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: 
     return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
 
 
-def finished_pretraining(pretrained: Path, model: str) -> tuple[Model, str]:
-    """The model of a complete pre-training run, and its last checkpoint.
-
-    Raises:
-        UserError: the run is missing, not complete, or of another model.
-    """
-    run = _finished(pretrained, model)
-    return run.model, run.checkpoint()
-
-
-def _finished(pretrained: Path, model: str) -> RunFolder:
+def finished_pretraining(pretrained: Path, model: str) -> RunFolder:
+    """A complete pre-training run; `UserError` when it is missing, not complete, or of another model."""
     run = RunFolder.open(pretrained)
     run.require_model(model)
     if run.summary is None:
@@ -61,9 +51,8 @@ def _finished(pretrained: Path, model: str) -> RunFolder:
     return run
 
 
-def run_settings(pretrained: Path, model: str, runs: Sequence[PairRun], training: Stage) -> list[RunSettings]:
-    """All that decides the result of each run that starts from a complete pre-training run."""
-    start = _finished(pretrained, model)
+def run_settings(start: RunFolder, runs: Sequence[PairRun], training: Stage) -> list[RunSettings]:
+    """All that decides the result of each fine-tuning run that starts from a pre-training run."""
     first_weights = checkpoint_fingerprint(start.checkpoint())
     return [
         RunSettings(
