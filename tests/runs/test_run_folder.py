@@ -1,5 +1,6 @@
 """The files next to a checkpoint, and when a folder is refused."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -214,6 +215,14 @@ def test_training_that_only_lowered_the_score_is_said_with_what_to_do(folder, su
         "label: no evaluation is better than the one before the first step, Spearman 0.6000: training made it worse. Lower --lr"
     )
     assert (advice in console.readouterr().out) == said
+
+
+def test_the_advice_names_the_groups_that_the_run_has(tmp_path, console):
+    groups = {"vlad": toys.stage().groups["head"], "rest": toys.stage().groups["encoder"]}
+    prepare_run_folder(tmp_path, run_settings(training=dataclasses.replace(toys.stage(), groups=groups)), overwrite=False)
+    announce_finished("label", {"step": 6, "spearman": 0.5, "best_spearman": 0.6, "best_step": 0}, tmp_path)
+    said = "Lower training.groups.rest.schedule.peak and training.groups.vlad.schedule.peak, or give fewer --total_steps"
+    assert said in console.readouterr().out
 
 
 def test_numbers_that_json_does_not_have_are_never_written(folder):

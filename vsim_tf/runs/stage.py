@@ -73,6 +73,11 @@ class Stage(Component):
     gradient_method: GradientMethod | None = None
     average: WeightAverage | None = None
 
+    @property
+    def rate_paths(self) -> list[str]:
+        """Settings of the peak learning rates by their paths from config.json on, the last group's first."""
+        return [f"training.groups.{name}.schedule.peak" for name in reversed(self.groups)]
+
     def __post_init__(self) -> None:
         self.require_positive("batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
         self.require_finite("clip_norm")

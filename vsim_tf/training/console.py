@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import SUMMARY
 from vsim_tf.io.tables import table_text
-from vsim_tf.runs.run_folder import RunSettings
+from vsim_tf.runs.run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SCORE = (int, float, type(None))
 """A metric in JSON is null where it is not defined; older files have NaN and -Infinity."""
 BEST, BEST_STEP = "best_", "best_step"
-RATES = ("training.groups.head.schedule.peak", "training.groups.encoder.schedule.peak")
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +74,12 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
         + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
     )
     if summary[BEST_STEP] == 0 < summary["step"] and best is not None and math.isfinite(best) and last != best:
+        rates = RunFolder.open(folder).training.rate_paths
         logger.info(
             f"{label}: no evaluation is better than the one before the first step, {metric.capitalize()} {_score(best)}: training"
-            f" made it worse. Lower {' and '.join(RATES)}, or give fewer training.total_steps, with overwrite=True;"
+            f" made it worse. Lower {' and '.join(rates)}, or give fewer training.total_steps, with overwrite=True;"
             " the best checkpoint embeds by the weights before the first step (checkpoint=best of the embedding stage)",
-            extra={"fields": [*RATES, "training.total_steps", "overwrite", "checkpoint"]},
+            extra={"fields": [*rates, "training.total_steps", "overwrite", "checkpoint"]},
         )
 
 

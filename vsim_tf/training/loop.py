@@ -258,7 +258,7 @@ class Trainer:
 
     def _not_finite(self, what: str, value: float | str, step: int) -> UserError:
         kept = "the state of the last evaluation is kept" if step else "no state is saved"
-        rates = [f"training.groups.{name}.schedule.peak" for name in reversed(self.stage.groups)]
+        rates = self.stage.rate_paths
         return UserError(
             f"{what} is {value} at step {step}; {kept}."
             f" Lower {' or '.join(rates)}, or look for damaged frames, and run the same command again",
