@@ -8,6 +8,7 @@ import toys
 from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
+from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.groups import grouped
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint
@@ -172,3 +173,18 @@ def test_broken_weights_are_named():
     bias = model_weights(model)["fc/bias"]
     bias.assign(bias / 0)
     assert state.broken_weights() == ["fc/bias"]
+
+
+class LastWeights(WeightAverage, name="test_last_weights"):
+    def update(self, average, weight, step):
+        return weight
+
+
+def test_a_summary_tells_averages_apart():
+    model = build_network(toys.model("uniter"), toys.tasks("uniter", "pretrain").values())
+    optimizer = GroupAdam(grouped(model, toys.stage(of=("uniter", "pretrain")).groups), {})
+    state = TrainingState(model, optimizer, Selection(), LastWeights())
+    before = state.summary()
+    assert state.summary() == before
+    state.averages["fc/bias"].assign_add(tf.ones_like(state.averages["fc/bias"]))
+    assert state.summary() != before

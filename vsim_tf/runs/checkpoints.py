@@ -234,9 +234,9 @@ class TrainingState:
                 self.weights[name].assign(value)
 
     def summary(self) -> dict[str, int | float]:
-        """What tells this state from others: step, last evaluation, best value, and a checksum of weights and dropout seeds."""
+        """What tells this state from others: step, last evaluation, best value, and a checksum of weights, averages and seeds."""
         checksum = 0
-        for variable in (*self.weights.values(), *self.random_states.values()):
+        for variable in (*self.weights.values(), *self.averages.values(), *self.random_states.values()):
             checksum = google_crc32c.extend(checksum, variable.numpy().tobytes())
         counters = {"step": self.step, "evaluated": self.evaluated, "best value": self.best_value, "best step": self.best_step}
         return {name: counter.numpy().item() for name, counter in counters.items()} | {"checksum of the weights": checksum}
