@@ -30,7 +30,7 @@ class Step(NamedTuple):
     batch: "VideoBatch | PairBatch"
     outputs: "tuple[VideoOutput, ...]"
     world: "GlobalBatch"
-    videos: Any
+    videos: Tensor
     training: bool = True
     count: Tensor = None
 
