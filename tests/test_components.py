@@ -86,6 +86,15 @@ def test_a_path_changes_one_value_and_several_are_checked_together():
         ("embedding_size", True, "the value is True, an integer is needed", "embedding_size"),
         ("embedding_size.x", 1, "there is nothing below this value, 256", "embedding_size.x"),
         ("text.max_length", 1, "max_length=1: at least 2 is needed", "text.max_length"),
+        ("text.form", "triple", "form='triple': accepted are single, pair", "text.form"),
+        (
+            "text",
+            {"form": "pair", "max_length": 2},
+            r"max_length=2: at least 3 is needed \(\[CLS\], \[SEP\], \[SEP\]\)",
+            "text.max_length",
+        ),
+        ("frames.sampling", "random", "sampling='random': accepted are strided, centred", "frames.sampling"),
+        ("frames.padding", "first", "padding='first': accepted are last, zeros", "frames.padding"),
         ("encoder.num_heads", 5, "hidden_size=768 and num_heads=5: the first must be a multiple", "encoder.hidden_size"),
     ],
 )

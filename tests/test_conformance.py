@@ -127,6 +127,7 @@ def test_embeddings_do_not_depend_on_how_they_are_computed(name):
 
 VARIANTS = [(make.__name__, {"recipe": recipe}) for make in ENSEMBLE_MODELS for recipe in ("2021", "plus")]
 VARIANTS += [(name, {"pooling": pooling}) for name in ("uniter", "uniter_roformer") for pooling in ("cls", "max")]
+VARIANTS += [("uniter", {"frames.padding": "zeros", "recipe": recipe}) for recipe in ("2021", "plus")]
 
 
 @pytest.mark.parametrize(("name", "overrides"), VARIANTS, ids=str)

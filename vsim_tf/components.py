@@ -15,7 +15,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from vsim_tf.errors import UserError
@@ -138,6 +138,11 @@ class Component:
         for name in names:
             value = getattr(self, name)
             require(0 <= value < math.inf, f"{name}={value!r}: a number from 0 is needed", name)
+
+    def require_one_of(self, name: str, accepted: Collection[str]) -> None:
+        """`UserError` for a field with a value that is not among those accepted."""
+        value = getattr(self, name)
+        require(value in accepted, f"{name}={value!r}: accepted are {', '.join(accepted)}", name)
 
 
 def require(condition: bool, message: str, *fields: str) -> None:

@@ -24,10 +24,14 @@ def items(count: int, seed: int = 0) -> list[dict]:
     ]
 
 
+RANK_1 = {"text_form": "pair", "sampling": "centred", "padding": "zeros"}
+
+
 @pytest.mark.parametrize("trims", [False, True])
-def test_batches_are_those_of_records(trims):
+@pytest.mark.parametrize("rules", [{}, RANK_1], ids=["4th place", "1st place"])
+def test_batches_are_those_of_records(trims, rules):
     """Apart from ids and tags, which take no part in embedding."""
-    form = dataclasses.replace(toys.batch_format(), trim_text=trims, trim_frames=trims)
+    form = dataclasses.replace(toys.batch_format(), trim_text=trims, trim_frames=trims, **rules)
     videos = items(11)
     records = [video_record(video["id"], video["title"], video["frames"], tags=[3]) for video in videos]
     batches = list(numbered_item_batches(videos, form, 4))

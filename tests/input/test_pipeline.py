@@ -109,6 +109,34 @@ def test_32_positions_of_any_number_of_frames(tmp_path, count):
     np.testing.assert_array_equal(batch.frames[1], expected)
 
 
+@pytest.mark.parametrize("trims", [False, True])
+def test_batches_of_the_1st_place(tmp_path, trims):
+    """An empty text before the title, zeros behind the last frame, which trimming cuts off."""
+    rules = {"text_form": "pair", "sampling": "centred", "padding": "zeros", "trim_text": trims, "trim_frames": trims}
+    frames = np.random.default_rng(0).standard_normal((6, toys.DIM)).astype(np.float16)
+    records = [video_record("1", "天", frames[:2]), video_record("2", "", frames[:3])]
+    batch = one_batch(tmp_path, records, dataclasses.replace(toys.batch_format(), **rules))
+    tokenizer = toys.TOKENIZERS["bert"]
+    cls, sep, pad, title = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, toys.VOCABULARY.index("天")
+    text, slots = (4, 3) if trims else (toys.TEXT, toys.FRAMES)
+    assert batch.input_ids.numpy().tolist() == [
+        [*row, *[pad] * (text - 4)] for row in ([cls, sep, title, sep], [cls, sep, sep, pad])
+    ]
+    assert batch.attention_mask.numpy().sum(axis=1).tolist() == [4, 3] and batch.num_frames.numpy().tolist() == [2, 3]
+    expected = np.zeros((2, slots, toys.DIM))
+    expected[0, :2], expected[1, :3] = frames[:2], frames[:3]
+    np.testing.assert_array_equal(batch.frames, expected)
+
+
+def test_a_long_video_is_sampled_by_the_rule_of_the_format(tmp_path):
+    """Of 6 frames in 4 slots, round((i + 0.5)·5/4) = 1 (0.625), 2 (1.875), 3 (3.125), 4 (4.375)."""
+    frames = np.random.default_rng(0).standard_normal((6, toys.DIM)).astype(np.float16)
+    for sampling, taken in (("centred", [1, 2, 3, 4]), ("strided", [0, 1, 2, 3])):
+        form = dataclasses.replace(toys.batch_format(), sampling=sampling)
+        batch = one_batch(tmp_path, [video_record(sampling, "", frames)], form)
+        np.testing.assert_array_equal(batch.frames[0], frames[taken])
+
+
 TITLES = {
     "empty": "", "blanks": " \t\u3000 ", "long": "天地" * 5000, "one long word": "a" * 10_000,
     "emoji": "😀👍🏽❤️", "extension B": "𠀀𪚥𠮷", "zero bytes": "a\0b\0",

@@ -56,6 +56,12 @@ def test_a_folder_is_enough_to_build_the_model_and_read_data(folder):
     assert (form.max_text_length, form.max_frames, form.frame_embedding_size) == (toys.TEXT, toys.FRAMES, toys.DIM)
 
 
+def test_a_format_has_the_rules_of_the_model():
+    rules = {"text.form": "pair", "frames.sampling": "centred", "frames.padding": "zeros"}
+    form = run_folder.batch_format(toys.model("uniter", rules), toys.TOKENIZERS["bert"], toys.TAGS)
+    assert (form.text_form, form.sampling, form.padding) == ("pair", "centred", "zeros")
+
+
 def test_what_is_opened_is_read_once(folder):
     run = RunFolder.open(folder)
     assert (run.path, run.model, run.training) == (folder, run_settings().model, run_settings().training)
@@ -88,6 +94,17 @@ def test_a_run_of_another_model_is_refused(folder, tmp_path):
     run.require_same_model(RunFolder.open(folder))
     with pytest.raises(UserError, match=r"run holds another model or vocabulary than .*/b"):
         run.require_same_model(RunFolder.open(tmp_path / "b"))
+
+
+def test_a_run_of_a_version_without_a_setting_is_of_the_same_model(folder, tmp_path):
+    """The setting has its default there."""
+    prepare_run_folder(tmp_path / "older", run_settings(), overwrite=False)
+    edit(
+        tmp_path / "older" / CONFIG,
+        lambda config: [config["model"]["text"].pop("form"), config["model"]["frames"].pop("padding")],
+    )
+    RunFolder.open(tmp_path / "older").require_same_model(RunFolder.open(folder))
+    prepare_run_folder(tmp_path / "older", run_settings(), overwrite=False)
 
 
 OPENED = """

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vsim_tf.errors import UserError
-from vsim_tf.golden import losses, networks, rules, training
+from vsim_tf.golden import losses, networks, qq_inputs, rules, training
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-CASES = networks.CASES | losses.CASES | training.CASES | rules.CASES
+CASES = networks.CASES | losses.CASES | training.CASES | rules.CASES | qq_inputs.CASES
 """What to do with a file, by its case."""
 
 

@@ -37,11 +37,12 @@ class BatchFormat:
     Attributes:
         tokenizer: turns titles into token ids.
         tags: known tag ids in ascending order; others are dropped.
-        max_text_length: tokens per title, [CLS] and [SEP] included.
+        max_text_length: tokens per title, special tokens included.
         max_frames: frames per video.
         frame_embedding_size: feature dimension.
         trim_text, trim_frames: cut a batch to its longest title, to its longest video.
         length_multiple: where a batch is cut, its length is rounded up to a multiple of this, at most to the full length; 0: not.
+        text_form, sampling, padding: those of `TextInput` and `FrameInput`.
     """
 
     tokenizer: Tokenizer
@@ -52,11 +53,24 @@ class BatchFormat:
     trim_text: bool = False
     trim_frames: bool = False
     length_multiple: int = 0
+    text_form: str = "single"
+    sampling: str = "strided"
+    padding: str = "last"
 
     @property
     def trims(self) -> bool:
         """Whether sorting by length saves anything."""
         return self.trim_text or self.trim_frames
+
+    def encode(self, titles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and attention mask of titles, not yet trimmed: `[batch, max_text_length]` each."""
+        return self.tokenizer.encode_batch(titles, self.max_text_length, self.text_form)
+
+    def sample(self, videos: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Sampled frames of videos, `[batch, positions, width]`, trimmed if asked, and how many are real, `[batch]` int32."""
+        num_frames = np.array([min(len(frames), self.max_frames) for frames in videos], np.int32)
+        positions = self.frame_positions(num_frames.max())
+        return sample_frames(videos, self.max_frames, positions, self.sampling, self.padding), num_frames
 
     def text_positions(self, longest: int) -> int:
         """Text positions of a batch whose longest title has so many tokens."""
@@ -128,14 +142,14 @@ def batch_videos(ids: Sequence[bytes], videos: Sequence[RawVideo], form: BatchFo
         form: how videos become batches.
     """
     titles, frames, tags = zip(*videos, strict=True)
-    tokens, mask = form.tokenizer.encode_batch(titles, form.max_text_length)
+    tokens, mask = form.encode(titles)
     text = form.text_positions(mask.sum(axis=1).max())
-    num_frames = np.array([min(len(each), form.max_frames) for each in frames], np.int32)
+    sampled, num_frames = form.sample(frames)
     return VideoBatch(
         ids=np.array(ids, object),
         input_ids=tokens[:, :text],
         attention_mask=mask[:, :text],
-        frames=sample_frames(frames, form.max_frames, form.frame_positions(num_frames.max())).view(np.float16),
+        frames=sampled.view(np.float16),
         num_frames=num_frames,
         targets={"tags": multi_hot(tags, form.tags)},
     )

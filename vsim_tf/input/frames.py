@@ -10,22 +10,44 @@ TENSOR_ALIGNMENT = 64
 """Bytes; arrays that begin elsewhere are copied into tensors."""
 
 
-def frame_indices(num_frames: np.ndarray, max_frames: int) -> np.ndarray:
-    """Which frame stands at each position (docs/facts.md 1.3).
+def _strided(n: np.ndarray, slot: np.ndarray, slots: int) -> np.ndarray:
+    """The middle of each stride d = n // slots, i·d + d // 2 (docs/facts.md 1.3): frames behind slots·d are never taken."""
+    stride = n // slots
+    indices: np.ndarray = slot * stride + stride // 2
+    return indices
 
-    n < max_frames: all frames, then the last repeated. Else with stride d = n // max_frames: frame i·d + d // 2.
+
+def _centred(n: np.ndarray, slot: np.ndarray, slots: int) -> np.ndarray:
+    """round((i + 0.5)·(n − 1) / slots), ties to even (docs/facts_rank1.md 2)."""
+    indices: np.ndarray = np.rint((slot + 0.5) * (n - 1) / slots).astype(np.int64)
+    return indices
+
+
+SAMPLINGS = {"strided": _strided, "centred": _centred}
+"""Of n > slots frames, the one at slot i, by the name of the rule; broadcast over n and i."""
+ZEROS = -1
+"""Index of a slot that is all zeros."""
+
+
+def frame_indices(num_frames: np.ndarray, max_frames: int, sampling: str = "strided", padding: str = "last") -> np.ndarray:
+    """Which frame stands at each slot: all of a video of up to `max_frames`, then the padding; of a longer one a sample.
+
+    The 1st place's own code kept all frames of a video of one frame more than there are slots, and broke its batch by it
+    (rank-1 quirk 12). Here such a video is sampled like every longer one.
 
     Args:
         num_frames: frames in the record, `[batch]` int64.
-        max_frames: positions.
+        max_frames: slots.
+        sampling: a rule of `SAMPLINGS`.
+        padding: what fills the slots behind the last frame, "last" (that frame again) or "zeros".
 
     Returns:
-        `[batch, max_frames]` int64; -1 for videos without frames.
+        `[batch, max_frames]` int64; -1 at slots that are zeros, which are all of a video without frames.
     """
     n = np.asarray(num_frames)[:, None]
-    position = np.arange(max_frames)[None, :]
-    stride = n // max_frames
-    indices: np.ndarray = np.where(stride == 0, np.minimum(position, n - 1), position * stride + stride // 2)
+    slot = np.arange(max_frames)[None, :]
+    behind = n - 1 if padding == "last" else ZEROS
+    indices: np.ndarray = np.where(n > max_frames, SAMPLINGS[sampling](n, slot, max_frames), np.where(slot < n, slot, behind))
     return indices
 
 
@@ -37,25 +59,27 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def sample_frames(videos: Sequence[np.ndarray], max_frames: int, positions: int) -> np.ndarray:
+def sample_frames(
+    videos: Sequence[np.ndarray], max_frames: int, positions: int, sampling: str = "strided", padding: str = "last"
+) -> np.ndarray:
     """The sampled frames of a batch.
 
     Args:
         videos: values of each video's frames, `[frames, width]`.
         max_frames: frames sampled of a video.
         positions: positions of the batch, at most `max_frames`, which the longest video may not need but must not exceed.
+        sampling, padding: as for `frame_indices`.
 
     Returns:
-        `[batch, positions, width]` of the same type; positions after the last frame repeat it, all zero for a video without
-        frames.
+        `[batch, positions, width]` of the same type; positions after the last frame repeat it or are zero, all are zero for a
+        video without frames.
     """
     batch = aligned_empty((len(videos), positions, videos[0].shape[1]), videos[0].dtype)
-    indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames)
+    indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames, sampling)
     for row, frames in enumerate(videos):
-        if not len(frames):
-            batch[row] = 0
-        elif len(frames) < max_frames:  # two copies are faster than one by index
-            batch[row, : len(frames)], batch[row, len(frames) :] = frames, frames[-1]
+        if len(frames) <= max_frames:  # two copies are faster than one by index
+            batch[row, : len(frames)] = frames
+            batch[row, len(frames) :] = frames[-1] if padding == "last" and len(frames) else 0
         else:
             np.take(frames, indices[row, :positions], axis=0, out=batch[row], mode="clip")  # "raise" copies once more
     return batch

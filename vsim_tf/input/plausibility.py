@@ -106,7 +106,7 @@ def _read(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat)
 
 def _has_known_word(title: str, form: BatchFormat) -> bool:
     tokenizer = form.tokenizer
-    ((tokens,), _) = tokenizer.encode_batch([title], form.max_text_length)
+    ((tokens,), _) = form.encode([title])
     return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
 
 

@@ -7,6 +7,7 @@ from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.models.frame_embeddings import DenseFrames, FrameEmbedding
 from vsim_tf.models.layouts import Layout, TextFirst
 from vsim_tf.models.pooling import MeanPooling, PoolerPooling, Pooling
+from vsim_tf.text.special_tokens import FORMS, SEP, shortest_text
 
 if TYPE_CHECKING:
     from vsim_tf.models.network import VideoNetwork
@@ -15,23 +16,48 @@ LARGEST_EMBEDDING = 256
 """Embedding dimension that the 2021 contest accepted."""
 
 
+SAMPLINGS, PADDINGS = ("strided", "centred"), ("last", "zeros")
+
+
 class TextInput(Component):
-    """Titles: at most so many tokens, [CLS] and [SEP] included."""
+    """Titles as tokens.
+
+    Attributes:
+        max_length: at most so many tokens, special ones included.
+        form: "single" for [CLS] title [SEP]; "pair" for [CLS] [SEP] title [SEP], the title behind an empty text
+            (docs/facts_rank1.md 2). There are no segment ids: all tokens are of segment 0.
+    """
 
     max_length: int = 32
+    form: str = "single"
 
     def __post_init__(self) -> None:
-        require(self.max_length >= 2, f"max_length={self.max_length}: at least 2 is needed ([CLS], [SEP])", "max_length")
+        self.require_one_of("form", FORMS)
+        shortest, tokens = shortest_text(self.form), ", ".join((*FORMS[self.form], SEP))
+        require(
+            self.max_length >= shortest, f"max_length={self.max_length}: at least {shortest} is needed ({tokens})", "max_length"
+        )
 
 
 class FrameInput(Component):
-    """Frame features: their dimension, and at most so many frames per video."""
+    """Frame features.
+
+    Attributes:
+        dim: feature dimension.
+        max_frames: slots, at most so many frames per video.
+        sampling: which of more frames are taken, "strided" (docs/facts.md 1.3) or "centred" (docs/facts_rank1.md 2).
+        padding: what fills the slots behind the last frame, "last" (that frame again) or "zeros".
+    """
 
     dim: int = 1536
     max_frames: int = 32
+    sampling: str = "strided"
+    padding: str = "last"
 
     def __post_init__(self) -> None:
         self.require_positive("dim", "max_frames")
+        self.require_one_of("sampling", SAMPLINGS)
+        self.require_one_of("padding", PADDINGS)
 
 
 class Model(Component):
@@ -132,8 +158,8 @@ class SingleStream(Model, name="single_stream"):
 
     @property
     def trims_frames(self) -> bool:
-        repeats_are_equal = not (self.encoder.is_rotary or self.frame_embedding.has_positions)
-        return repeats_are_equal or not self.pooling.reads_padding
+        has_positions = self.encoder.is_rotary or self.frame_embedding.has_positions
+        return (self.frames.padding == "last" and not has_positions) or not self.pooling.reads_padding
 
     def without_padding(self) -> Self:
         return self.replace(pooling=self.pooling.without_padding(), pack=True)

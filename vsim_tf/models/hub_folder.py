@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.text.tokenizers import SPECIAL_TOKENS, Normalization, Tokenizer, tokenizer_of, vocabulary_files
+from vsim_tf.text.special_tokens import SPECIAL_TOKENS
+from vsim_tf.text.tokenizers import Normalization, Tokenizer, tokenizer_of, vocabulary_files
 from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:

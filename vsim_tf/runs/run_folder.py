@@ -114,7 +114,7 @@ class RunFolder:
 
     def require_same_model(self, other: "RunFolder") -> None:
         """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
-        if any(self.config[part] != other.config[part] for part in ("model", "tokenizer")):
+        if self.model != other.model or self.config["tokenizer"] != other.config["tokenizer"]:
             raise UserError(f"{self.path} holds another model or vocabulary than {other.path}")
 
     @contextlib.contextmanager
@@ -275,9 +275,11 @@ def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "Batch
     """How records become batches for a model."""
     from vsim_tf.input.decoding import BatchFormat
 
+    text, frames = model.text, model.frames
     return BatchFormat(
-        tokenizer, tags, model.text.max_length, model.frames.max_frames, model.frames.dim, model.trims_text, model.trims_frames
-    )
+        tokenizer, tags, text.max_length, frames.max_frames, frames.dim, model.trims_text, model.trims_frames,
+        text_form=text.form, sampling=frames.sampling, padding=frames.padding,
+    )  # fmt: skip
 
 
 def data_files(files: Sequence[str]) -> list[dict[str, Any]]:

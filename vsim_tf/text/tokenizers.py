@@ -21,12 +21,12 @@ from tokenizers import models, normalizers, pre_tokenizers
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_json_object
+from vsim_tf.text.special_tokens import FORMS, SEP, SPECIAL_TOKENS, UNK, shortest_text
 from vsim_tf.text.tokenizer_json import TOKENIZER_JSON, read_tokenizer_json
 from vsim_tf.types import PathLike
 
 VOCAB_FILE = "vocab.txt"
 CONFIG_FILE = "tokenizer_config.json"
-SPECIAL_TOKENS = PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 
 _SPECIAL_IN_TEXT = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")")
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -110,23 +110,30 @@ class Tokenizer:
         """sha256 of the vocabulary, hexadecimal: weights trained with one vocabulary mean nothing with another."""
         return hashlib.sha256(_vocab_text(self.vocabulary)).hexdigest()
 
-    def encode_batch(self, titles: Sequence[str], max_length: int) -> tuple[np.ndarray, np.ndarray]:
+    def encode_batch(self, titles: Sequence[str], max_length: int, form: str = "single") -> tuple[np.ndarray, np.ndarray]:
         """Token ids of a batch: [CLS], the title cut on the right, [SEP], then [PAD] up to exactly `max_length`.
 
         Args:
             titles: the batch; an empty title is legal. A special token spelled out in a title becomes that token,
                 as in transformers.
-            max_length: tokens a row, [CLS] and [SEP] included; at least 2.
+            max_length: tokens a row, special tokens included.
+            form: "single", or "pair" for an empty text before the title: [CLS] [SEP] title [SEP].
 
         Returns:
             `(input_ids, attention_mask)`, both `[batch, max_length]` int32.
+
+        Raises:
+            UserError: a `max_length` without room for the special tokens.
         """
-        if max_length < 2:
-            raise UserError(f"text length {max_length}: at least 2 is needed, for {CLS} and {SEP}")
+        before = [self._ids[token] for token in FORMS[form]]
+        title_length = max_length - shortest_text(form)
+        if title_length < 0:
+            needed = " ".join((*FORMS[form], SEP))
+            raise UserError(f"text length {max_length}: at least {shortest_text(form)} is needed, for {needed}")
         input_ids = np.full((len(titles), max_length), self.pad_id, np.int32)
         lengths = np.empty((len(titles), 1), np.int32)
         for row, title in enumerate(titles):
-            tokens = [self.cls_id, *self._token_ids(title)[: max_length - 2], self.sep_id]
+            tokens = [*before, *self._token_ids(title)[:title_length], self.sep_id]
             lengths[row] = len(tokens)
             input_ids[row, : len(tokens)] = tokens
         return input_ids, (np.arange(max_length) < lengths).astype(np.int32)
