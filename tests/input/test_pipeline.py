@@ -114,15 +114,15 @@ def test_batches_of_the_1st_place(tmp_path, trims):
     """An empty text before the title, zeros behind the last frame, which trimming cuts off."""
     rules = {"text_form": "pair", "sampling": "centred", "padding": "zeros", "trim_text": trims, "trim_frames": trims}
     frames = np.random.default_rng(0).standard_normal((6, toys.DIM)).astype(np.float16)
-    records = [video_record("1", "天", frames[:2]), video_record("2", "", frames[:3])]
+    records = [video_record("1", "", frames[:2]), video_record("2", "天", frames[:3])]
     batch = one_batch(tmp_path, records, dataclasses.replace(toys.batch_format(), **rules))
     tokenizer = toys.TOKENIZERS["bert"]
     cls, sep, pad, title = tokenizer.cls_id, tokenizer.sep_id, tokenizer.pad_id, toys.VOCABULARY.index("天")
     text, slots = (4, 3) if trims else (toys.TEXT, toys.FRAMES)
     assert batch.input_ids.numpy().tolist() == [
-        [*row, *[pad] * (text - 4)] for row in ([cls, sep, title, sep], [cls, sep, sep, pad])
+        [*row, *[pad] * (text - 4)] for row in ([cls, sep, sep, pad], [cls, sep, title, sep])
     ]
-    assert batch.attention_mask.numpy().sum(axis=1).tolist() == [4, 3] and batch.num_frames.numpy().tolist() == [2, 3]
+    assert batch.attention_mask.numpy().sum(axis=1).tolist() == [3, 4] and batch.num_frames.numpy().tolist() == [2, 3]
     expected = np.zeros((2, slots, toys.DIM))
     expected[0, :2], expected[1, :3] = frames[:2], frames[:3]
     np.testing.assert_array_equal(batch.frames, expected)
