@@ -115,6 +115,10 @@ def missing_ids():
     write_folds([video_record("v1", "", FRAMES)], "v1\tv2\t0.5\nv3\tv4\t0.5\n")
 
 
+def other_ids(label_lines: str) -> Callable:
+    return lambda: write_folds([video_record("1", "", FRAMES)], label_lines, split="modulo")
+
+
 def two_records_of_one_id():
     write_folds([video_record("v1", title, FRAMES) for title in ("one", "two")], "v1\tv1\t0.5\n" * 2)
 
@@ -212,6 +216,8 @@ MISTAKES: dict[str, list[Callable]] = {
     "a truncated or damaged file": [damaged(lambda data: data[:-3]), damaged(lambda data: data[:-5] + b"?" + data[-4:])],
     "a video, a picture or a text file in place of records": [a_video],
     "fewer pairs than folds": [lambda: folds(num_folds=11)],
+    "ids that are no integers": [other_ids("1\t1\t0.5\nv1\t2\t0.5\n")],
+    "a fold without validation pairs": [other_ids("1\t1\t0.5\n1\t2\t0.5\n")],
     "fewer records than a batch": [few_records],
     "nothing to rank": [lambda: RankLabels(np.array([0.5, 0.5]))],
     "not enough space": [no_space],

@@ -49,13 +49,14 @@ def test_numbers_are_those_of_2021(path):
     assert verdict.passed, str(verdict)
 
 
-def test_folds_of_the_contest_with_its_label_file_beside_the_golden_file(tmp_path):
+@pytest.mark.parametrize("case", ["folds", "qq_split"])
+def test_folds_of_the_contest_with_its_label_file_beside_the_golden_file(tmp_path, case):
     label_file = GOLDEN.parents[1].parent / "shared/golden/label.tsv"
     if not label_file.exists():
         pytest.skip("the contest's label file is not here")
-    for file in (GOLDEN / "golden_public_folds.json", label_file):
+    for file in (*GOLDEN.glob(f"golden_public_{case}.*"), label_file):
         shutil.copy(file, tmp_path)
-    verdict = check_file(tmp_path / "golden_public_folds.json")
+    verdict = check_file(tmp_path / f"golden_public_{case}.json")
     assert verdict.passed and "skipped" not in verdict.detail, str(verdict)
 
 
@@ -161,16 +162,30 @@ def test_nothing_to_check_is_an_error(tmp_path, capsys):
     assert "no files golden_*.json" in capsys.readouterr().err
 
 
-def test_folds_without_the_label_file_are_skipped(tmp_path, capsys):
-    shutil.copy(GOLDEN / "golden_public_folds.json", tmp_path)
+@pytest.mark.parametrize("case", ["folds", "qq_split"])
+def test_folds_without_the_label_file_are_skipped(tmp_path, capsys, case):
+    shutil.copy(GOLDEN / f"golden_public_{case}.json", tmp_path)
     assert main([str(tmp_path)]) == 0
     assert "skipped: there is no label.tsv next to it" in capsys.readouterr().out
 
 
-def test_folds_of_another_label_file_fail(tmp_path):
-    shutil.copy(GOLDEN / "golden_public_folds.json", tmp_path)
-    (tmp_path / "label.tsv").write_text("".join(f"{i}\t{i + 1}\t0.5\n" for i in range(67899)))
-    assert not check_file(tmp_path / "golden_public_folds.json").passed
+@pytest.mark.parametrize("case", ["folds", "qq_split"])
+def test_folds_of_another_label_file_fail(tmp_path, case):
+    for file in GOLDEN.glob(f"golden_public_{case}.*"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "label.tsv").write_text("".join(f"{i}\t{i + 5 * (i < 9)}\t{i % 21 / 20}\n" for i in range(67899)))
+    verdict = check_file(tmp_path / f"golden_public_{case}.json")
+    assert not verdict.passed and "label_" in verdict.detail, verdict.detail
+
+
+@pytest.mark.parametrize(("case", "name"), [("qq_frames", "slots32_n5/index"), ("qq_frames", "slots8_n16/frames"),
+    ("qq_frames", "slots8_n7/mask"), ("qq_text", "cls_first_len9/ids"), ("qq_text", "frames_first_len36/mask")])  # fmt: skip
+def test_a_changed_number_of_an_input_fails(case, name, tmp_path):
+    _, arrays, write = copy_of(case, tmp_path)
+    arrays[f"out/{name}"].flat[1] += 1
+    write()
+    verdict = check_file(tmp_path / f"golden_copy_{case}.json")
+    assert not verdict.passed and name in verdict.detail
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def test_a_word_that_is_no_flag(script):
     [
         ("write_tfrecord.py", "--num_folds=1"),
         ("write_tfrecord.py", "--layout=twice"),
+        ("write_tfrecord.py", "--split=odd"),
+        ("write_tfrecord.py", "--split=modulo", "--seed=7"),
         ("train_pretrain.py", "--model=bert"),
         ("train_pretrain.py", "--total_steps=many"),
         ("train_pretrain.py", "--total_steps=100", "--warmup_steps=100"),
@@ -187,6 +189,11 @@ def test_members_with_commas_in_their_names(data_dir, tmp_path):
 
 def test_more_folds_than_pairs(data_dir, tmp_path):
     assert_refused(start("write_tfrecord.py", "--num_folds=12", folder=tmp_path), "11 pairs")
+    assert_nothing_written(tmp_path)
+
+
+def test_ids_that_are_no_integers(data_dir, tmp_path):
+    assert_refused(start("write_tfrecord.py", "--split=modulo", folder=tmp_path), "label.tsv, line 1", "'v0' is no integer")
     assert_nothing_written(tmp_path)
 
 

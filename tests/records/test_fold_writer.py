@@ -92,6 +92,35 @@ def test_expanded_writes_the_2021_tree_in_its_order(source):
         assert read_pairs(train[0]) == order and read_pairs(validation[0]) == list(folds.validation(fold))
 
 
+def test_the_modulo_split_writes_each_pair_once_in_the_order_of_the_file(source):
+    """Modulo 3, (8, 8) is of fold 2 and no other pair of any: (0, 3) and (4, 1) make the other two folds."""
+    with open(source / "label.tsv", "a") as file:
+        file.write("000\t003\t0.3\n004\t001\t0.4\n")
+    manifest = write(source, split="modulo")
+    pairs = read_labels(source / "label.tsv")
+    assert manifest.settings.split == "modulo"
+    written = [read_pairs(source / "folds" / f"fold-0{fold}-of-03.tfrecord") for fold in range(NUM_FOLDS)]
+    assert written == [[pairs[-2]], [pairs[-1]], [("008", "008", 1.0)]]
+    assert read_pairs(source / "folds/always-train.tfrecord") == pairs[:-3]
+    train, validation = fold_files(source / "folds", 0)
+    assert [Path(file).name for file in validation] == ["fold-00-of-03.tfrecord"]
+    assert [Path(file).name for file in train] == ["fold-01-of-03.tfrecord", "fold-02-of-03.tfrecord", "always-train.tfrecord"]
+    with refused("another split.*--overwrite"):
+        write(source)
+    write(source, split="modulo", layout="expanded", overwrite=True)
+    train, validation = fold_files(source / "folds", 1)
+    assert train == [f"{source}/folds/fold-01/train.tfrecord"] and read_pairs(validation[0]) == [pairs[-1]]
+    assert read_pairs(train[0]) == pairs[:-1]
+
+
+def test_an_id_that_the_modulo_split_cannot_take(source):
+    with open(source / "label.tsv", "a") as file:
+        file.write("000\tabsent\t0.5\n")
+    with refused(r"label.tsv, line 12: the id 'absent' is no integer, which --split=modulo needs; --split=shuffled takes any"):
+        write(source, split="modulo")
+    assert not (source / "folds").exists()
+
+
 def test_manifest_describes_files_and_input(source):
     manifest = write(source)
     for name, entry in manifest.files.items():

@@ -27,7 +27,7 @@ def make_pairs(count):
 def test_fold_size(count, num_folds, fold_size, rest):
     folds = split_pairs(make_pairs(count), num_folds)
     assert folds.fold_size == fold_size and len(folds.always_train()) == rest
-    assert folds.folder_2021(1) == f"{fold_size}-{2 * fold_size - 1}val"
+    assert folds.folder(1) == f"{fold_size}-{2 * fold_size - 1}val"
 
 
 def test_every_pair_validates_once_or_always_trains():

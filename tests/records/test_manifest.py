@@ -54,6 +54,11 @@ def test_reads_back_what_was_written(folder):
     assert sorted(path.name for path in folder.iterdir()) == [*sorted(manifest.files), "manifest.json"]
 
 
+def test_a_manifest_of_a_version_without_splits_is_of_the_shuffled_one(folder):
+    edit(folder, lambda content: content["settings"].pop("split"))
+    assert read_manifest(folder).settings.split == "shuffled"
+
+
 def test_fold_files(folder):
     first, second = (str(folder / f"fold-0{fold}-of-02.tfrecord") for fold in range(2))
     assert fold_files(folder, 0) == ([second], [first])

@@ -28,6 +28,7 @@ from vsim_tf.io.paths import (
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
+from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.stage import PRECISIONS, Stage
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
@@ -39,13 +40,25 @@ def define_write_tfrecord() -> None:
     _define_data_dir()
     flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
-    flags.DEFINE_string("output_dir", str(folds_folder(OUTPUT)), "Folder that receives the folds and manifest.json.")
+    flags.DEFINE_string(
+        "output_dir", None,
+        f"Folder that receives the folds and manifest.json; default: {folds_folder(OUTPUT)}, of --split=modulo"
+        f" {folds_folder(OUTPUT, 'modulo')}.",
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "split", "shuffled", list(SPLITS),
+        "shuffled: slices of the shuffled pairs. modulo: fold i has the pairs of whose ids both are i modulo --num_folds.",
+    )  # fmt: skip
     flags.DEFINE_enum(
         "layout", "once", ["once", "expanded"],
-        "once: each pair in the one file of its fold. expanded: the 2021 tree, <range>val/{train,val}.tfrecord,"
-        " about ten times as large.",
+        "once: each pair in the one file of its fold. expanded: a folder for each fold, the 2021 tree with --split=shuffled,"
+        " <range>val/{train,val}.tfrecord, about ten times as large.",
     )  # fmt: skip
-    flags.DEFINE_integer("num_folds", 11, "Number of folds.", lower_bound=2)
+    flags.DEFINE_integer(
+        "num_folds", None,
+        f"Number of folds; default: {SPLITS['shuffled'].num_folds}, of --split=modulo {SPLITS['modulo'].num_folds}.",
+        lower_bound=2,
+    )  # fmt: skip
     flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
     flags.DEFINE_integer("frame_embedding_size", 1536, "Feature dimension of a frame.", lower_bound=1)
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")

@@ -20,7 +20,7 @@ FLAGS_BEHIND = {
 """What decides the other settings, for a path and all below it; the first that fits counts."""
 
 ARGUMENTS = (
-    "output_dir", "overwrite", "keep_optimizer", "num_folds", "layout", "frame_embedding_size", "model", "batch_size",
+    "output_dir", "overwrite", "keep_optimizer", "num_folds", "split", "layout", "frame_embedding_size", "model", "batch_size",
     "models", "weights", "normalize", "test_name", "checkpoint",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from vsim_tf.cli import flags
+from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
-from vsim_tf.io.paths import MANIFEST, PAIRWISE, pairwise_labels, records_pattern
+from vsim_tf.io.paths import MANIFEST, OUTPUT, PAIRWISE, folds_folder, pairwise_labels, records_pattern
 from vsim_tf.records.tfrecords import expand_pattern
 
 define_flags = flags.define_write_tfrecord
@@ -17,8 +18,17 @@ def inputs() -> tuple[str, str]:
     return records, options.annotation_file or str(pairwise_labels(options.data_dir))
 
 
+def output_dir() -> str:
+    """The folder of the folds."""
+    options = flags.FLAGS
+    return options.output_dir or str(folds_folder(OUTPUT, options.split))
+
+
 def check_flags(devices: int = 1) -> None:
     del devices  # which take no part
+    options = flags.FLAGS
+    if options.split == "modulo" and options["seed"].present:
+        raise UserError(f"--seed={options.seed}: --split=modulo draws nothing at random; leave the seed out")
 
 
 def check_inputs() -> None:
@@ -28,20 +38,22 @@ def check_inputs() -> None:
 
 
 def finished() -> bool:
-    if flags.FLAGS.overwrite or not (Path(flags.FLAGS.output_dir) / MANIFEST).exists():
+    if flags.FLAGS.overwrite or not Path(output_dir(), MANIFEST).exists():
         return False
     main()  # a set with its manifest is kept or refused, without TensorFlow
     return True
 
 
 def main() -> None:
+    check_flags()
     options = flags.FLAGS
     from vsim_tf.records.fold_writer import write_folds
 
     write_folds(
         *inputs(),
-        options.output_dir,
+        output_dir(),
         layout=options.layout,
+        split=options.split,
         num_folds=options.num_folds,
         seed=options.seed,
         frame_embedding_size=options.frame_embedding_size,

@@ -1,18 +1,28 @@
-"""Cases of the 1st place of 2021 without a network: frame slots and token layouts."""
+"""Cases of the 1st place of 2021 without a network: frame slots, token layouts, and the split with its targets."""
 
+import hashlib
+import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from vsim_tf.golden.file import EXACT, Case, GoldenFile
+from vsim_tf.golden.file import EXACT, Case, GoldenFile, absolute
+from vsim_tf.golden.rules import Skipped
 from vsim_tf.input.frames import frame_indices, sample_frames
+from vsim_tf.records.folds_modulo import ModuloFolds, split_by_modulo
+from vsim_tf.records.labels import Pair, read_labels
+from vsim_tf.records.rank_labels import rank_normalised
 from vsim_tf.text.tokenizers import Tokenizer
 
 RULES = {"sampling": "centred", "padding": "zeros"}
 FORMS = {"cls_first": "pair", "frames_first": "single"}
 """The form of a layout's text."""
 NONE = -1
+TARGET = absolute(1e-12)
+BATCH, EPOCHS, WARMUP = 32, 10, 0.06
+"""Of fine-tuning (docs/facts_rank1.md 6)."""
 
 
 def frames(file: GoldenFile) -> None:
@@ -59,4 +69,57 @@ def _check_titles(file: GoldenFile, tokenizer: Tokenizer, titles: list[str]) -> 
     file.check("in/title_ids", np.where(np.arange(width) < lengths[:, None], ids[:, 1:-1], NONE), EXACT)
 
 
-CASES: dict[str, Case] = {"qq_frames": frames, "qq_text": text}
+def split(file: GoldenFile) -> None:
+    """Members and targets of the folds of the contest's label file.
+
+    Raises:
+        Skipped: the label file, which belongs to the contest, is not next to the golden file.
+    """
+    path = file.path.with_name("label.tsv")
+    if not path.exists():
+        raise Skipped("there is no label.tsv next to it")
+    pairs = read_labels(path)
+    scores, counts = np.unique([pair.similarity for pair in pairs], return_counts=True)
+    labels = rank_normalised(np.array([pair.similarity for pair in pairs]))
+    targets = {pair.similarity: label for pair, label in zip(pairs, labels, strict=True)}
+    file.check_equal("label_file_sha256", hashlib.sha256(path.read_bytes()).hexdigest(), file.about["label_file_sha256"])
+    file.check_equal("pairs", len(pairs), file.config["pairs"])
+    file.check("in/score", scores, EXACT)
+    file.check("in/count", counts, EXACT)
+    file.check("out/rank_normalised", [targets[score] for score in scores], TARGET)
+    folds = split_by_modulo(pairs, file.config["modulus"])
+    for number, about in file.about["folds"].items():
+        _check_fold(file, folds, int(number), about, targets)
+    steps = len(folds.training(file.config["fold"])) * EPOCHS // BATCH
+    file.check_equal("finetune_steps", {"total": steps, "warmup": int(WARMUP * steps)}, file.about["finetune_steps"])
+
+
+def _check_fold(file: GoldenFile, folds: ModuloFolds, number: int, about: dict[str, Any], targets: dict[float, float]) -> None:
+    training, validation = folds.training(number), folds.validation(number)
+    _check_part(file, f"fold {number}/train", training, about["train"], targets)
+    _check_part(file, f"fold {number}/val", validation, about["val"], targets)
+    videos = _videos(validation)
+    file.check_equal(f"fold {number}/validation videos", len(videos), about["validation_videos"])
+    file.check_equal(f"fold {number}/in both", len(videos & _videos(training)), about["validation_videos_also_in_training_pairs"])
+
+
+def _check_part(file: GoldenFile, name: str, pairs: Sequence[Pair], about: dict[str, Any], targets: dict[float, float]) -> None:
+    lines = [f"{pair.id_1}\t{pair.id_2}" for pair in pairs]
+    first, last = about["first_pairs"], about["last_pairs"]
+    file.check_equal(f"{name}/count", len(pairs), about["count"])
+    file.check_equal(f"{name}/sha256", hashlib.sha256("\n".join(lines).encode()).hexdigest(), about["sha256"])
+    file.check_equal(f"{name}/first", lines[: len(first)], first)
+    file.check_equal(f"{name}/last", lines[-len(last) :], last)
+    for key, values in (
+        ("mean_score", [pair.similarity for pair in pairs]),
+        ("mean_rank_normalised", [targets[pair.similarity] for pair in pairs]),
+    ):
+        mean = math.fsum(values) / len(values)
+        file.check_equal(f"{name}/{key}", math.isclose(mean, about[key], rel_tol=1e-12), True)
+
+
+def _videos(pairs: Sequence[Pair]) -> set[str]:
+    return {video_id for pair in pairs for video_id in (pair.id_1, pair.id_2)}
+
+
+CASES: dict[str, Case] = {"qq_frames": frames, "qq_text": text, "qq_split": split}

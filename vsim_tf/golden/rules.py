@@ -94,7 +94,7 @@ def folds(file: GoldenFile) -> None:
 
 def _check_fold(file: GoldenFile, splits: Folds, order: list[Pair], fold: dict[str, Any]) -> None:
     number = fold["fold"]
-    file.check_equal(f"fold {number}/folder", splits.folder_2021(number), fold["folder"])
+    file.check_equal(f"fold {number}/folder", splits.folder(number), fold["folder"])
     _check_pairs(file, f"fold {number}/validation", splits.validation(number), fold["validation"])
     _check_pairs(file, f"fold {number}/training", order, fold["training"])
     before = fold["training"]["sha256_before_its_shuffle"]

@@ -11,7 +11,7 @@ _UNKNOWN = -1
 
 
 class RecordLengths:
-    """Characters of the titles where these are trimmed, plus frames where these are.
+    """Characters of the titles where these are trimmed, plus frames where these are; not special tokens, as many for each title.
 
     Frames are counted from the size of the record, of which they are nearly all. The characters of a title are counted once and
     kept, 4 bytes of memory a record.

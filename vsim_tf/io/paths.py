@@ -7,6 +7,7 @@ Data folder:
 Output folder, with one run folder for each model and stage:
 
     folds/                   manifest.json, fold-00-of-11.tfrecord ... always-train.tfrecord
+    folds_modulo/            the same by another split: manifest.json, fold-00-of-05.tfrecord ...
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
     MODEL/fold-00/ ...       the same, and embeddings/
     result.zip  result.source.json  report.md  report.png  timings.tsv
@@ -65,9 +66,9 @@ LAUNCH = "run"
 """What `run.sh` locks."""
 
 
-def folds_folder(output_dir: PathLike) -> Path:
-    """The pair records of all folds."""
-    return Path(output_dir, FOLDS)
+def folds_folder(output_dir: PathLike, split: str = "shuffled") -> Path:
+    """The pair records of all folds of a split (`vsim_tf.records.splits`), each of which has a folder of its own."""
+    return Path(output_dir, FOLDS if split == "shuffled" else f"{FOLDS}_{split}")
 
 
 def model_folder(output_dir: PathLike, model: str) -> Path:

@@ -18,7 +18,7 @@ from vsim_tf.io.files import exclusive, fingerprint, sync
 from vsim_tf.io.paths import ALWAYS_TRAIN, MANIFEST, TRAIN_2021, VALIDATION_2021, fold_file
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import read_ahead
-from vsim_tf.records.folds import CONTEST_FOLDS, Folds, split_pairs
+from vsim_tf.records.folds import Split
 from vsim_tf.records.labels import Pair, Repetitions, find_repetitions, read_labels
 from vsim_tf.records.manifest import (
     FileEntry,
@@ -30,6 +30,7 @@ from vsim_tf.records.manifest import (
     read_manifest,
     write_manifest,
 )
+from vsim_tf.records.splits import make_split
 from vsim_tf.records.tfrecords import expand_pattern, write_records
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def write_folds(
     output_dir: str,
     *,
     layout: str = "once",
-    num_folds: int = CONTEST_FOLDS,
+    split: str = "shuffled",
+    num_folds: int | None = None,
     seed: int = 42,
     frame_embedding_size: int = 1536,
     overwrite: bool = False,
@@ -57,8 +59,8 @@ def write_folds(
     """Write the pair records of all folds and their manifest.
 
     Layout "once" writes each pair once: `fold-00-of-11.tfrecord` ... hold the folds' validation pairs and
-    `always-train.tfrecord` the pairs behind the last fold; training on fold i reads all files but that of i.
-    Layout "expanded" writes the tree of the 2021 solution, `0-5999val/{val,train}.tfrecord` ..., in its order.
+    `always-train.tfrecord` the pairs of no fold; training on fold i reads all files but that of i. Layout "expanded" writes
+    a folder for each fold, with the shuffled split the 2021 tree in its order, `0-5999val/{val,train}.tfrecord` ...
 
     A folder that holds a complete set of the same settings and inputs is left as it is.
 
@@ -67,13 +69,12 @@ def write_folds(
         label_file: the labelled pairs, as for `labels.read_labels`.
         output_dir: folder for the files, made if missing.
         layout: "once" or "expanded".
-        num_folds: number of folds.
-        seed: seed of the shuffles.
+        split, num_folds, seed: as for `splits.make_split`.
         frame_embedding_size: values of a frame.
         overwrite: replace whatever set the folder holds.
 
     Raises:
-        UserError: input that cannot be used, a pair without its video, an output folder that cannot be written, too
+        UserError: input that cannot be used or split, a pair without its video, an output folder that cannot be written, too
             little free space, another process that writes into the folder, or another set in the folder without
             `overwrite`. What the folder held is untouched then.
     """
@@ -83,11 +84,12 @@ def write_folds(
         raise UserError(f"frame_embedding_size is {frame_embedding_size}; expected at least 1", ["frame_embedding_size"])
     files = expand_pattern(pairwise_pattern)
     pairs = read_labels(label_file)
-    folds = split_pairs(pairs, num_folds, seed)
+    folds = make_split(split, pairs, num_folds, seed, label_file)
     repetitions = find_repetitions(pairs)
     with _unfinished_folder(Path(output_dir)) as unfinished, ThreadPoolExecutor(max_workers=1) as thread:
         settings = thread.submit(lambda: Settings(
-            layout, num_folds, seed, frame_embedding_size, fingerprint(label_file), [fingerprint(file) for file in files],
+            layout, folds.num_folds, seed, frame_embedding_size,
+            fingerprint(label_file), [fingerprint(file) for file in files], split,
         ))  # fmt: skip
         found = None if overwrite else _existing(output_dir, settings)
         if found:
@@ -157,7 +159,7 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     )
 
 
-def _write_files(folder: Path, settings: Settings, videos: "VideoIndex", folds: Folds, repetitions: Repetitions) -> Manifest:
+def _write_files(folder: Path, settings: Settings, videos: "VideoIndex", folds: Split, repetitions: Repetitions) -> Manifest:
     _check_ids(folds.pairs, videos)
     copies = 1 if settings.layout == "once" else folds.num_folds
     sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
@@ -233,30 +235,30 @@ def _files_of_old_set(output_dir: Path) -> set[str]:
         return set()
 
 
-def _plan_once(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
+def _plan_once(folds: Split) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold in range(folds.num_folds):
         yield fold_file(fold, folds.num_folds), folds.validation(fold)
     yield ALWAYS_TRAIN, folds.always_train()
 
 
-def _plan_expanded(folds: Folds) -> Iterator[tuple[str, Sequence[Pair]]]:
+def _plan_expanded(folds: Split) -> Iterator[tuple[str, Sequence[Pair]]]:
     for fold, order in enumerate(folds.training_orders()):
-        yield f"{folds.folder_2021(fold)}/{VALIDATION_2021}", folds.validation(fold)
-        yield f"{folds.folder_2021(fold)}/{TRAIN_2021}", order
+        yield f"{folds.folder(fold)}/{VALIDATION_2021}", folds.validation(fold)
+        yield f"{folds.folder(fold)}/{TRAIN_2021}", order
 
 
 _PLANS = {"once": _plan_once, "expanded": _plan_expanded}
 """Layout to a function that lists the files, by name relative to the output folder, with their pairs in order."""
 
 
-def _fold_entries(layout: str, folds: Folds) -> list[FoldEntry]:
+def _fold_entries(layout: str, folds: Split) -> list[FoldEntry]:
     entries = []
     for fold in range(folds.num_folds):
         if layout == "once":
             train = [*(fold_file(other, folds.num_folds) for other in range(folds.num_folds) if other != fold), ALWAYS_TRAIN]
             validation = fold_file(fold, folds.num_folds)
         else:
-            train, validation = ([f"{folds.folder_2021(fold)}/{TRAIN_2021}"], f"{folds.folder_2021(fold)}/{VALIDATION_2021}")
+            train, validation = ([f"{folds.folder(fold)}/{TRAIN_2021}"], f"{folds.folder(fold)}/{VALIDATION_2021}")
         both = _ids(folds.training(fold)) & _ids(folds.validation(fold))
         entries.append(FoldEntry(train, [validation], len(both)))
     return entries

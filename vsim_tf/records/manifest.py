@@ -28,12 +28,13 @@ class Settings:
     """What a set of fold files follows from: equal settings give equal files.
 
     Attributes:
-        layout: "once" (each pair in the file of its fold) or "expanded" (the 2021 tree).
+        layout: "once" (each pair in the file of its fold) or "expanded" (a folder for each fold).
         num_folds: number of folds.
         seed: seed of the shuffles.
         frame_embedding_size: values of a frame.
         label_file: name, bytes and sha256 of the label file.
         video_files: the same of each file of video records.
+        split: "shuffled", which manifests of earlier versions do not say, or "modulo".
     """
 
     layout: str
@@ -42,6 +43,7 @@ class Settings:
     frame_embedding_size: int
     label_file: dict[str, Any]
     video_files: list[dict[str, Any]]
+    split: str = "shuffled"
 
 
 @dataclass(frozen=True)
