@@ -67,7 +67,8 @@ def test_messages_stay_short():
 
 
 def test_a_script_names_the_flags():
-    differing = differences(settings(), settings(training__seed=7, tags__count=6, model__frames={"dim": 6, "max_frames": 9}))
+    frames = toys.model("uniter", {"frames.max_frames": 9}).to_dict()["frames"]
+    differing = differences(settings(), settings(training__seed=7, tags__count=6, model__frames=frames))
     text = in_flags(other_settings(Path("output/seed=7"), "pair", differing))
     assert "--max_frames: 4 there, 9 asked for; tags.count (by --multi_label_file or --data_dir): 5 there, 6" in text
     assert "; --seed: 42 there, 7 asked for" in text

@@ -32,7 +32,7 @@ def frames(file: GoldenFile) -> None:
 
 
 def _check_slots(file: GoldenFile, row: dict[str, Any]) -> None:
-    """Compares a row; one that its own code could not put into a batch, or masked wrongly, as far as it is right (quirk 12)."""
+    """Compares a row; one that the original could not batch, or masked wrongly, as far as it is right (rank-1 quirk 12)."""
     key, n, slots = row["key"], row["n"], row["slots"]
     index, values, mask = (f"out/{key}/{name}" for name in ("index", "frames", "mask"))
     real = min(n, slots)
