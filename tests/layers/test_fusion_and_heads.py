@@ -54,3 +54,30 @@ def test_the_word_head_is_tied_to_the_word_table():
     x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-12)
     np.testing.assert_allclose(logits, x @ table.T + head.bias.numpy(), rtol=1e-4, atol=1e-4)
     assert {w.shape for w in head.weights} == {(4, 6), (6,), (11,)}  # no table of its own
+
+
+def test_an_untied_head_has_a_decoder_of_its_own():
+    """And starts as PyTorch's Linear does: 1/√4 bounds the transform, 1/√6 the decoder; the bias per token is zero."""
+    config = EncoderConfig(kind="roformer", vocab_size=900, hidden_size=8, num_heads=2, embedding_size=6, num_layers=1)
+    head, states = MaskedLanguageModelHead(config, tied=False), random(3, 4)
+    head.build((None, 4))
+    logits = head(states)
+    kernel, bias = arrays(head.transform)
+    x = states @ kernel + bias
+    x = x * 0.5 * (1 + erf(x / np.sqrt(2)))
+    x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-12)
+    np.testing.assert_allclose(logits, x @ head.decoder.numpy(), rtol=1e-4, atol=1e-4)
+    assert head.decoder.shape == (6, 900) and not head.bias.numpy().any()
+    for weight, bound in ((kernel, 0.5), (bias, 0.5), (head.decoder.numpy(), 6**-0.5)):
+        assert 0.5 * bound < np.abs(weight).max() <= bound and weight.min() < 0 < weight.max()
+
+
+def test_untied_weights_follow_those_of_the_tied_head():
+    config = EncoderConfig(kind="bert", vocab_size=11, hidden_size=8, num_heads=2, num_layers=1)
+    heads = {tied: MaskedLanguageModelHead(config, tied, name="mlm") for tied in (True, False)}
+    for head in heads.values():
+        head.build((None, 8))
+    paths = {tied: {weight.path.removeprefix("mlm/") for weight in head.weights} for tied, head in heads.items()}
+    assert paths[True] == {"transform/kernel", "transform/bias", "layer_norm/gamma", "layer_norm/beta", "bias"}
+    assert paths[False] == paths[True] | {"decoder"}
+    assert heads[False].named_weights().keys() == heads[True].named_weights().keys() | {"cls/predictions/decoder/kernel"}

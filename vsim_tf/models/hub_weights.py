@@ -1,4 +1,4 @@
-"""Weights of the Hugging Face hub: fills a text encoder from a local folder, completely or not at all.
+"""Weights of the Hugging Face hub: fills a text encoder, and an MLM head, from a local folder, completely or not at all.
 
 `vsim_tf.models.weight_files` reads the weights and `vsim_tf.models.hub_folder` the configuration; here both become an
 encoder's.
@@ -17,7 +17,10 @@ from vsim_tf.models.hub_folder import read_config
 from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
 from vsim_tf.types import PathLike
 
-SINUSOIDS = "encoder/embed_positions/embeddings"
+SINUSOIDS, TOKEN_EMBEDDINGS = "encoder/embed_positions/embeddings", "embeddings/word_embeddings/weight"
+MLM_DECODER = "cls/predictions/decoder/kernel"
+POOLER, HEAD = "pooler/", "cls/"
+"""Beginnings of the names of weights that a model may do without."""
 
 _SIZES = {
     "vocab_size": "vocab_size",
@@ -47,10 +50,14 @@ NO_POOLER = (
     " save it with the pooler of the BERT that it was trained from, or choose a model that reads none"
     " (uniter, uniter_asl, mix_nextvlad_roformer)"
 )
+NO_HEAD = (
+    ". This model's MLM head starts from the file's own, and the file was saved without one: save it as a masked language model"
+    " (AutoModelForMaskedLM), or start from random weights"
+)
 
 
 class NamedWeight(Protocol):
-    """A weight of the encoder, or the part of a fused one, that can be read and set on its own."""
+    """A weight, or the part of a fused one, that can be read and set on its own."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -58,8 +65,8 @@ class NamedWeight(Protocol):
     def assign(self, value: np.ndarray) -> None: ...
 
 
-class Encoder(Protocol):
-    """A built text encoder whose weights have Hugging Face's TensorFlow names without the model's prefix."""
+class NamedLayer(Protocol):
+    """A built layer whose weights have Hugging Face's TensorFlow names without the model's prefix."""
 
     def named_weights(self) -> Mapping[str, NamedWeight]: ...
 
@@ -69,9 +76,9 @@ class LoadReport(NamedTuple):
 
     Attributes:
         file: the file the weights come from; the index where they are in shards.
-        filled: names of the encoder's weights that were set.
-        kept: names of the encoder's weights that the file lacks and that keep their value (a table of sinusoids).
-        ignored: names of the file's tensors that the encoder has no use for.
+        filled: names of the weights that were set.
+        kept: names of the weights that the file lacks and that keep their value (a table of sinusoids).
+        ignored: names of the file's tensors that there is no use for.
     """
 
     file: Path
@@ -109,25 +116,26 @@ def read_encoder_config(folder: PathLike, kind: str) -> dict[str, Any]:
     return config
 
 
-def load_pretrained(encoder: Encoder, folder: PathLike) -> LoadReport:
-    """Fill a text encoder with the weights of a Hugging Face folder.
+def load_pretrained(encoder: NamedLayer, folder: PathLike, mlm_head: NamedLayer | None = None) -> LoadReport:
+    """Fill a text encoder, and an MLM head if one is given, with the weights of a Hugging Face folder.
 
-    Every weight of the encoder must be in the file and every tensor of the file must have a place in the encoder.
-    Exceptions: heads of the pre-training tasks and saved position counters are ignored, so is a pooler that the
-    encoder does not have; RoFormer's table of sinusoids may be missing, as it is computed. Nothing is set unless
-    everything fits. float16, bfloat16 and float64 become float32.
+    Every weight of both must be in the file and every tensor of the file must have a place in them. Exceptions: other heads of
+    the pre-training tasks and saved position counters are ignored, so is a pooler that the encoder does not have; RoFormer's
+    table of sinusoids may be missing, as it is computed; where the file has no decoder matrix of the MLM head, that is the token
+    embeddings, as BERT ties them. Nothing is set unless everything fits. float16, bfloat16 and float64 become float32.
 
     Args:
-        encoder: a built encoder, see `Encoder`.
+        encoder: a built encoder.
         folder: has model.safetensors (preferred), shards of it with their index, or tf_model.h5.
+        mlm_head: a built head; None: the file's is ignored.
 
     Raises:
         UserError: no weights file, a damaged one, or one that does not fit; names the file and the tensors.
     """
     path = weights_file(Path(folder))
-    weights = encoder.named_weights()
+    weights = {**encoder.named_weights(), **(mlm_head.named_weights() if mlm_head else {})}
     with open_weights(path) as tensors:
-        placed, ignored, unused = _place(tensors, weights)
+        placed, ignored, unused = _place(_with_decoder(tensors, weights) if mlm_head else tensors, weights)
         kept = [name for name in weights if name not in placed]
         _require_fit(path, [name for name in kept if name != SINUSOIDS], unused, _wrong_shapes(placed, weights))
         values = {name: tensor.read() for name, tensor in placed.items()}
@@ -162,18 +170,31 @@ def _check_type(path: Path, key: str, value: Any, needed: type) -> None:
         raise UserError(f"{path}: {key} is {value!r}; {accepted} is needed")
 
 
+def _with_decoder(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> list[Tensor]:
+    """The tensors, with the decoder of an MLM head from the token embeddings where the file has none of its own.
+
+    For a head that is tied it is the other way round: the file's decoder is one more copy of the token embeddings.
+    """
+    if MLM_DECODER not in weights:
+        return [tensor.transposed(TOKEN_EMBEDDINGS) if tensor.name == MLM_DECODER else tensor for tensor in tensors]
+    named = {tensor.name: tensor for tensor in tensors}
+    if MLM_DECODER in named or TOKEN_EMBEDDINGS not in named:
+        return tensors
+    return [*tensors, named[TOKEN_EMBEDDINGS].transposed(MLM_DECODER)]
+
+
 def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
-    """The tensors by the encoder's name, and the sources of those to ignore and of those without a place."""
+    """The tensors by the name of their weight, and the sources of those to ignore and of those without a place."""
     placed: dict[str, Tensor] = {}
     ignored: list[str] = []
     unused: list[str] = []
-    has_pooler = any(map(_is_pooler, weights))
+    absent = tuple(part for part in (POOLER, HEAD) if not any(name.startswith(part) for name in weights))
     for tensor in tensors:
         name = tensor.name
         if name is None:
             (ignored if IGNORED.search(tensor.source) else unused).append(tensor.source)
         elif name not in weights:
-            (ignored if _is_pooler(name) and not has_pooler else unused).append(tensor.source)
+            (ignored if name.startswith(absent) else unused).append(tensor.source)
         elif name not in placed:
             placed[name] = tensor
         else:  # TensorFlow's masked-LM models write the embeddings once more, under the head
@@ -188,10 +209,6 @@ def _same(one: Tensor, other: Tensor, weight: NamedWeight) -> bool:
     return np.array_equal(one.read(), other.read())
 
 
-def _is_pooler(name: str) -> bool:
-    return name.startswith("pooler/")
-
-
 def _wrong_shapes(placed: Mapping[str, Tensor], weights: Mapping[str, NamedWeight]) -> list[str]:
     pairs = [(tensor, tuple(weights[name].shape)) for name, tensor in placed.items()]
     return [f"{tensor.source} {tensor.shape} instead of {shape}" for tensor, shape in pairs if tensor.shape != shape]
@@ -201,5 +218,10 @@ def _require_fit(path: Path, missing: list[str], unused: list[str], shapes: list
     problems = {"weights missing in the file": missing, "tensors without a place": unused, "wrong shapes": shapes}
     found = [f"{text}, {count_and_first(names)}" for text, names in problems.items() if names]
     if found:
-        advice = NO_POOLER if missing and all(map(_is_pooler, missing)) else ""
-        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}{advice}")
+        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}{_advice(missing)}")
+
+
+def _advice(missing: list[str]) -> str:
+    """How to get a file with what is missing, where that is a whole part."""
+    parts = {POOLER: NO_POOLER, HEAD: NO_HEAD}
+    return next((text for part, text in parts.items() if missing and all(name.startswith(part) for name in missing)), "")

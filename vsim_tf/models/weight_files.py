@@ -20,12 +20,13 @@ from vsim_tf.io.files import read_json_object, whats_there
 SAFETENSORS_FILE, INDEX_FILE, H5_FILE = "model.safetensors", "model.safetensors.index.json", "tf_model.h5"
 PICKLES = "pytorch_model*.bin"
 IGNORED = re.compile(
-    r"(?:^|/)(?:cls|mlm___cls|nsp___cls)[./]"  # heads of the masked-LM and next-sentence tasks
+    r"(?:^|/)(?:cls|mlm___cls|nsp___cls)[./]"  # heads of the masked-LM and next-sentence tasks, but for what has a name here
     r"|(?:^|\.)embeddings\.(?:position_ids|token_type_ids)$"  # counters that PyTorch once saved
 )
 _TORCH_PREFIX = re.compile(r"^(?:bert|roformer)\.")
 _PARTS = ("embeddings", "embeddings_project", "encoder", "pooler")
-_H5_NAME = re.compile(rf"(?:^|/)((?:{'|'.join(_PARTS)})/.*?)(?::0)?$")
+_TORCH_HEAD, _H5_HEAD = "cls.predictions.", "mlm___cls/"
+_H5_NAME = re.compile(rf"(?:^|/)(?:((?:{'|'.join(_PARTS)})/.*?)|{_H5_HEAD}(predictions/.*?))(?::0)?$")
 _SAFETENSORS_DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _FLOATS = tuple(_SAFETENSORS_DTYPES.values())
 _CONVERT = (
@@ -41,7 +42,7 @@ class Tensor(NamedTuple):
     Attributes:
         file: the file that holds it.
         source: its name there.
-        name: the encoder's name for it, None for what is no encoder weight.
+        name: the encoder's or the MLM head's name for it, None for what is no weight of either.
         shape: as the encoder has it, [in, out] for kernels.
         dtype: NumPy's name.
         values: reads it as it is stored, in that shape.
@@ -63,6 +64,10 @@ class Tensor(NamedTuple):
         if not np.isfinite(value).all():
             raise UserError(f"{self.file}: {self.source} holds values that are not finite float32 numbers")
         return value
+
+    def transposed(self, name: str) -> "Tensor":
+        """The matrix turned over, under another name."""
+        return self._replace(name=name, shape=self.shape[::-1], values=lambda: self.values().T)
 
 
 def weights_file(folder: Path) -> Path:
@@ -156,10 +161,13 @@ def _safetensor(path: Path, file: Any, source: str) -> Tensor:
 
 
 def _torch_name(source: str) -> tuple[str | None, bool]:
-    """The TensorFlow name of a PyTorch weight, and whether it is transposed; None for what is no encoder weight."""
+    """The TensorFlow name of a PyTorch weight, and whether it is transposed; None for what the encoder and MLM head lack."""
     *path, last = _TORCH_PREFIX.sub("", source).split(".")
-    if not path or path[0] not in _PARTS or IGNORED.search(source):
+    of_encoder = path and path[0] in _PARTS and not IGNORED.search(source)
+    if not of_encoder and not source.startswith(_TORCH_HEAD):
         return None, False
+    if (*path, last) == ("cls", "predictions", "decoder", "bias"):  # PyTorch's second name of the bias per token
+        path.pop()
     owner, transpose = path[-1], False
     if owner == "LayerNorm":
         last = {"weight": "gamma", "bias": "beta"}.get(last, last)
@@ -189,6 +197,7 @@ def _h5_datasets(path: Path, file: h5py.File) -> list[h5py.Dataset]:
 
 def _h5_tensor(path: Path, dataset: h5py.Dataset) -> Tensor:
     source = dataset.name.lstrip("/")
-    match = _H5_NAME.search(source)
-    name = match[1].replace("word_embeddings/embeddings", "word_embeddings/weight") if match else None
+    match, name = _H5_NAME.search(source), None
+    if match:
+        name = f"cls/{match[2]}" if match[2] else match[1].replace("word_embeddings/embeddings", "word_embeddings/weight")
     return Tensor(path, source, name, tuple(dataset.shape or ()), dataset.dtype.name, lambda: dataset[()])

@@ -15,14 +15,17 @@ from vsim_tf.evaluation.evaluators import VideoEvaluator
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
+from vsim_tf.layers.heads import MaskedLanguageModelHead
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import load_pretrained
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.records.labels import Pair
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
+from vsim_tf.tasks import masked_tokens
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, note_source, read_inputs
@@ -76,7 +79,7 @@ def _train(
 
     def start() -> None:
         if options.hub_dir:
-            logger.info(load_pretrained(trainer.network.encoder, options.hub_dir))
+            logger.info(load_pretrained(trainer.network.encoder, options.hub_dir, _untied_mlm_head(trainer.network)))
         else:
             logger.info(f"the {settings.model.encoder.kind} encoder starts from random weights")
 
@@ -101,6 +104,12 @@ def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
         tags_needed = name == "training"
         found = check_sample(RecordIndex(files), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
         logger.info(f"{name}: {found}")
+
+
+def _untied_mlm_head(network: VideoNetwork) -> MaskedLanguageModelHead | None:
+    """The MLM head if it has a decoder of its own, which starts from the checkpoint's; a tied one starts from random weights."""
+    head = network.heads.get(masked_tokens.HEAD)
+    return head if isinstance(head, MaskedLanguageModelHead) and not head.tied else None
 
 
 def make_trainer(model: Model, training: Stage, strategy: tf.distribute.Strategy) -> Trainer:
