@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import row, seconds
-from vsim_tf.ensemble.combine import ensemble_run
+from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.presets.registry import ENSEMBLE_MODELS
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 

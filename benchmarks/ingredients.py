@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from vsim_tf.ensemble.combine import ensemble_run, find_members
+from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.errors import UserError
 from vsim_tf.presets.registry import preset
 from vsim_tf.records.labels import read_labels
@@ -139,7 +140,7 @@ def run_all(work: Iterator[Stage]):
 def scores(data: Path, output: Path, seed: int, training: str, models: list[str], **ensemble):
     """`EnsembleResult` of test_a; None where a model is missing."""
     try:
-        members = find_members(run_folder(output, seed, training), models, FOLDS, "test_a")
+        members = find_members(run_folder(output, seed, training), dict.fromkeys(models, FOLDS), "test_a")
     except UserError:
         return None
     total = sum(preset(model).ensemble_weight for model in models)
@@ -156,7 +157,7 @@ def differences(data: Path, output: Path, model: str, ingredient: str) -> list[f
 def ensemble_differences(data: Path, output: Path, **ensemble) -> list[float]:
     """Ensembles of all models as described less the weighted sum, of each seed that has all of them."""
     pairs = ([scores(data, output, seed, "base", list(MODELS), **how) for how in (ensemble, {})] for seed in SEEDS)
-    return [changed.score - plain.score for changed, plain in pairs if changed and plain]
+    return [changed.scores.spearman - plain.scores.spearman for changed, plain in pairs if changed and plain]
 
 
 def cell(values: list[float]) -> str:
@@ -182,7 +183,7 @@ def print_base(data: Path, output: Path):
         single, mean = (", ".join(f"{value:.4f}" for value in column) for column in (
             [result.single_score for result in results], [result.mean_score for result in results]))  # fmt: skip
         print(f"| {model} | {single} | {mean} |")
-    results = [result.score for seed in SEEDS if (result := scores(data, output, seed, "base", list(MODELS)))]
+    results = [result.scores.spearman for seed in SEEDS if (result := scores(data, output, seed, "base", list(MODELS)))]
     print(f"| weighted sum | | {', '.join(f'{value:.4f}' for value in results)} |\n")
 
 

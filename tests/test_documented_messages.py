@@ -12,7 +12,7 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.cli.setting_flags import in_flags
-from vsim_tf.ensemble.combine import find_members
+from vsim_tf.ensemble.find import find_members
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.inference.embedding_notes import require_distinct_names
@@ -136,7 +136,7 @@ def other_test_sets():
     for fold in range(11):
         (Path("output/uniter") / f"fold-{fold:02d}" / "embeddings").mkdir(parents=True)
         (Path("output/uniter") / f"fold-{fold:02d}" / "embeddings/test_a.npz").touch()
-    find_members("output", ["uniter"], [3, 4], "test_b")
+    find_members("output", {"uniter": [3, 4]}, "test_b")
 
 
 def another_checkpoint():

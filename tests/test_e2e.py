@@ -19,17 +19,22 @@ from vsim_tf.cli import flags
 from vsim_tf.demo.data import write_demo_data
 from vsim_tf.distributed import device
 from vsim_tf.ensemble import run_report
-from vsim_tf.ensemble.combine import ensemble_run, find_members, fold_mean
+from vsim_tf.ensemble.combine import fold_mean, svd_ensemble
+from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.labelled_set import frame_width
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
-from vsim_tf.ensemble.report import ModelScores, SetScores
-from vsim_tf.ensemble.run_report import ensemble_and_report, frame_width, validation_curve
+from vsim_tf.ensemble.run_report import ensemble_and_report, validation_curve
+from vsim_tf.ensemble.scored import ensemble_run
+from vsim_tf.ensemble.scores import ModelScores, SetScores
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
-from vsim_tf.evaluation.metrics import pair_spearman
+from vsim_tf.evaluation.metrics import pair_rows, pair_spearman, rank_normalized
+from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
 from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_file
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import report_file, sources_file
 from vsim_tf.launch.plan import flags_of
-from vsim_tf.records.embeddings import read_embeddings, read_submission
+from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import read_records
@@ -163,18 +168,20 @@ def test_zip_and_report_are_of_the_ensemble_asked_for(root, tmp_path, combinatio
     assert "| ensemble | weighted sum of embeddings |" in plain
     scores = {}
     for name in ("test_a", "test_b"):
-        result = ensemble_run(find_members(tmp_path, WEIGHTS, FOLDS, name), WEIGHTS, **combination)
+        result = ensemble_run(find_members(tmp_path, dict.fromkeys(WEIGHTS, FOLDS), name), WEIGHTS, **combination)
         scores[name] = result.embeddings
-    np.testing.assert_allclose(read_submission(tmp_path / "result.zip").values, scores["test_b"].values, rtol=1e-12)
+    rounded = scores["test_b"].values.astype("float16" if "method" in combination else "float64")
+    np.testing.assert_allclose(read_submission(tmp_path / "result.zip").values, rounded, rtol=1e-12)
     score = pair_spearman(scores["test_a"], read_labels(root / "data/test_a/label.tsv"))
     assert f"| ensemble |  |  | 1 | {score:.4f} |" in report
 
 
 def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
-    """And that of the training run stays."""
+    """With the basis of an SVD. And that of the training run stays."""
     before = {name: (root / "output" / name).read_bytes() for name in ("report.md", "report.png", "result.zip")}
     ensemble(root, output_zip=f"{tmp_path}/by svd.zip", method="svd")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["by svd.report.md", "by svd.report.png", "by svd.zip"]
+    endings = (".basis.npz", ".report.md", ".report.png", ".zip")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"by svd{ending}" for ending in endings]
     assert "SVD of unit-norm embeddings" in (tmp_path / "by svd.report.md").read_text()
     assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
     assert {name: (root / "output" / name).read_bytes() for name in before} == before
@@ -189,8 +196,92 @@ def test_the_frames_width_of_the_baseline_is_that_of_the_runs(root, tmp_path):
         [line for line in report.read_text().splitlines() if line.startswith("| baseline")]
         for report in (tmp_path / "a.report.md", root / "output/report.md")
     ]
-    assert len(baselines[0]) == 2
+    assert len(baselines[0]) == 3
     assert baselines[0] == baselines[1]
+
+
+def test_the_report_of_an_svd_has_the_errors_of_models_concatenation_and_svd(root, tmp_path):
+    """Spearman and mean squared error of the cosine to the rank of the label, scaled to 0 to 1."""
+    ensemble(root, output_zip=f"{tmp_path}/a.zip", method="svd")
+    pairs = read_labels(root / "data/test_a/label.tsv")
+    target = rank_normalized(np.array([pair.similarity for pair in pairs]))
+    means = {m: fold_mean(find_members(root / "output", {m: FOLDS}, "test_a")[m]) for m in WEIGHTS}
+    concatenation = np.concatenate([np.sqrt(WEIGHTS[model]) * l2_normalize(mean.values) for model, mean in means.items()], axis=1)
+    rows = means | {
+        "concatenation": Embeddings(means["uniter"].ids, concatenation),
+        "SVD": svd_ensemble(means.values(), list(WEIGHTS.values())),
+    }
+    table = (tmp_path / "a.report.md").read_text().split("| fold mean |")[1].splitlines()[2:6]
+    for line, (name, embeddings) in zip(table, rows.items(), strict=True):
+        first, second, _ = pair_rows(embeddings.ids, pairs)
+        error = np.mean((cosine_similarity(embeddings.values[first], embeddings.values[second]) - target) ** 2)
+        assert line == f"| {name} | {pair_spearman(embeddings, pairs):.4f} | {error:.6f} |"
+    assert "MSE" not in (root / "output/report.md").read_text()
+
+
+def test_a_basis_is_applied_instead_of_fitting_one(root, tmp_path):
+    """To the fitted videos with the same result, and to others; the report says so, and no second basis is written."""
+    ensemble(root, output_zip=f"{tmp_path}/a.zip", method="svd")
+    basis = f"{tmp_path}/a.basis.npz"
+    turned = dict(reversed(WEIGHTS.items()))
+    ensemble(root, output_zip=f"{tmp_path}/b.zip", method="svd", svd_basis=basis, weights=turned)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert f"SVD of unit-norm embeddings, concatenated, by the basis {basis}" in (tmp_path / "b.report.md").read_text()
+    assert not (tmp_path / "b.basis.npz").exists()
+    ensemble(root, output_zip=f"{tmp_path}/c.zip", method="svd", svd_basis=basis, test_name="test_a")
+    members = find_members(root / "output", dict.fromkeys(WEIGHTS, FOLDS), "test_a")
+    expected = SvdBasis.load(basis).project({model: fold_mean(files).values for model, files in members.items()})
+    np.testing.assert_array_equal(read_submission(tmp_path / "c.zip").values, expected.astype("float16"))
+
+
+def test_a_basis_of_files_counts_them_by_their_place(root, tmp_path):
+    files = [str(root / f"output/{model}/fold-00/embeddings/test_b.npz") for model in WEIGHTS]
+    given = {"folds": None, "are_files": True, "method": "svd", "weights": dict.fromkeys(files, 0.5)}
+    ensemble(root, output_zip=f"{tmp_path}/a.zip", **given)
+    assert SvdBasis.load(tmp_path / "a.basis.npz").names == ("member 1", "member 2")
+    copies = [str(shutil.copy(file, tmp_path / f"{number}.npz")) for number, file in enumerate(files)]
+    given |= {"weights": dict.fromkeys(copies, 0.5), "svd_basis": f"{tmp_path}/a.basis.npz"}
+    ensemble(root, output_zip=f"{tmp_path}/b.zip", **given)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with pytest.raises(UserError, match=r"a.basis.npz is of another ensemble: .*/0.npz .*, member 2 .*; embeddings are of"):
+        ensemble(root, output_zip=f"{tmp_path}/c.zip", **given | {"weights": {copies[0]: 0.5}})
+    with pytest.raises(UserError, match=r"another ensemble: member 1 .*; embeddings are of uniter .*, mix_nextvlad"):
+        ensemble(root, output_zip=f"{tmp_path}/c.zip", method="svd", svd_basis=given["svd_basis"])
+    assert not list(tmp_path.glob("c.*"))
+
+
+def test_models_of_different_folds(root, tmp_path, console):
+    """Each has those that are embedded; a fold without embeddings of the zip's set is left out, and said."""
+    for name in ("folds", "uniter"):
+        (tmp_path / name).symlink_to(root / "output" / name)
+    shutil.copytree(root / "output/mix_nextvlad", tmp_path / "mix_nextvlad")
+    for name in ("test_b.npz", "test_b.json"):
+        (tmp_path / "mix_nextvlad/fold-02/embeddings" / name).unlink()
+    ensemble(root, output_dir=tmp_path, output_zip=f"{tmp_path}/result.zip", folds=None)
+    assert "mix_nextvlad: left out are folds without embeddings of test_b: 2" in console.readouterr().out
+    report = (tmp_path / "report.md").read_text()
+    assert "| model | folds | one fold (mean) | fold mean | weight | ensemble |" in report
+    assert "| uniter | 2 |" in report and "| mix_nextvlad | 1 |" in report
+    folds = {"uniter": FOLDS, "mix_nextvlad": FOLDS[:1]}
+    means = {model: fold_mean(files).values for model, files in find_members(tmp_path, folds, "test_b").items()}
+    expected = sum(WEIGHTS[model] * means[model] for model in WEIGHTS)
+    np.testing.assert_allclose(read_submission(tmp_path / "result.zip").values, expected, rtol=1e-12)
+    with pytest.raises(UserError, match=r"no embeddings of test_b for 1: mix_nextvlad/fold-02; there are those of"):
+        ensemble(root, output_dir=tmp_path, output_zip=f"{tmp_path}/b.zip")
+
+
+def test_without_training_records_the_ridge_baseline_alone_is_missing(root, tmp_path, caplog):
+    """With a part of them it is there."""
+    for name in ("test_a", "pairwise"):
+        shutil.copytree(root / "data" / name, tmp_path / "data" / name)
+    ensemble(root, data_dir=tmp_path / "data", output_zip=f"{tmp_path}/a.zip")
+    assert "baseline: ridge to tags | " in (tmp_path / "a.report.md").read_text()
+    assert "baseline" not in caplog.text
+    shutil.rmtree(tmp_path / "data/pairwise")
+    ensemble(root, data_dir=tmp_path / "data", output_zip=f"{tmp_path}/b.zip")
+    assert "The report has no baseline 'ridge to tags': " in caplog.text and "matches no file" in caplog.text
+    report = (tmp_path / "b.report.md").read_text()
+    assert "baseline: mean frame cosine" in report and "ridge" not in report
 
 
 @pytest.mark.parametrize("spoil", ["width", "records", "config"])
@@ -237,11 +328,11 @@ def test_an_ensemble_below_its_best_model_is_said(root, tmp_path, monkeypatch, c
 
 
 def test_the_script_takes_models_weights_and_width_from_the_runs(root, tmp_path):
-    """Two of the six models are there: their weights are scaled to sum to 1, without a warning."""
-    command = [sys.executable, "ensemble_final.py", f"--data_dir={root}/data", f"--output_dir={root}/output", "--folds=0,2"]
+    """Two of the six models are there, with two folds: their weights are scaled to sum to 1, without a warning."""
+    command = [sys.executable, "ensemble_final.py", f"--data_dir={root}/data", f"--output_dir={root}/output"]
     ended = subprocess.run([*command, f"--output_zip={tmp_path}/a.zip"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (ended.returncode, ended.stderr) == (0, "")
-    members = {model: fold_mean(find_members(root / "output", [model], FOLDS, "test_b")[model]).values for model in WEIGHTS}
+    members = {model: fold_mean(find_members(root / "output", {model: FOLDS}, "test_b")[model]).values for model in WEIGHTS}
     expected = (0.17 * members["mix_nextvlad"] + 0.13 * members["uniter"]) / 0.3
     np.testing.assert_allclose(read_submission(tmp_path / "a.zip").values, expected, rtol=1e-12)
     report = (tmp_path / "a.report.md").read_text()
@@ -416,22 +507,25 @@ def test_titles_of_changed_files_are_read_again(root, tmp_path):
         announce_pretrained(options)
 
 
-@pytest.mark.parametrize("change", ["zip", "report", "labels", "embeddings", "weights", "damaged note"])
+@pytest.mark.parametrize("change", ["zip", "report", "labels", "embeddings", "basis", "fold", "weights", "damaged note"])
 def test_zip_and_report_are_made_again_when_something_changed(root, tmp_path, change):
     shutil.copytree(root / "data", tmp_path / "data")
     shutil.copytree(root / "output", tmp_path / "output")
-    settings = ensemble_settings(tmp_path)
+    settings = ensemble_settings(tmp_path) | {"folds": None, "svd_basis": str(tmp_path / "a.npz")}
+    (tmp_path / "a.npz").touch()
     outputs = [tmp_path / "output/result.zip", tmp_path / "output/report.md"]
     note_sources(settings, outputs)
     assert announce_ensemble(settings)
     touched = {
         "zip": outputs[0], "report": outputs[1], "labels": tmp_path / "data/test_a/label.tsv",
-        "embeddings": tmp_path / "output/uniter/fold-02/embeddings/test_b.npz",
+        "embeddings": tmp_path / "output/uniter/fold-02/embeddings/test_b.npz", "basis": tmp_path / "a.npz",
     }  # fmt: skip
     if change in touched:
         os.utime(touched[change])
     elif change == "weights":
         settings["weights"] = {"uniter": 0.5, "mix_nextvlad": 0.5}
+    elif change == "fold":
+        shutil.copytree(tmp_path / "output/uniter/fold-02", tmp_path / "output/uniter/fold-01")
     else:
         sources_file(settings["output_zip"]).write_text("{")
     assert not announce_ensemble(settings)

@@ -106,6 +106,7 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--members=a.zip", "--folds=0"),
         ("ensemble_final.py", "--method=mean"),
         ("ensemble_final.py", "--method=svd", "--normalize"),
+        ("ensemble_final.py", "--svd_basis=a.basis.npz"),
         ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
         ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
         ("ensemble_final.py", "--output_dir=none"),  # where no model has a run

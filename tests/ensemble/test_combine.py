@@ -5,36 +5,21 @@ import zipfile
 
 import numpy as np
 import pytest
+from ensemble_members import random_members
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsim_tf.ensemble.combine import (
     check_weights,
-    ensemble_run,
-    find_members,
     fold_mean,
     load_member,
-    models_present,
     normalized_weights,
     svd_ensemble,
     weighted_sum,
 )
 from vsim_tf.errors import UserError
-from vsim_tf.evaluation.metrics import l2_normalize, pair_spearman
-from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
-from vsim_tf.records.labels import Pair
-
-
-def random_members(count=3, videos=6, dim=4, seed=5):
-    """Members with the same ids, each in an order of its own, and their float64 values in the order of the first."""
-    rng = np.random.default_rng(seed)
-    members, values = [], []
-    for member in range(count):
-        rows = np.sort(rng.permutation(videos)) if member == 0 else rng.permutation(videos)
-        value = rng.normal(size=(videos, dim)).astype(np.float16)
-        members.append(Embeddings([f"v{row}" for row in rows], value[rows]))
-        values.append(value.astype(np.float64))
-    return members, np.array(values)
+from vsim_tf.evaluation.metrics import l2_normalize
+from vsim_tf.records.embeddings import Embeddings, write_embeddings, write_submission
 
 
 def cosines(values):
@@ -158,89 +143,6 @@ def test_a_sum_other_than_1_is_logged(caplog):
         assert not caplog.records
         assert check_weights([1, 2]) == [1.0, 2.0]
     assert "sum to 3, not to 1" in caplog.text
-
-
-PAIRS = [Pair("v0", "v1", 1.0), Pair("v1", "v2", 0.3), Pair("v3", "v4", 0.0), Pair("v5", "v0", 0.7)]
-
-
-def write_run(folder, models=("one", "two"), folds=(0, 10)):
-    """Writes one embeddings file per model and fold and returns them."""
-    members, _ = random_members(len(models) * len(folds))
-    written = {}
-    for model in models:
-        for fold in folds:
-            path = folder / model / f"fold-{fold:02d}" / "embeddings" / "test_a.npz"
-            written.setdefault(model, []).append(members.pop())
-            write_embeddings(path, written[model][-1])
-    return written
-
-
-@pytest.mark.parametrize("method", ["sum", "svd"])
-def test_run_over_models_and_folds(tmp_path, method):
-    written = write_run(tmp_path)
-    members = find_members(tmp_path, ["one", "two"], [0, 10], "test_a")
-    result = ensemble_run(members, {"one": 0.4, "two": 0.6}, PAIRS, method, dim=3)
-    means = {model: fold_mean(folds) for model, folds in written.items()}
-    assert [(model.name, model.weight) for model in result.models] == [("one", 0.4), ("two", 0.6)]
-    for model in result.models:
-        assert model.fold_scores == [pair_spearman(fold, PAIRS) for fold in written[model.name]]
-        assert model.mean_score == pair_spearman(means[model.name], PAIRS)
-    combine = {"sum": weighted_sum, "svd": lambda *given: svd_ensemble(*given, dim=3)}[method]
-    np.testing.assert_array_equal(result.embeddings.values, combine(list(means.values()), [0.4, 0.6]).values)
-    assert result.score == pair_spearman(result.embeddings, PAIRS)
-
-
-def test_run_without_labels_with_normalising_and_a_model_left_out(tmp_path):
-    written = write_run(tmp_path)
-    members = find_members(tmp_path, ["one", "two"], [0, 10], "test_a")
-    result = ensemble_run(members, {"one": 0, "two": 1}, normalize=True)
-    np.testing.assert_array_equal(result.embeddings.values, l2_normalize(fold_mean(written["two"]).values))
-    assert math.isnan(result.score)
-    assert [model.fold_scores for model in result.models] == [[], []]
-    scored = ensemble_run(members, {"one": 0, "two": 1}, PAIRS)
-    assert not math.isnan(scored.models[0].mean_score)
-
-
-def test_run_of_a_list_of_files(tmp_path):
-    members, values = random_members(2)
-    write_submission(tmp_path / "a.zip", members[0])
-    write_embeddings(tmp_path / "b.npz", members[1])
-    files = {path.name: [path] for path in (tmp_path / "a.zip", tmp_path / "b.npz")}
-    result = ensemble_run(files, dict.fromkeys(files, 0.5), PAIRS)
-    np.testing.assert_allclose(result.embeddings.values, values.mean(axis=0), atol=1e-15)
-    assert read_submission(tmp_path / "a.zip").ids == result.embeddings.ids
-    assert read_embeddings(tmp_path / "b.npz").ids != result.embeddings.ids
-
-
-def test_run_names_what_is_missing_or_does_not_fit(tmp_path):
-    write_run(tmp_path)
-    with pytest.raises(UserError, match="no embeddings of test_a for 3: one/fold-01, two/fold-01, three/fold-01;"):
-        find_members(tmp_path, ["one", "two", "three"], [1], "test_a")
-    with pytest.raises(UserError, match=r"no embeddings of test_b for 2: .*; there are those of test_a \(2 runs\); run "):
-        find_members(tmp_path, ["one", "two"], [0], "test_b")
-    with pytest.raises(UserError, match=r"; these runs have none of any test set; .*docs/data.md"):
-        find_members(tmp_path, ["three"], [0], "test_b")
-    members = find_members(tmp_path, ["one", "two"], [0, 10], "test_a")
-    with pytest.raises(UserError, match=r"weights are given for \['one'\], members for \['one', 'two'\]"):
-        ensemble_run(members, {"one": 1})
-    with pytest.raises(UserError, match="ensemble method 'pca'; accepted are sum, svd"):
-        ensemble_run(members, {"one": 1, "two": 1}, method="pca")
-    write_embeddings(members["two"][1], Embeddings(["v0"], np.ones((1, 4))))
-    with pytest.raises(UserError, match="two/fold-10/embeddings/test_a.npz: ids differ .* missing 5: "):
-        ensemble_run(members, {"one": 1, "two": 1})
-    write_embeddings(members["two"][0], Embeddings(["v0"], np.ones((1, 4))))
-    with pytest.raises(UserError, match="^two: ids differ"):
-        ensemble_run(members, {"one": 0.5, "two": 0.5})
-
-
-def test_models_are_those_that_have_runs(tmp_path):
-    for name in ("b/fold-03", "a/fold-00", "c/pretrain", "d/fold-00", "other/fold-00"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "config.json").touch()
-    (tmp_path / "d/fold-00/config.json").unlink()
-    assert models_present(tmp_path, ["a", "b", "c", "d"]) == ["a", "b"]
-    with pytest.raises(UserError, match=f"^{tmp_path}: no model has a run fold-XX; train one by train_pair.py"):
-        models_present(tmp_path, ["c", "d"])
 
 
 def test_weights_of_some_models_are_scaled_to_sum_1():

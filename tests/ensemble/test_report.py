@@ -8,11 +8,9 @@ from rich.console import Console
 from vsim_tf.cli.setting_flags import with_flags
 from vsim_tf.ensemble.report import (
     ADVICE_FIELDS,
-    ModelScores,
     Report,
-    SetScores,
     advice,
-    console_table,
+    console_tables,
     format_seconds,
     markdown_report,
     read_timings,
@@ -21,7 +19,9 @@ from vsim_tf.ensemble.report import (
     verdict,
     write_report,
 )
+from vsim_tf.ensemble.scores import ModelScores, SetScores, norm_note
 from vsim_tf.errors import UserError
+from vsim_tf.evaluation.metrics import PairScores
 
 MODELS = [ModelScores("uniter", 0.4, [0.70, 0.72], 0.75), ModelScores("mix|x", 0.6, [0.60, 0.65], math.nan)]
 SCORES = SetScores("test_a", MODELS, 0.79, {"mean frame cosine": 0.6081, "character TF-IDF cosine": 0.795}, 760, 1500)
@@ -48,11 +48,62 @@ def test_table_has_models_ensemble_and_baselines():
 
 def test_console_table_shows_the_same_numbers():
     console = Console(file=io.StringIO(), width=80)
-    models = [*MODELS, ModelScores("a_model_with_a_long_name", 0.0, [0.5], 0.5)]
-    console.print(console_table(dataclasses.replace(SCORES, models=models)))
+    models = [*MODELS, ModelScores("a_model_with_a_long_name", 0.0, [0.5, 0.5], 0.5)]
+    console.print(*console_tables(dataclasses.replace(SCORES, models=models)))
     text = console.file.getvalue()
     for shown in ("Spearman on test_a (1,500 pairs)", "mix|x", "a_model_with_a_long_name", "0.7900", "0.6081", "of 2)"):
         assert shown in text
+
+
+MIXED = dataclasses.replace(
+    SCORES, models=[*MODELS, ModelScores("a_model_with_a_long_name", 0.5, [0.5], 0.4)], concatenation=PairScores(0.8, 0.031235),
+    ensemble_error=0.0401,
+)  # fmt: skip
+
+
+def test_models_of_different_numbers_of_folds_have_a_column_for_it():
+    assert scores_table(MIXED).splitlines() == [
+        "| model | folds | one fold (mean) | fold mean | weight | ensemble |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| uniter | 2 | 0.7100 | 0.7500 | 0.4 |  |",
+        "| mix\\|x | 2 | 0.6250 | – | 0.6 |  |",
+        "| a_model_with_a_long_name | 1 | 0.5000 | 0.4000 | 0.5 |  |",
+        "| ensemble |  |  |  | 1.5 | 0.7900 |",
+        "| baseline: mean frame cosine |  |  |  |  | 0.6081 |",
+        "| baseline: character TF-IDF cosine |  |  |  |  | 0.7950 |",
+    ]
+
+
+def test_svd_has_a_second_table():
+    """Of each model, the concatenation and its SVD; another ensemble has none."""
+    table = """
+| fold mean | Spearman | MSE to rank labels |
+| --- | ---: | ---: |
+| uniter | 0.7500 | 0.031000 |
+| mix\\|x | – | – |
+| concatenation | 0.8000 | 0.031235 |
+| SVD | 0.7900 | 0.040100 |
+"""
+    models = [dataclasses.replace(MODELS[0], mean_error=0.031), MODELS[1]]
+    assert table in markdown_report(Report("x", [dataclasses.replace(MIXED, models=models)]))
+    assert "MSE" not in markdown_report(REPORT)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(*console_tables(MIXED))
+    for shown in ("a_model_with_a_long_name", "Errors on test_a", "concatenation", "0.031235", "0.040100"):
+        assert shown in console.file.getvalue()
+
+
+def test_norms_that_differ_are_said_with_what_to_do():
+    """Of models that count: 3 times is no difference yet."""
+    models = [
+        ModelScores(name, weight, [], math.nan, norm=norm) for name, weight, norm in (("a", 1, 6), ("b", 1, 2), ("c", 0, 1))
+    ]
+    assert norm_note(models) == norm_note([]) == norm_note(MODELS) == ""
+    note = norm_note([*models, ModelScores("d", 0.1, [], math.nan, norm=1.9)])
+    assert note.startswith("The embeddings of the models differ in their mean norm (a 6, b 2, d 1.9): in the sum a model counts")
+    assert "--normalize makes it count by its weight alone" in with_flags(note, ADVICE_FIELDS)
+    report = markdown_report(Report("x", [dataclasses.replace(SCORES, notes=(note,))]))
+    assert f"\n\n{note}.\n" in report
 
 
 def test_verdict_compares_with_the_best():

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from vsim_tf.errors import RecordError, UserError
-from vsim_tf.evaluation.baselines import RawVideos, baseline_scores, mean_frame_spearman, read_raw_videos, title_spearman
+from vsim_tf.evaluation.baselines import baseline_scores, mean_frame_spearman, title_spearman
+from vsim_tf.evaluation.raw_videos import RawVideos, read_raw_videos
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.tfrecords import write_records
 
@@ -38,7 +39,7 @@ def test_scores_order_pairs_by_frames_and_by_titles(tmp_path):
     ]
     file = tmp_path / "test"
     write_records(file, records)
-    scores = baseline_scores(file, PAIRS, 2)
+    scores = baseline_scores(read_raw_videos(file, 2), PAIRS)
     assert scores == {"mean frame cosine": pytest.approx(-1), "character TF-IDF cosine": pytest.approx(1)}
 
 
@@ -82,6 +83,6 @@ def test_bad_files_are_named(tmp_path):
 
 @pytest.mark.skipif(not CONTEST.is_dir(), reason="needs the contest data next to the repository")
 def test_on_the_real_contest():
-    scores = baseline_scores(CONTEST / "test_a.tfrecords", read_labels(CONTEST / "label.tsv"), 256)
+    scores = baseline_scores(read_raw_videos(CONTEST / "test_a.tfrecords", 256), read_labels(CONTEST / "label.tsv"))
     assert 0.6 < scores["mean frame cosine"] < 0.7
     assert 0.75 < scores["character TF-IDF cosine"] < 0.85

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.cli import app, flags
-from vsim_tf.ensemble.combine import models_present, normalized_weights
+from vsim_tf.ensemble.combine import normalized_weights
+from vsim_tf.ensemble.find import models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import RESULT
 from vsim_tf.presets import registry
@@ -31,13 +33,15 @@ def settings() -> dict[str, Any]:
         "output_dir": Path(options.output_dir),
         "data_dir": data_dir,
         "weights": dict(zip(models, model_weights(models, options.weights, bool(files)), strict=True)),
-        "folds": None if files else flags.parse_folds(options.folds),
+        "folds": flags.parse_folds(options.folds) if options.folds is not None else None,
         "test_name": submitted_set(data_dir, options.test_name),
         "labelled_test_name": labelled_set(data_dir, options.labelled_test_name),
         "output_zip": options.output_zip or str(Path(options.output_dir) / RESULT),
         "frame_embedding_size": options.frame_embedding_size,
         "method": options.method,
         "normalize": options.normalize,
+        "svd_basis": options.svd_basis,
+        "are_files": bool(files),
     }
 
 
@@ -63,14 +67,19 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--members names all files that are summed: leave --models and --folds out")
     if options.normalize and options.method == "svd":
         raise UserError("--normalize is for --method=sum: svd always scales embeddings to unit norm")
+    if options.svd_basis and options.method != "svd":
+        raise UserError("--svd_basis is for --method=svd: give that too")
     if models := members() or options.models:
         model_weights(models, options.weights, bool(options.members))
-    flags.parse_folds(options.folds)
+    if options.folds is not None:
+        flags.parse_folds(options.folds)
 
 
 def check_inputs() -> None:
     values = settings()
-    if values["folds"] is not None:
+    if values["svd_basis"]:
+        SvdBasis.load(values["svd_basis"])
+    if not values["are_files"]:
         check_test_sets(values["data_dir"], values["test_name"], values["labelled_test_name"])
 
 

@@ -114,15 +114,25 @@ def define_ensemble() -> None:
     """Flags of ensemble_final.py."""
     _define_data_dir()
     _define_output_dir()
-    _define_folds()
-    flags.DEFINE_list("models", None, "Models to sum; default: those of the six that have runs in --output_dir.")
+    flags.DEFINE_string(
+        "folds",
+        None,
+        "Folds of every model, e.g. 0-10 or 0,3,5-7; default: all of each model that have embeddings of the test set.",
+    )
+    flags.DEFINE_list("models", None, "Models to combine, of any system; default: the registered ones with runs in --output_dir.")
     flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
     flags.DEFINE_multi_string(
-        "members", None, "Submission zips or npz files to sum instead of --models and --folds; separated by commas, or repeated."
+        "members",
+        None,
+        "Submission zips or npz files to combine instead of --models and --folds; separated by commas, or repeated.",
     )
     flags.DEFINE_enum(
         "method", "sum", ["sum", "svd"],
         "sum: weighted sum of embeddings (2021). svd: all of them at unit norm, concatenated and reduced to 256 dimensions.",
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "svd_basis", None,
+        "Basis of an earlier --method=svd (NAME.basis.npz next to NAME.zip) to apply instead of fitting one, e.g. to new videos.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
     flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")

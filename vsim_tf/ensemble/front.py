@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vsim_tf.ensemble.combine import models_present, normalized_weights
+from vsim_tf.ensemble.combine import normalized_weights
+from vsim_tf.ensemble.find import models_present
 from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
 from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, FOLD_RUNS, LAST

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf import __version__
+from vsim_tf.ensemble.find import embedded_folds
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, stamp
 from vsim_tf.io.paths import LABELS, RECORDS, embeddings_file, fold_folder, sources_file
@@ -50,12 +51,21 @@ def _stamps(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def _files(settings: dict[str, Any]) -> list[Path]:
-    """Embeddings, and records and labels of the test sets."""
-    if settings["folds"] is None:
-        return list(map(Path, settings["weights"]))
+    """Embeddings, records and labels of the test sets, and the basis."""
+    basis = [Path(settings["svd_basis"])] if settings.get("svd_basis") else []
+    if settings.get("are_files"):
+        return [*map(Path, settings["weights"]), *basis]
     output_dir, names = settings["output_dir"], (settings["test_name"], settings["labelled_test_name"])
-    folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in settings["folds"]]
+    folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in _folds(settings, model)]
     embeddings = [embeddings_file(folder, name) for name in names for folder in folders]
     sets = [settings["data_dir"] / name for name in names]
     records = [file for folder in sets for file in folder.glob(RECORDS)]
-    return [*embeddings, *(folder / LABELS for folder in sets), *records]
+    return [*embeddings, *(folder / LABELS for folder in sets), *records, *basis]
+
+
+def _folds(settings: dict[str, Any], model: str) -> Sequence[int]:
+    """The folds asked for, or those that there are."""
+    if settings["folds"] is not None:
+        folds: Sequence[int] = settings["folds"]
+        return folds
+    return embedded_folds(settings["output_dir"], model, settings["test_name"])

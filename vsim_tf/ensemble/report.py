@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from vsim_tf.ensemble.scores import SetScores
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_lines
 from vsim_tf.types import PathLike
@@ -21,48 +22,6 @@ if TYPE_CHECKING:
 NOTHING = "–"
 ADVICE_FIELDS = ("models", "weights", "normalize")
 """What `advice` names."""
-
-
-@dataclass(frozen=True)
-class ModelScores:
-    """Spearman of one model on one test set.
-
-    Attributes:
-        name: the model's name in the registry, or the name of a member file.
-        weight: its weight in the ensemble.
-        fold_scores: one per fold; empty where the test set has no labels.
-        mean_score: of the mean of the folds' embeddings; nan where undefined.
-    """
-
-    name: str
-    weight: float
-    fold_scores: list[float]
-    mean_score: float
-
-    @property
-    def single_score(self) -> float:
-        """Mean of the fold scores: what to expect of one fold alone; nan without folds."""
-        return math.fsum(self.fold_scores) / len(self.fold_scores) if self.fold_scores else math.nan
-
-
-@dataclass(frozen=True)
-class SetScores:
-    """Everything scored on one test set.
-
-    Attributes:
-        name: of the test set, e.g. `test_a`.
-        models: one row each.
-        ensemble_score: Spearman of the ensemble, nan where undefined.
-        baselines: name -> Spearman.
-        num_videos, num_pairs: size of the test set; no pairs means no labels, so there are no scores.
-    """
-
-    name: str
-    models: list[ModelScores]
-    ensemble_score: float
-    baselines: dict[str, float] = field(default_factory=dict)
-    num_videos: int = 0
-    num_pairs: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,7 +68,7 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
         parts.append(f"![Spearman of members, fold means, ensemble and baselines]({quote(plot_name)})")
     for scores in report.sets:
         parts += [f"## {scores.name}: {scores.num_videos:,} videos, {scores.num_pairs:,} labelled pairs"]
-        parts += [scores_table(scores), verdict(scores)] if scores.num_pairs else ["No labels, so no scores."]
+        parts += _set_parts(scores) if scores.num_pairs else ["No labels, so no scores."]
     if report.data:
         rows = [(name, _plain(value)) for name, value in report.data.items()]
         parts += ["## Data", _markdown(("what", "value"), rows)]
@@ -120,23 +79,38 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _set_parts(scores: SetScores) -> list[str]:
+    errors = error_rows(scores)
+    notes = [f"{note}." for note in scores.notes]
+    return [scores_table(scores), verdict(scores), *notes, *([_markdown(ERRORS_HEADER, errors)] if errors else [])]
+
+
 def scores_table(scores: SetScores) -> str:
     """Returns the Spearman table of one test set in markdown: models, ensemble, baselines."""
     return _markdown(_header(scores), _rows(scores))
 
 
-def console_table(scores: SetScores) -> "Table":
-    """Returns the same table for the terminal: `io.tables.table_text` makes lines of it."""
+def console_tables(scores: SetScores) -> "list[Table]":
+    """Returns the same tables for the terminal: `io.tables.table_text` makes lines of them."""
+    models = len(scores.models)
+    title = f"Spearman on {scores.name} ({scores.num_pairs:,} pairs)"
+    tables = [_console_table(title, _header(scores), _rows(scores), models)]
+    if errors := error_rows(scores):
+        tables.append(_console_table(f"Errors on {scores.name}", ERRORS_HEADER, errors, models))
+    return tables
+
+
+def _console_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], models: int) -> "Table":
+    """A table with a line below its models, the first rows."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"Spearman on {scores.name} ({scores.num_pairs:,} pairs)")
-    for column, name in enumerate(_header(scores)):
+    table = Table(title=title)
+    for column, name in enumerate(header):
         # A narrow terminal shortens the baselines' names first: header and models' names stay whole in 80 columns.
         table.add_column(name.replace(" (", "\n("), justify="right" if column else "left")
-    rows = _rows(scores)
-    for row, cells in enumerate(rows):
-        table.add_row(*map(Text, cells), end_section=row + 1 == len(scores.models))
+    for number, cells in enumerate(rows, 1):
+        table.add_row(*map(Text, cells), end_section=number == models)
     return table
 
 
@@ -166,19 +140,41 @@ def advice(scores: SetScores) -> str:
 
 
 def _header(scores: SetScores) -> tuple[str, ...]:
-    folds = max((len(model.fold_scores) for model in scores.models), default=0)
-    return "model", f"single fold (mean of {folds})", f"{folds}-fold mean", "weight", "ensemble"
+    folds = _numbers_of_folds(scores)
+    if len(folds) > 1:
+        return "model", "folds", "one fold (mean)", "fold mean", "weight", "ensemble"
+    count = max(folds, default=0)
+    return "model", f"single fold (mean of {count})", f"{count}-fold mean", "weight", "ensemble"
+
+
+def _numbers_of_folds(scores: SetScores) -> set[int]:
+    return {len(model.fold_scores) for model in scores.models}
 
 
 def _rows(scores: SetScores) -> list[tuple[str, ...]]:
+    """Rows of the table; where models differ in their number of folds, it is the second column."""
     models = [
-        (model.name, score_text(model.single_score), score_text(model.mean_score), f"{model.weight:g}", "")
+        (model.name, str(len(model.fold_scores)), score_text(model.single_score), score_text(model.mean_score),
+         f"{model.weight:g}", "")
         for model in scores.models
-    ]
+    ]  # fmt: skip
     total = math.fsum(model.weight for model in scores.models)
-    ensemble = ("ensemble", "", "", f"{total:g}", score_text(scores.ensemble_score))
-    baselines = [(f"baseline: {name}", "", "", "", score_text(value)) for name, value in scores.baselines.items()]
-    return [*models, ensemble, *baselines]
+    ensemble = ("ensemble", "", "", "", f"{total:g}", score_text(scores.ensemble_score))
+    baselines = [(f"baseline: {name}", "", "", "", "", score_text(value)) for name, value in scores.baselines.items()]
+    rows: list[tuple[str, ...]] = [*models, ensemble, *baselines]
+    return rows if len(_numbers_of_folds(scores)) > 1 else [(name, *others) for name, _, *others in rows]
+
+
+ERRORS_HEADER = ("fold mean", "Spearman", "MSE to rank labels")
+
+
+def error_rows(scores: SetScores) -> list[tuple[str, str, str]]:
+    """Rows of the second table of an SVD ensemble (docs/facts_rank1.md 10): models, concatenation and its SVD; else none."""
+    if math.isnan(scores.concatenation.spearman):
+        return []
+    rows = [(model.name, model.mean_score, model.mean_error) for model in scores.models]
+    rows += [("concatenation", *scores.concatenation), ("SVD", scores.ensemble_score, scores.ensemble_error)]
+    return [(name, score_text(spearman), NOTHING if math.isnan(error) else f"{error:.6f}") for name, spearman, error in rows]
 
 
 def score_text(value: float) -> str:

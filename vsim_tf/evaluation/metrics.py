@@ -56,14 +56,59 @@ def pair_rows(ids: Sequence[str], pairs: Sequence[Pair]) -> tuple[np.ndarray, np
     return first, second, np.array([pair.similarity for pair in pairs], dtype=np.float64)
 
 
-def pair_spearman(embeddings: Embeddings, pairs: Sequence[Pair]) -> float:
-    """Returns the Spearman of the cosines of the pairs' embeddings with the pairs' similarities; nan as in `spearman`.
+class PairScores(NamedTuple):
+    """Scores of labelled pairs.
+
+    Attributes:
+        spearman: rank correlation of cosine and similarity; nan as in `spearman`.
+        rank_error: see `rank_error`.
+    """
+
+    spearman: float
+    rank_error: float
+
+
+UNDEFINED = PairScores(math.nan, math.nan)
+"""The scores of what has no labelled pairs."""
+
+
+def pair_scores(embeddings: Embeddings, pairs: Sequence[Pair]) -> PairScores:
+    """Returns the scores of the cosines of the pairs' embeddings against the pairs' similarities.
 
     Raises:
         UserError: an id of a pair has no embedding; with the count and the first five.
     """
     first, second, similarity = pair_rows(embeddings.ids, pairs)
-    return spearman(cosine_similarity(embeddings.values[first], embeddings.values[second]), similarity)
+    return cosine_scores(cosine_similarity(embeddings.values[first], embeddings.values[second]), similarity)
+
+
+def cosine_scores(cosine: np.ndarray, similarity: np.ndarray) -> PairScores:
+    """Returns the scores of cosines against similarities, `[pairs]` each."""
+    return PairScores(spearman(cosine, similarity), rank_error(cosine, similarity))
+
+
+def pair_spearman(embeddings: Embeddings, pairs: Sequence[Pair]) -> float:
+    """Returns the Spearman of `pair_scores` alone."""
+    return pair_scores(embeddings, pairs).spearman
+
+
+def rank_error(cosine: np.ndarray, similarity: np.ndarray) -> float:
+    """Returns the mean squared error of cosines to rank-normalised similarities (docs/facts_rank1.md 7), `[pairs]` each.
+
+    It is nan where all similarities are the same, and without pairs.
+    """
+    target = rank_normalized(similarity)
+    return float(np.mean((cosine - target) ** 2)) if len(target) else math.nan
+
+
+def rank_normalized(similarity: np.ndarray) -> np.ndarray:
+    """Returns (r - min r) / (max r - min r), r the mean rank of each similarity, `[pairs]`; nan where all are the same."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(similarity)
+    span = np.ptp(ranks) if len(ranks) else 0
+    normalized: np.ndarray = (ranks - ranks.min()) / span if span else np.full(len(ranks), np.nan)
+    return normalized
 
 
 class TagCounts(NamedTuple):

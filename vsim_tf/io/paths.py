@@ -10,7 +10,7 @@ Output folder, with one run folder for each model and stage:
     folds_modulo/            the same by another split: manifest.json, fold-00-of-05.tfrecord ...
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
     MODEL/fold-00/ ...       the same, and embeddings/
-    result.zip  result.source.json  report.md  report.png  timings.tsv
+    result.zip  result.source.json  result.basis.npz  report.md  report.png  timings.tsv
 
 docs/data.md says what they hold.
 """
@@ -102,6 +102,11 @@ def report_file(output_zip: PathLike, output_dir: PathLike) -> Path:
 def sources_file(output_zip: PathLike) -> Path:
     """The note next to a zip that says what it was made of."""
     return Path(output_zip).with_suffix(".source.json")
+
+
+def basis_file(output_zip: PathLike) -> Path:
+    """The basis of an SVD ensemble, next to its zip."""
+    return Path(output_zip).with_suffix(".basis.npz")
 
 
 # --- set of folds -----------------------------------------------------------------------------------------------------

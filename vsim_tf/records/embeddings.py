@@ -3,7 +3,6 @@
 import json
 import stat
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PureWindowsPath
@@ -14,32 +13,16 @@ from numpy.typing import DTypeLike
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import output_file
+from vsim_tf.io.npz import MAX_UNPACKED_BYTES, UNREADABLE, read_npz, unreadable_reason
 from vsim_tf.types import PathLike
 
 MAX_DIMENSIONS = 256
 """The contest accepts embeddings of at most so many dimensions."""
 
-MAX_UNPACKED_BYTES = 2**30
-"""Most that is unpacked of a file; the contest's larger test set (43,027 videos x 256) needs about 0.25 GB as JSON."""
-
 RESULT_JSON = "result.json"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 COMPRESS_LEVEL = 3
 """Level 6 saves 4 to 17 % of the file and takes two and a half times as long."""
-
-UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting)."""
 
 
 class Embeddings(NamedTuple):
@@ -198,7 +181,7 @@ def read_submission(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embe
     except UserError:
         raise
     except UNREADABLE as error:
-        raise UserError(f"{path}: not a readable submission zip: {_reason(error)}") from error
+        raise UserError(f"{path}: not a readable submission zip: {unreadable_reason(error)}") from error
     check_embeddings(embeddings, path)
     return embeddings
 
@@ -209,10 +192,6 @@ class _Object(list[tuple[str, Any]]):
 
 def _refuse_constant(token: str) -> float:
     raise ValueError(f"{RESULT_JSON} contains {token}, which is not a number")
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 def _only_member(archive: zipfile.ZipFile, path: PathLike, max_bytes: int) -> zipfile.ZipInfo:
@@ -272,15 +251,8 @@ def read_embeddings(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embe
     Raises:
         UserError: missing, damaged or another kind of file; names the file.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > max_bytes:
-            raise UserError(f"{path}: its arrays unpack to {size} bytes; accepted are at most {max_bytes}")
-        with np.load(path, allow_pickle=False) as arrays:
-            ids, values = arrays["ids"], arrays["embeddings"]
-    except UNREADABLE as error:
-        raise UserError(f"{path}: not a readable embeddings file (npz): {_reason(error)}") from error
+    arrays = read_npz(path, ("ids", "embeddings"), "embeddings file", max_bytes)
+    ids, values = arrays["ids"], arrays["embeddings"]
     if ids.ndim != 1 or ids.dtype.kind != "U" or values.dtype.kind != "f":
         raise UserError(
             f"{path}: ids are {ids.dtype} {list(ids.shape)}, embeddings {values.dtype}; accepted are a list of text and floats"

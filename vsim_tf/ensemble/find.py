@@ -1,0 +1,93 @@
+"""Which models, folds and files of embeddings an output folder has."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.io.paths import CONFIG, FOLD_RUNS, embeddings_file, fold_folder, fold_name, model_folder
+from vsim_tf.types import PathLike
+
+logger = logging.getLogger(__name__)
+
+
+def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
+    """Returns the models of `names` that have a fine-tuned run, `<output_dir>/<model>/fold-XX`, in their order.
+
+    Raises:
+        UserError: none has.
+    """
+    present = [name for name in names if fold_runs(output_dir, name)]
+    if not present:
+        message = f"{output_dir}: no model has a run fold-XX; train one by train_pair.py, or give another output_dir"
+        raise UserError(message, ["output_dir"])
+    return present
+
+
+def fold_runs(output_dir: PathLike, model: str) -> list[int]:
+    """Returns the folds of a model that have a fine-tuned run."""
+    return _folds(output_dir, model, CONFIG)
+
+
+def embedded_folds(output_dir: PathLike, model: str, test_name: str) -> list[int]:
+    """Returns the folds of a model that have embeddings of a test set."""
+    return _folds(output_dir, model, embeddings_file(".", test_name))
+
+
+def _folds(output_dir: PathLike, model: str, file: PathLike) -> list[int]:
+    names = [run.name for run in model_folder(output_dir, model).glob(FOLD_RUNS) if (run / file).is_file()]
+    numbers = [int(digits) for name in names if (digits := name.rpartition("-")[2]).isdecimal()]
+    return sorted({number for number in numbers if fold_name(number) in names})
+
+
+def folds_of_models(
+    output_dir: PathLike, models: Sequence[str], folds: Sequence[int] | None, test_name: str
+) -> dict[str, list[int]]:
+    """Returns the folds of each model that are averaged: those given, or else all that have embeddings of a test set.
+
+    Runs whose embeddings are missing are left out, and logged.
+
+    Raises:
+        UserError: none are given, and a model has no embeddings of the test set; names the models.
+    """
+    if folds is not None:
+        return {model: list(folds) for model in models}
+    found = {model: embedded_folds(output_dir, model, test_name) for model in models}
+    if without := [model for model, there in found.items() if not there]:
+        raise _missing(output_dir, without, test_name, {model: fold_runs(output_dir, model) for model in models})
+    for model, there in found.items():
+        if left_out := [fold for fold in fold_runs(output_dir, model) if fold not in there]:
+            logger.info(f"{model}: left out are folds without embeddings of {test_name}: {', '.join(map(str, left_out))}")
+    return found
+
+
+def find_members(output_dir: PathLike, folds: Mapping[str, Sequence[int]], test_name: str) -> dict[str, list[Path]]:
+    """Returns for each model the files `<output_dir>/<model>/fold-XX/embeddings/<test_name>.npz` of its folds.
+
+    Raises:
+        UserError: files are missing; names the model and folds of each.
+    """
+    found = {
+        model: [embeddings_file(fold_folder(output_dir, model, fold), test_name) for fold in numbers]
+        for model, numbers in folds.items()
+    }
+    missing = [path for paths in found.values() for path in paths if not path.is_file()]
+    if missing:
+        raise _missing(output_dir, [f"{path.parts[-4]}/{path.parts[-3]}" for path in missing], test_name, folds)
+    return found
+
+
+def _missing(output_dir: PathLike, runs: Sequence[str], test_name: str, folds: Mapping[str, Sequence[int]]) -> UserError:
+    return UserError(
+        f"{output_dir}: no embeddings of {test_name} for {count_and_first(runs)}; {_sets_there(output_dir, folds)};"
+        " run inference_pair.py for them, or give fewer models or folds (docs/data.md, 'Embeddings and submission')"
+    )
+
+
+def _sets_there(output_dir: PathLike, folds: Mapping[str, Sequence[int]]) -> str:
+    """Of which test sets the same runs have embeddings."""
+    runs = [fold_folder(output_dir, model, fold) for model, numbers in folds.items() for fold in numbers]
+    counts = Counter(file.stem for run in runs for file in embeddings_file(run, "").parent.glob("*.npz"))
+    listed = ", ".join(f"{name} ({count} runs)" for name, count in sorted(counts.items()))
+    return f"there are those of {listed}" if listed else "these runs have none of any test set"

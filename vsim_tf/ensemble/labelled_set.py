@@ -1,0 +1,78 @@
+"""Scores of an ensemble on a labelled test set, compared with the baselines."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.scored import ensemble_run
+from vsim_tf.ensemble.scores import SetScores, norm_note
+from vsim_tf.errors import UserError
+from vsim_tf.evaluation.baselines import baseline_scores
+from vsim_tf.evaluation.linear_baseline import TAG_BASELINE, ridge_spearman
+from vsim_tf.evaluation.raw_videos import read_raw_videos
+from vsim_tf.io.paths import PAIRWISE, POINTWISE, RECORDS, fold_folder, records_pattern, set_labels
+from vsim_tf.records.labels import Pair, read_labels
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def score_test_set(
+    output_dir: Path,
+    data_dir: Path,
+    weights: dict[str, float],
+    folds: Mapping[str, Sequence[int]],
+    name: str,
+    frame_embedding_size: int | None,
+    combination: dict[str, Any],
+) -> SetScores:
+    """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines."""
+    pairs = read_labels(set_labels(data_dir, name))
+    result = ensemble_run(find_members(output_dir, folds, name), weights, pairs, **combination)
+    model, (fold, *_) = next(iter(folds.items()))
+    summed = combination["method"] == "sum" and not combination["normalize"]
+    note = norm_note(result.models) if summed else ""
+    return SetScores(
+        name=name,
+        models=result.models,
+        ensemble_score=result.scores.spearman,
+        baselines=_baselines(fold_folder(output_dir, model, fold), data_dir, name, pairs, frame_embedding_size),
+        num_videos=len(result.embeddings.ids),
+        num_pairs=len(pairs),
+        ensemble_error=result.scores.rank_error,
+        concatenation=result.concatenation,
+        notes=(note,) if note else (),
+    )
+
+
+def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], frame_embedding_size: int | None) -> dict[str, float]:
+    """Scores of the baselines, without those whose records cannot be used, and a warning for these."""
+    try:
+        test_files = expand_pattern(records_pattern(data_dir / name))
+        if len(test_files) != 1:
+            raise UserError(f"{data_dir / name}: one .tfrecords file is needed, found {len(test_files)}")
+        videos = read_raw_videos(test_files[0], frame_embedding_size or frame_width(run))
+        scores = baseline_scores(videos, pairs)
+    except UserError as error:
+        logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
+        return {}
+    try:
+        scores[TAG_BASELINE] = ridge_spearman(videos, pairs, _training_files(data_dir), RunFolder.open(run).tags)
+    except UserError as error:
+        logger.warning("The report has no baseline %r: %s", TAG_BASELINE, error, extra={"fields": error.fields})
+    return scores
+
+
+def _training_files(data_dir: Path) -> list[str]:
+    """Records of all training videos with tags; `UserError` where there are none."""
+    folders = [data_dir / name for name in (POINTWISE, PAIRWISE)]
+    there = [folder for folder in folders if any(folder.glob(RECORDS))]
+    return [file for folder in there or folders for file in expand_pattern(records_pattern(folder))]
+
+
+def frame_width(run: Path) -> int:
+    """Feature dimension of the frames that a run was trained on; `UserError` where the folder does not say so."""
+    return RunFolder.open(run).model.frames.dim

@@ -1,0 +1,89 @@
+"""Videos as the baselines need them: titles, mean frames and tags, without the frames."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vsim_tf.errors import UserError
+from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.records.schema import FRAME_FEATURE, TAG_ID, TITLE
+from vsim_tf.records.tfrecords import read_records
+from vsim_tf.text.tokenizers import decode_titles
+from vsim_tf.types import PathLike
+
+RECORDS_AT_ONCE = 64
+
+
+class RawVideos(NamedTuple):
+    """What the baselines need of some videos.
+
+    Attributes:
+        ids: one per video.
+        titles: one per video, may be empty.
+        mean_frames: mean over all frames of a video, `[videos, frame size]` float32; zeros for a video without frames.
+        tags: tag ids of each video; none where the records have none.
+    """
+
+    ids: list[str]
+    titles: list[str]
+    mean_frames: np.ndarray
+    tags: Sequence[Sequence[int]] = ()
+
+
+def read_raw_videos(test_file: PathLike, frame_embedding_size: int) -> RawVideos:
+    """Reads the videos of a TFRecord file in its order.
+
+    Raises:
+        UserError: the file is missing or empty.
+        RecordError: a damaged file, or a record that `records.videos.check_video` refuses.
+    """
+    if not Path(test_file).is_file():
+        raise UserError(f"{test_file}: no such file; a TFRecord file of videos is needed for the baselines")
+    named = ((f"{test_file}, record {number}", data) for number, (_, data) in enumerate(read_records(test_file)))
+    return _raw_videos(named, frame_embedding_size, str(test_file))
+
+
+def sample_raw_videos(files: Sequence[str], frame_embedding_size: int, max_videos: int) -> RawVideos:
+    """Reads at most so many videos of TFRecord files, evenly spread over all of them.
+
+    Raises:
+        UserError: no records.
+        RecordError: see `read_raw_videos`.
+    """
+    index = RecordIndex(files)
+    numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), max_videos)).astype(np.int64))
+
+    def records() -> Iterator[tuple[str, bytes]]:
+        for start in range(0, len(numbers), RECORDS_AT_ONCE):
+            part = numbers[start : start + RECORDS_AT_ONCE]
+            yield from zip(map(index.where, part.tolist()), index.read(part), strict=True)
+
+    return _raw_videos(records(), frame_embedding_size, ", ".join(files))
+
+
+def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int, where: str) -> RawVideos:
+    """Checks and reduces records, each with its place for messages."""
+    with quiet_imports():
+        from vsim_tf.records.videos import check_video, parse_example
+
+    ids, titles, means, tags = [], [], [], []
+    for place, data in records:
+        ids.append(check_video(data, frame_embedding_size, place))
+        features = parse_example(data, place)
+        titles.append(features[TITLE].bytes_list.value[0])
+        means.append(_mean_frame(features[FRAME_FEATURE].bytes_list.value, frame_embedding_size))
+        tags.append(list(features[TAG_ID].int64_list.value) if TAG_ID in features else [])
+    if not ids:
+        raise UserError(f"{where}: holds no record")
+    return RawVideos(ids, decode_titles(titles), np.stack(means), tags)
+
+
+def _mean_frame(frames: Sequence[bytes], frame_embedding_size: int) -> np.ndarray:
+    if not frames:
+        return np.zeros(frame_embedding_size, np.float32)
+    values = np.frombuffer(b"".join(frames), dtype="<f2").reshape(-1, frame_embedding_size)
+    mean: np.ndarray = values.mean(axis=0, dtype=np.float32)
+    return mean
