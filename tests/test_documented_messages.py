@@ -13,6 +13,7 @@ import toys
 
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.inference.embedding_notes import require_distinct_names
@@ -139,6 +140,16 @@ def other_test_sets():
     find_members("output", {"uniter": [3, 4]}, "test_b")
 
 
+def basis_of_other_models():
+    basis = SvdBasis(("uniter", "uniter_asl"), (256, 256), (0.5, 0.5), np.eye(512, 256), "FILE")
+    basis.require({"uniter": 256}, {"uniter": 1})
+
+
+def no_basis():
+    Path("result.basis.npz").write_bytes(b"PK")
+    SvdBasis.load("result.basis.npz")
+
+
 def another_checkpoint():
     Path("run/last").mkdir(parents=True)
     Path("run/last/ckpt-4000.index").touch()
@@ -229,6 +240,7 @@ MISTAKES: dict[str, list[Callable]] = {
     "the output folder holds something else": [other_folds, other_run],
     "embeddings of another test file than is there": [lambda: embeddings(1, 2, expected=["a", "c"])],
     "embeddings of a test set are missing": [other_test_sets],
+    "a basis of another ensemble, or another file": [basis_of_other_models, no_basis],
     "a checkpoint is missing": [another_checkpoint],
     "two test files of one name": [lambda: require_distinct_names(["a/test_b.tfrecords", "b/test_b.tfrecords"])],
     "an id twice in a test file": [lambda: embeddings(1, 2, ids=("a", "a"))],

@@ -14,7 +14,7 @@ from vsim_tf.golden.check import CASES, check_file
 from vsim_tf.golden.file import EXACT, absolute, compare, relative, scaled, scaled_by_row, to_largest
 from vsim_tf.golden.weights import fill
 from vsim_tf.layers.transformer import NamedWeight
-from vsim_tf.presets.registry import ENSEMBLE_MODELS
+from vsim_tf.presets.registry import SYSTEMS
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = sorted(GOLDEN.glob("golden_*.json"))
@@ -62,13 +62,16 @@ def test_folds_of_the_contest_with_its_label_file_beside_the_golden_file(tmp_pat
 
 def test_all_public_files_are_there():
     assert len([path for path in FILES if "_qq_" not in path.name]) == 23
-    assert {path.with_suffix(".npz").exists() for path in FILES if "folds" not in path.name} == {True}
+    assert {path.with_suffix(".npz").exists() for path in FILES if not path.stem.endswith(("folds", "init"))} == {True}
 
 
 def test_every_model_and_stage_has_a_case():
-    short = [make.__name__.replace("mix_nextvlad", "mix") for make in ENSEMBLE_MODELS]
-    assert {make.__name__ for make in ENSEMBLE_MODELS} < set(CASES)
+    names = [make.__name__ for make in SYSTEMS["aiac2021_rank4"]]
+    short = [name.replace("mix_nextvlad", "mix") for name in names]
+    assert set(names) < set(CASES)
     assert {f"train_{name}_{stage}" for name in short for stage in ("pretrain", "finetune")} < set(CASES)
+    variants = ("cls_mean", "frames_mean", "cls_att")
+    assert {f"qq_train_{stage}_{variant}" for variant in variants for stage in ("pretrain", "finetune")} < set(CASES)
 
 
 def test_unchanged_copy_passes(tmp_path, capsys):

@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toys
+
+from vsim_tf.ensemble.svd_basis import SvdBasis
+from vsim_tf.records.embeddings import Embeddings, write_embeddings
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
@@ -186,6 +190,23 @@ def test_members_with_commas_in_their_names(data_dir, tmp_path):
     (tmp_path / "data/a,b.zip").touch()
     refused = start("ensemble_final.py", "--members=data/a,b.zip", "--members=c.zip,d.zip", "--weights=1,2", folder=tmp_path)
     assert_refused(refused, "2 numbers for 3 members (data/a,b.zip, c.zip, d.zip)")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "No such file"), (b"PK", "not a readable basis"), ("another", "is of another ensemble: x (4 dimensions, weight 1)")],
+)
+def test_a_basis_that_does_not_fit(content, words, tmp_path):
+    basis = tmp_path / "a.basis.npz"
+    if content == "another":
+        SvdBasis(("x",), (4,), (1.0,), np.eye(4)).save(basis)
+    elif content:
+        basis.write_bytes(content)
+    write_embeddings(tmp_path / "m.npz", Embeddings(["1", "2"], np.eye(2)))
+    before = sorted(tmp_path.iterdir())
+    flags = ["--method=svd", f"--svd_basis={basis}", "--members=m.npz", "--output_zip=b.zip"]
+    assert_refused(start("ensemble_final.py", *flags, folder=tmp_path), str(basis), words)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_more_folds_than_pairs(data_dir, tmp_path):

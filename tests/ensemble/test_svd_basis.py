@@ -1,5 +1,4 @@
 import io
-import pickle
 import zipfile
 
 import numpy as np
@@ -135,7 +134,7 @@ def test_a_foreign_file_is_refused(tmp_path, changes, reason):
     assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value) and len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", saved()[:-100], pickle.dumps(1), b"\x93NUMPY"])
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", saved()[:-100], b"\x80\x05K\x01.", b"\x93NUMPY"])
 def test_a_damaged_file_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "a.npz").write_bytes(content)

@@ -11,7 +11,10 @@ from vsim_tf.evaluation.metrics import (
     cosine_similarity,
     l2_normalize,
     pair_rows,
+    pair_scores,
     pair_spearman,
+    rank_error,
+    rank_normalized,
     spearman,
     tag_counts,
     tag_metrics,
@@ -51,6 +54,35 @@ def test_spearman_is_the_correlation_of_mean_ranks(scores):
         assert math.isnan(result)
     else:
         assert result == pytest.approx(np.corrcoef(mean_ranks(prediction), mean_ranks(target))[0, 1], abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(SCORES)
+def test_rank_error_is_the_mean_square_to_mean_ranks_from_0_to_1(scores):
+    prediction, target = np.array(scores, dtype=float).T
+    if len(set(target)) == 1:
+        assert np.isnan(rank_normalized(target)).all() and math.isnan(rank_error(prediction, target))
+        return
+    ranks = mean_ranks(target)
+    expected = (ranks - ranks.min()) / (ranks.max() - ranks.min())
+    np.testing.assert_allclose(rank_normalized(target), expected, atol=1e-15)
+    assert rank_error(prediction, target) == pytest.approx(np.mean((prediction - expected) ** 2))
+
+
+def test_rank_error_by_hand():
+    """Similarities 0, 0.2, 0.2, 0.9 have the ranks 1, 2.5, 2.5, 4, from 0 to 1: 0, 1/2, 1/2, 1."""
+    cosines, similarity = np.array([0.1, 0.5, 0.3, 1.0]), np.array([0, 0.2, 0.2, 0.9])
+    np.testing.assert_allclose(rank_normalized(similarity), [0, 0.5, 0.5, 1])
+    assert rank_error(cosines, similarity) == pytest.approx((0.01 + 0 + 0.04 + 0) / 4)
+    assert math.isnan(rank_error(np.zeros(0), np.zeros(0)))
+
+
+def test_scores_of_embeddings_are_of_their_cosines():
+    """Cosines 1 and 0 of similarities 0.3 and 0.1: the ranks are 1 and 0."""
+    embeddings = Embeddings(["a", "b", "c"], np.array([[1, 0], [2, 0], [0, 3]]))
+    pairs = [Pair("a", "b", 0.3), Pair("b", "c", 0.1)]
+    assert pair_scores(embeddings, pairs) == (pytest.approx(1), pytest.approx(0))
+    assert pair_spearman(embeddings, pairs) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

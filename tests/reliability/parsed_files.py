@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from vsim_tf.ensemble.report import read_timings
 from vsim_tf.ensemble.run_report import validation_curve
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.encoder_config import EncoderConfig
@@ -101,6 +102,10 @@ def make_submission(folder: Path):
 
 def make_embeddings(folder: Path):
     write_embeddings(folder / "a.npz", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+def make_basis(folder: Path):
+    SvdBasis(("a", "天"), (2, 3), (0.5, 1.0), np.eye(5, 2)).save(folder / "a.npz")
 
 
 ENCODER = TransformerEncoder(EncoderConfig(kind="bert", **ENCODER_SIZES), pooler=True)
@@ -220,6 +225,7 @@ PARSERS = {
         "a.tfrecords", lambda folder: toys.write_records(folder / "a.tfrecords", toys.random_pairs(4)), read_pairs
     ),
     "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
+    "basis npz": Parser("a.npz", make_basis, lambda folder: SvdBasis.load(folder / "a.npz", max_bytes=10**6)),
     "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
 }
 JSON_FILES = [
