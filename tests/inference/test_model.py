@@ -135,6 +135,18 @@ def test_a_folder_of_folds_embeds_as_their_mean(scripts):
     assert np.abs(first - expected).max() > 0.1 * np.abs(expected).max(), "folds must differ for this to be a test"
 
 
+def test_models_of_different_folds_embed_as_ensemble_final(scripts, tmp_path):
+    """By default each model is the mean of the folds that it has."""
+    assert len(set(map(len, RUNS.values()))) > 1, "numbers of folds must differ for this to be a test"
+    ensemble_and_report(
+        output_dir=scripts.output, data_dir=scripts.root / "data", weights=WEIGHTS, folds=None, test_name="test_x",
+        labelled_test_name="test_x", output_zip=str(tmp_path / "a.zip"), command="the command",
+    )  # fmt: skip
+    values = vsim_tf.load(scripts.output).encode(ITEMS)
+    assert_same(values, sum(weight * fold_mean(scripts, name, RUNS[name]) for name, weight in WEIGHTS.items()))
+    assert_rounded(values, read_submission(tmp_path / "a.zip").values)
+
+
 def test_a_folder_of_models_embeds_as_ensemble_final(scripts, model):
     values = model.encode(ITEMS)
     expected = sum(weight * fold_mean(scripts, name, (0, 2)) for name, weight in WEIGHTS.items())

@@ -83,11 +83,12 @@ class TagRidge:
         cross = titles.T @ frames
         gram = np.block([[(titles.T @ titles).toarray(), cross], [cross.T, frames.T @ frames]]).astype(np.float64)
         moments = np.concatenate([(titles.T @ targets).toarray(), (targets.T @ frames).T]).astype(np.float64)
-        self._mean = np.concatenate([np.asarray(titles.mean(axis=0)).ravel(), frames.mean(axis=0)])
-        gram -= len(frames) * np.outer(self._mean, self._mean)
-        moments -= np.outer(self._mean, targets.sum(axis=0))
+        mean = np.concatenate([np.asarray(titles.mean(axis=0)).ravel(), frames.mean(axis=0)])
+        gram -= len(frames) * np.outer(mean, mean)
+        moments -= np.outer(mean, targets.sum(axis=0))
         gram[np.diag_indices_from(gram)] += ALPHA
         self._weights = solve(gram, moments, assume_a="pos", overwrite_a=True, overwrite_b=True)
+        self._offset = mean @ self._weights
 
     def features(self, videos: RawVideos) -> tuple[sparse.csr_array, np.ndarray]:
         """TF-IDF of the titles, `[videos, terms]`, and scaled mean frames, `[videos, dim]` float32."""
@@ -98,7 +99,7 @@ class TagRidge:
     def predict(self, titles: sparse.csr_array, frames: np.ndarray) -> np.ndarray:
         """Predicted tags, less those of the mean video, `[videos, tags]`: what all videos share tells no pair from another."""
         terms = titles.shape[1]
-        deviation: np.ndarray = titles @ self._weights[:terms] + frames @ self._weights[terms:] - self._mean @ self._weights
+        deviation: np.ndarray = titles @ self._weights[:terms] + frames @ self._weights[terms:] - self._offset
         return deviation
 
 
