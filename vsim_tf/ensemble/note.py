@@ -10,7 +10,7 @@ from vsim_tf import __version__
 from vsim_tf.ensemble.find import embedded_folds
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, stamp
-from vsim_tf.io.paths import LABELS, RECORDS, embeddings_file, fold_folder, sources_file
+from vsim_tf.io.paths import LABELS, PAIRWISE, POINTWISE, RECORDS, embeddings_file, fold_folder, sources_file
 from vsim_tf.runs.run_folder import write_json
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def _stamps(files: Iterable[Path]) -> dict[str, Any]:
 
 
 def _files(settings: dict[str, Any]) -> list[Path]:
-    """Embeddings, records and labels of the test sets, and the basis."""
+    """Embeddings, records and labels of the test sets, records of the training videos, and the basis."""
     basis = [Path(settings["svd_basis"])] if settings.get("svd_basis") else []
     if settings.get("are_files"):
         return [*map(Path, settings["weights"]), *basis]
@@ -59,7 +59,8 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in _folds(settings, model)]
     embeddings = [embeddings_file(folder, name) for name in names for folder in folders]
     sets = [settings["data_dir"] / name for name in names]
-    records = [file for folder in sets for file in folder.glob(RECORDS)]
+    training = [settings["data_dir"] / name for name in (POINTWISE, PAIRWISE)]
+    records = [file for folder in (*sets, *training) for file in folder.glob(RECORDS)]
     return [*embeddings, *(folder / LABELS for folder in sets), *records, *basis]
 
 
