@@ -9,12 +9,11 @@ from vsim_tf.models.build import build_network
 from vsim_tf.models.mix_nextvlad import mixture
 from vsim_tf.optim.groups import grouped
 from vsim_tf.presets import registry
-from vsim_tf.presets.registry import ENSEMBLE_MODELS
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.tasks.tags import Tags
 
-EVERY_MODEL = pytest.mark.parametrize("name", [make.__name__ for make in ENSEMBLE_MODELS])
+EVERY_MODEL = pytest.mark.parametrize("name", toys.MODELS)
 MIXTURES = pytest.mark.parametrize("name", ["mix_nextvlad", "mix_nextvlad_roformer"])
 
 
@@ -25,11 +24,11 @@ def embed(model, batch):
 @EVERY_MODEL
 def test_shapes(name):
     config = toys.model(name)
-    output = call_network(toys.network(name), toys.random_batch(config, 3), training=False)
+    output = call_network(toys.network(name, "pretrain"), toys.random_batch(config, 3), training=False)
     assert output.embedding.shape == (3, 8)
     assert output.logits["tags"].shape == (3, len(toys.TAGS))
     if output.sequence:
-        assert output.sequence.states.shape == (3, toys.TEXT + toys.FRAMES, 8)
+        assert output.sequence.states.shape == (3, toys.TEXT + toys.FRAMES, 16 if name in toys.JOBS else 8)
     else:
         assert [x.shape for x in output.experts.logits] == [(3, len(toys.TAGS))] * 2
         assert [x.shape for x in output.experts.vectors] == [(3, 12)] * 2
@@ -111,7 +110,7 @@ def test_the_embedding_of_uniter_is_pooled_from_its_states():
         np.testing.assert_allclose(output.logits["tags"], network.classifier(output.embedding), rtol=1e-5)
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("name", toys.RANK_4)
 @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
 def test_every_trainable_weight_is_in_one_group(name, kind):
     """But for the embedding block where tokens are predicted: it is in both."""
@@ -132,20 +131,39 @@ def test_every_trainable_weight_is_in_one_group(name, kind):
         assert not twice
 
 
+@pytest.mark.parametrize("name", toys.JOBS)
+@pytest.mark.parametrize("kind", ["pretrain", "finetune"])
+def test_every_weight_of_the_1st_place_is_in_one_group_and_decays_by_its_name(name, kind):
+    """The heads of tokens and frames and the frame block have the encoder's rate (rank-1 quirk 5)."""
+    network, stage = toys.network(name, kind), getattr(registry.preset(name), kind)
+    groups, names = grouped(network, stage.groups), {id(v): path for path, v in network.weights_by_name().items()}
+    encoder, head = ({names[id(v)] for v in groups[group]} for group in ("encoder", "head"))
+    assert encoder | head == {names[id(v)] for v in network.trainable_variables} and not encoder & head
+    heads = {"mlm", "mfm"} if kind == "pretrain" else set()
+    assert {path.split("/")[0] for path in encoder} == {"encoder", "frame_block"} | heads
+    pool = {"attention_pool"} if name == "qq_job4" else set()
+    assert {path.split("/")[0] for path in head} == {"fc"} | pool | ({"classifier"} if kind == "pretrain" else set())
+    plain = {path for path in encoder | head if not stage.optimizer.decay_of(path)}
+    assert plain == {path for path in encoder | head if path.endswith(("bias", "norm/beta", "norm/gamma"))}
+
+
 @EVERY_MODEL
-def test_the_mlm_head_exists_in_pretraining_of_uniter_alone(name):
+def test_heads_of_tokens_and_frames_exist_in_pretraining_alone(name):
     heads = [toys.network(name, kind).heads.keys() for kind in ("pretrain", "finetune")]
-    assert heads == [{"mlm"} if name.startswith("uniter") else set(), set()]
+    expected = {"mlm", "mfm"} if name in toys.JOBS else {"mlm"} if name.startswith("uniter") else set()
+    assert heads == [expected, set()]
 
 
 @EVERY_MODEL
 def test_every_trained_weight_gets_a_gradient(name):
+    """But for the way to the embedding where tags are those of [CLS] (rank-1 quirk 2)."""
     model = toys.network(name, "pretrain")
     with tf.GradientTape() as tape:
         total, _ = Objective(toys.tasks(name, "pretrain"))(model, toys.random_batch(model.config, 6))
     variables = model.trainable_variables
     gradients = tape.gradient(total, [v.value for v in variables])
-    assert not [v.path for v, g in zip(variables, gradients, strict=True) if g is None]
+    without = {v.path.split("/")[1] for v, g in zip(variables, gradients, strict=True) if g is None}
+    assert without == {"qq_job1": {"fc"}, "qq_job4": {"fc", "attention_pool"}}.get(name, set())
 
 
 @EVERY_MODEL

@@ -1,8 +1,16 @@
 """Sizes and kind of a BERT or RoFormer encoder."""
 
+from typing import TYPE_CHECKING
+
 from vsim_tf.components import Component, require
+from vsim_tf.lazy import keras
+
+if TYPE_CHECKING:
+    from keras.initializers import Initializer
 
 KINDS = ("bert", "roformer")
+INITIALIZERS = {"truncated_normal": "TruncatedNormal", "normal": "RandomNormal"}
+"""Distributions of new weights, with Keras' names."""
 
 
 class EncoderConfig(Component):
@@ -13,6 +21,9 @@ class EncoderConfig(Component):
         vocab_size: number of token embeddings; 0 as long as the vocabulary is not known.
         embedding_size: dimension of the token embeddings; differs from `hidden_size` only in RoFormer. 0 means `hidden_size`.
         rotary_value: rotate the values too, not only queries and keys (RoFormer).
+        initializer: distribution of new weights, "truncated_normal" (Transformers for TensorFlow) or "normal" (for PyTorch), with
+            standard deviation `initializer_range`.
+        padding_token: id of the token whose embedding is zero at first and gets no gradient, PyTorch's `padding_idx`; -1: none.
     """
 
     kind: str
@@ -29,6 +40,8 @@ class EncoderConfig(Component):
     layer_norm_eps: float = 1e-12
     initializer_range: float = 0.02
     rotary_value: bool = False
+    initializer: str = "truncated_normal"
+    padding_token: int = -1
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted", "kind")
@@ -37,6 +50,9 @@ class EncoderConfig(Component):
         self.require_fraction("hidden_dropout", "attention_dropout", "layer_norm_eps", "initializer_range")
         heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
         require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second", "hidden_size")
+        accepted = " or ".join(map(repr, INITIALIZERS))
+        require(self.initializer in INITIALIZERS, f"initializer={self.initializer!r}: {accepted} is accepted", "initializer")
+        require(self.padding_token >= -1, f"padding_token={self.padding_token}: an id from 0, or -1, is needed", "padding_token")
         if self.embedding_size == self.hidden_size:  # one form for one encoder
             object.__setattr__(self, "embedding_size", 0)
         even = self.hidden_size // self.num_heads % 2 == 0
@@ -51,3 +67,8 @@ class EncoderConfig(Component):
     def is_rotary(self) -> bool:
         """Whether positions enter every layer, as angles, instead of the token embeddings."""
         return self.kind == "roformer"
+
+    def new_weights(self) -> "Initializer":
+        """The initializer of new kernels and tables."""
+        initializer: Initializer = getattr(keras.initializers, INITIALIZERS[self.initializer])(stddev=self.initializer_range)
+        return initializer

@@ -7,6 +7,7 @@ from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.models.frame_embeddings import DenseFrames, FrameEmbedding
 from vsim_tf.models.layouts import Layout, TextFirst
 from vsim_tf.models.pooling import MeanPooling, PoolerPooling, Pooling
+from vsim_tf.models.projections import ProjectedStates, Projection
 from vsim_tf.text.special_tokens import FORMS, SEP, shortest_text
 
 if TYPE_CHECKING:
@@ -99,6 +100,11 @@ class Model(Component):
         return 0
 
     @property
+    def state_size(self) -> int:
+        """Width of the states of `VideoOutput.sequence`, where a model has one."""
+        raise NotImplementedError
+
+    @property
     def trims_text(self) -> bool:
         """Whether batches may be cut to their longest title with the same result."""
         raise NotImplementedError
@@ -112,9 +118,16 @@ class Model(Component):
         """The model that reads padding nowhere."""
         raise NotImplementedError
 
-    def fitted(self, vocab_size: int, num_tags: int, hub: dict[str, Any] | None = None) -> Self:
-        """The model for a vocabulary and a tag list; `hub` holds the encoder's values of a Hugging Face config.json and wins."""
-        encoder = self.encoder.to_dict() | {"vocab_size": vocab_size} | (hub or {})
+    def fitted(self, vocab_size: int, num_tags: int, hub: dict[str, Any] | None = None, padding_token: int = 0) -> Self:
+        """The model for a vocabulary and a tag list.
+
+        Args:
+            vocab_size, padding_token: of the vocabulary; the id of [PAD] only matters where padding gets no gradient.
+            num_tags: length of the tag list.
+            hub: the encoder's values of a Hugging Face config.json, which win.
+        """
+        padding = {} if self.encoder.padding_token < 0 else {"padding_token": padding_token}
+        encoder = self.encoder.to_dict() | {"vocab_size": vocab_size} | padding | (hub or {})
         return self.replace(encoder=EncoderConfig.from_dict(encoder), num_tags=num_tags)
 
     def network(self) -> "VideoNetwork":
@@ -128,14 +141,18 @@ class SingleStream(Model, name="single_stream"):
     Attributes:
         layout: how text and frames become one sequence.
         frame_embedding: how frame features become states.
-        pooling: how the projected states of all positions become the embedding.
+        pooling: how the states of all positions become one vector.
+        projection: whether states or the pooled vector are mapped to the embedding's dimension.
         pack: leave padding out of the encoder (`Sequence.packed`).
+        unit_norm: scale embeddings to unit norm; tag heads read them before.
     """
 
     layout: Layout = TextFirst()
     frame_embedding: FrameEmbedding = DenseFrames()
     pooling: Pooling = MeanPooling()
+    projection: Projection = ProjectedStates()
     pack: bool = False
+    unit_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,6 +168,10 @@ class SingleStream(Model, name="single_stream"):
     @property
     def frame_positions(self) -> int:
         return self.frames.max_frames if self.encoder.is_rotary else 0
+
+    @property
+    def state_size(self) -> int:
+        return self.projection.state_size(self.embedding_size, self.encoder.hidden_size)
 
     @property
     def trims_text(self) -> bool:

@@ -9,6 +9,7 @@ from vsim_tf.models.architectures import MixNextVLAD
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import Experts, VideoOutput
 from vsim_tf.models.sequence import Sequence, frame_sequence, text_sequence
+from vsim_tf.models.tag_heads import TagHead
 from vsim_tf.types import Tensor
 
 
@@ -36,7 +37,8 @@ class MixNextVLADNetwork(VideoNetwork):
         ]
         self.classifiers: list[keras.layers.Dense] = []
 
-    def add_tag_heads(self) -> None:
+    def add_tag_heads(self, head: TagHead) -> None:
+        del head  # each expert's embedding is read
         self.classifiers = [
             keras.layers.Dense(self.config.num_tags, dtype="float32", name=f"classifier_{k}") for k in self.numbers
         ]

@@ -5,6 +5,7 @@ import keras
 from vsim_tf.layers.named_weights import NamedWeight
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.architectures import Model
+from vsim_tf.models.tag_heads import TagHead
 
 
 class VideoNetwork(keras.Model):
@@ -25,7 +26,7 @@ class VideoNetwork(keras.Model):
         self.encoder = TransformerEncoder(config.encoder, pooler=pooler)
         self.heads: dict[str, keras.layers.Layer] = {}
 
-    def add_tag_heads(self) -> None:
+    def add_tag_heads(self, head: TagHead) -> None:
         """Adds what `VideoOutput.logits["tags"]` needs; before the network is built."""
         raise NotImplementedError
 

@@ -88,6 +88,17 @@ class MaxPooling(PaddedPooling, name="max"):
         return ops.max(states, axis=1)
 
 
+class AttentionPooling(PaddedPooling, name="attention"):
+    """Σ a·h, a a softmax of learned scores over positions, padding included in the original (docs/facts_rank1.md 3)."""
+
+    padding: bool = True
+
+    def build(self, encoder: "TransformerEncoder") -> Callable[[Tensor, Tensor], Tensor]:
+        from vsim_tf.layers.attention_pool import AttentionPool
+
+        return AttentionPool(encoder.config.hidden_size, name="attention_pool")
+
+
 class ClsPooling(Pooling, name="cls"):
     """State of the first position."""
 

@@ -19,7 +19,8 @@ class Sequence(NamedTuple):
         positions: of rotary embeddings, `[length]` or `[batch, length]` integers; they do not depend on trimming.
         counts: how many equal positions a state stands for, `[length]` or `[batch, length]` integers: where frames are trimmed,
             the last one stands for those that would repeat it.
-        spans: where "text" and "frames" stand.
+        spans: where "cls", "text" and "frames" stand, before packing. A layout that puts [CLS] elsewhere leaves it out of "text".
+        packed_to: where each position has gone in packing, `[batch, length before]` integers; None without packing.
     """
 
     states: Tensor
@@ -27,10 +28,14 @@ class Sequence(NamedTuple):
     positions: Tensor
     counts: Tensor
     spans: dict[str, Span]
+    packed_to: Tensor | None = None
 
     def span(self, name: str) -> "Sequence":
-        """One part alone."""
-        start, stop = self.spans[name]
+        """One part alone, of a sequence that is not packed."""
+        return self.part(name, *self.spans[name])
+
+    def part(self, name: str, start: Tensor, stop: Tensor) -> "Sequence":
+        """Some positions as a part of that name."""
         part = slice(start, stop)
         return Sequence(
             self.states[:, part], self.mask[:, part], self.positions[..., part], self.counts[..., part], {name: (0, stop - start)}
@@ -47,11 +52,35 @@ class Sequence(NamedTuple):
         counts = ops.cast(self.counts, self.states.dtype)
         return counts if len(counts.shape) == 2 else counts[None]
 
-    def packed(self) -> "Sequence":
-        """Without padding: unmasked positions first, in their order, cut to the longest of the batch.
+    def first(self, name: str) -> Tensor:
+        """The states of the first position of a part, `[batch, dim]`."""
+        start, _ = self.spans[name]
+        if self.packed_to is None:
+            return self.states[:, start]
+        return ops.take_along_axis(self.states, self.packed_to[:, start, None, None], axis=1)[:, 0]
 
-        A part that begins at position 0 keeps its place as far as it is unmasked; others have no span any more.
+    def places(self, name: str, indices: Tensor, width: Tensor | int) -> Tensor:
+        """Positions in `states` of places within a part.
+
+        Args:
+            name: of the part.
+            indices: video and place of each, `[n, 2]` integers; none that packing has removed.
+            width: how many places are counted; the last of them stands at the end of the part. It is 36 for tokens where "text"
+                has 35, because [CLS] stands elsewhere.
+
+        Returns:
+            video and position of each, `[n, 2]`, of the same type.
         """
+        _, stop = self.spans[name]
+        rows, inside = ops.unstack(indices, 2, axis=1)
+        positions = inside + ops.cast(stop - width, indices.dtype)
+        if self.packed_to is not None:
+            before = ops.cast(ops.shape(self.packed_to)[1], indices.dtype)
+            positions = ops.cast(ops.take(ops.reshape(self.packed_to, (-1,)), rows * before + positions, axis=0), indices.dtype)
+        return ops.stack([rows, positions], axis=1)
+
+    def packed(self) -> "Sequence":
+        """Without padding: unmasked positions first, in their order, cut to the longest of the batch."""
         order = packed_positions(self.mask)
         batch = ops.shape(self.states)[0]
 
@@ -59,16 +88,18 @@ class Sequence(NamedTuple):
             wide = ops.broadcast_to(values, (batch, ops.shape(values)[-1]))
             return ops.take_along_axis(wide, order, axis=1)
 
-        mask = ops.cast(rows(ops.cast(self.mask, "int32")), "bool")
-        spans = {name: span for name, span in self.spans.items() if isinstance(span[0], int) and span[0] == 0}
-        return Sequence(take_positions(self.states, order), mask, rows(self.positions), rows(self.counts), spans)
+        unmasked = ops.cast(self.mask, "int32")
+        mask = ops.cast(rows(unmasked), "bool")
+        packed_to = ops.cumsum(unmasked, axis=1) - 1
+        return Sequence(take_positions(self.states, order), mask, rows(self.positions), rows(self.counts), self.spans, packed_to)
 
 
 def text_sequence(states: Tensor, attention_mask: Tensor) -> Sequence:
     """Token states `[batch, text, dim]` with their attention mask `[batch, text]`."""
     length = ops.shape(states)[1]
     ones = ops.ones((length,), "int32")
-    return Sequence(states, ops.cast(attention_mask, "bool"), ops.arange(length), ones, {"text": (0, length)})
+    spans = {"cls": (0, 1), "text": (0, length)}
+    return Sequence(states, ops.cast(attention_mask, "bool"), ops.arange(length), ones, spans)
 
 
 def frame_sequence(states: Tensor, num_frames: Tensor, max_frames: int) -> Sequence:

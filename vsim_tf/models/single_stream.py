@@ -3,10 +3,12 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.models.architectures import SingleStream
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.models.sequence import Sequence, frame_sequence, text_sequence
+from vsim_tf.models.tag_heads import TagHead
 from vsim_tf.types import Tensor
 
 
@@ -17,23 +19,32 @@ class SingleStreamNetwork(VideoNetwork):
 
     def __init__(self, config: SingleStream):
         super().__init__(config, name="uniter")  # with which weight paths of checkpoints begin
-        self.frame_map = config.frame_embedding.build(config.encoder.hidden_size)
-        self.fc = keras.layers.Dense(config.embedding_size, name="fc")
+        self.frame_map = config.frame_embedding.build(config.encoder)
+        self.fc = config.projection.dense(config.embedding_size, config.encoder.hidden_size)
         self.pool = config.pooling.build(self.encoder)
+        self.tag_head: TagHead | None = None
         self.classifier: keras.layers.Dense | None = None
 
-    def add_tag_heads(self) -> None:
-        self.classifier = keras.layers.Dense(self.config.num_tags, dtype="float32", name="classifier")
+    def add_tag_heads(self, head: TagHead) -> None:
+        config = self.config
+        self.tag_head = head
+        self.classifier = head.dense(config.num_tags, config.encoder.hidden_size, config.embedding_size)
 
     def call(
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
     ) -> VideoOutput:
         sequence = self.sequence(input_ids, attention_mask, frames, num_frames, training=training)
         states = self.encoder(sequence.states, sequence.mask, sequence.positions, training=training)
-        sequence = sequence._replace(states=self.fc(states))
-        embedding = ops.cast(self.pool(sequence.states, sequence.counted(self.config.pooling.reads_padding)), "float32")
-        logits = {"tags": self.classifier(embedding)} if self.classifier else {}
-        return VideoOutput(embedding, logits, sequence)
+        sequence, embedding = self.config.projection(self.fc, self.pooled, sequence._replace(states=states))
+        embedding = ops.cast(embedding, "float32")
+        logits = {}
+        if self.tag_head and self.classifier:
+            logits["tags"] = self.classifier(self.tag_head.features(sequence, embedding))
+        return VideoOutput(l2_normalize(embedding) if self.config.unit_norm else embedding, logits, sequence)
+
+    def pooled(self, sequence: Sequence) -> Tensor:
+        """One vector of the states of a sequence, `[batch, dim]`."""
+        return self.pool(sequence.states, sequence.counted(self.config.pooling.reads_padding))
 
     def sequence(
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None

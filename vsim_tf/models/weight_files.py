@@ -152,7 +152,7 @@ def _safetensors(path: Path, stack: ExitStack) -> list[Tensor]:
 
 
 def _safetensor(path: Path, file: Any, source: str) -> Tensor:
-    name, transpose = _torch_name(source)
+    name, transpose = torch_name(source)
     view = file.get_slice(source)
     shape, dtype = tuple(view.get_shape()), _SAFETENSORS_DTYPES.get(view.get_dtype(), view.get_dtype())
     if transpose:
@@ -160,7 +160,7 @@ def _safetensor(path: Path, file: Any, source: str) -> Tensor:
     return Tensor(path, source, name, shape, dtype, lambda: file.get_tensor(source))
 
 
-def _torch_name(source: str) -> tuple[str | None, bool]:
+def torch_name(source: str) -> tuple[str | None, bool]:
     """The TensorFlow name of a PyTorch weight, and whether it is transposed; None for what the encoder and MLM head lack."""
     *path, last = _TORCH_PREFIX.sub("", source).split(".")
     of_encoder = path and path[0] in _PARTS and not IGNORED.search(source)
