@@ -1,10 +1,10 @@
-"""Which words are masked, how often, and with what."""
+"""Which tokens and frames are masked, how often, and with what."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from vsim_tf.input.masking import mask_tokens
+from vsim_tf.input.masking import choose_frames, mask_tokens
 from vsim_tf.records.schema import IGNORED_TOKEN
 
 VOCAB, PAD, CLS, SEP, MASK = 1000, 0, 2, 3, 4
@@ -83,3 +83,37 @@ def test_masks_of_a_part_are_those_of_the_whole():
     part = mask_tokens(tf.constant(ids[3:7, :11]), seed, VOCAB, MASK, [PAD], whole=(12, 20), first_row=3)
     for expected, actual in zip(whole, part, strict=True):
         np.testing.assert_array_equal(actual, expected[3:7, :11])
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def test_real_frames_are_chosen_with_their_probability():
+    real = np.arange(100) < np.random.default_rng(3).integers(0, 101, (500, 1))
+    chosen = choose_frames(tf.constant(real), tf.constant([1, 2]), 0.135).numpy()
+    assert not chosen[~real].any()
+    assert_binomial(chosen.sum(), real.sum(), 0.135)
+    for half in (slice(0, 20), slice(20, 100)):
+        assert_binomial(chosen[:, half].sum(), real[:, half].sum(), 0.135)
+
+
+def test_the_seed_decides_which_frames():
+    real = tf.ones((20, 50), tf.bool)
+    first, same, other = (choose_frames(real, tf.constant(seed), 0.5).numpy() for seed in ([1, 2], [1, 2], [1, 3]))
+    np.testing.assert_array_equal(first, same)
+    assert (first != other).any()
+
+
+def test_frames_of_a_part_are_those_of_the_whole():
+    """Of some rows, and where the batch is trimmed."""
+    seed, real = tf.constant([1, 2]), tf.ones((12, 20), tf.bool)
+    whole = choose_frames(real, seed, 0.5).numpy()
+    part = choose_frames(real[3:7, :11], seed, 0.5, whole=(12, 20), first_row=3)
+    np.testing.assert_array_equal(part, whole[3:7, :11])
+
+
+@pytest.mark.parametrize("probability", [0.15, 0.25, 0.6])
+def test_tokens_are_selected_with_the_probability_given(probability):
+    ids = tf.fill((200, 500), 7)
+    _, labels = mask_tokens(ids, tf.constant([1, 2]), VOCAB, MASK, [PAD], probability=probability)
+    assert_binomial((labels.numpy() != IGNORED_TOKEN).sum(), TOKENS, probability)

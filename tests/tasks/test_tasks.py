@@ -6,14 +6,19 @@ import tensorflow as tf
 import toys
 
 from vsim_tf import losses
+from vsim_tf.errors import UserError
+from vsim_tf.input.pipeline import Draw
 from vsim_tf.models.build import build_network
-from vsim_tf.presets.registry import ENSEMBLE_MODELS
-from vsim_tf.records.schema import IGNORED_TOKEN
+from vsim_tf.models.outputs import VideoOutput
+from vsim_tf.models.tag_heads import ReluClsTags, ReluEmbeddingTags
+from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch
 from vsim_tf.tasks.forward import call_elements, call_network
+from vsim_tf.tasks.masked_frames import MaskedFrames
 from vsim_tf.tasks.masked_tokens import MaskedTokens
+from vsim_tf.tasks.matching import Matching
 from vsim_tf.tasks.objective import Objective
-
-NAMES = [make.__name__ for make in ENSEMBLE_MODELS]
+from vsim_tf.tasks.pair_similarity import MeanSquaredError
+from vsim_tf.tasks.tags import MeanTags, Tags
 
 
 def values(logs):
@@ -25,7 +30,7 @@ def total_and_logs(tasks, network, batch):
     return float(total), values(logs)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", toys.MODELS)
 def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
     network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
     total, logs = total_and_logs(tasks, network, toys.random_batch(network.config, 6))
@@ -34,7 +39,7 @@ def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
     assert logs["loss"] == pytest.approx(sum(logs[term] for term in tasks), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", toys.MODELS)
 def test_weights_of_pretraining_terms(name):
     """Against tasks that all weigh 1."""
     network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
@@ -73,7 +78,7 @@ def test_a_batch_without_masked_tokens_has_no_token_loss_and_finite_gradients():
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", toys.RANK_4)
 @pytest.mark.parametrize("kl_weight", [0.5, 0.0])
 def test_pair_loss_by_hand(name, kl_weight):
     network, tasks = toys.network(name), dict(toys.tasks(name, "finetune"))
@@ -121,3 +126,79 @@ def test_frameless_and_textless_videos_have_finite_gradients(name):
     gradients = tape.gradient(total, [v.value for v in network.trainable_variables])
     assert np.isfinite(float(total))
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("spare_unknown", [False, True])
+def test_unknown_tokens_are_spared_if_asked_for(spare_unknown):
+    """[UNK] and [MASK] next to a known token, which is masked with the probability of the task."""
+    tokenizer = toys.TOKENIZERS["bert"]
+    ids = tf.tile([[tokenizer.unk_id, tokenizer.mask_id, 9, tokenizer.sep_id]], [2000, 1])
+    batch = toys.random_batch(toys.model("uniter"))._replace(input_ids=ids)
+    draw = Draw(tf.constant([1, 2]), (2000, 4), toys.FRAMES, 0, tokenizer)
+    masked = MaskedTokens(probability=0.25, spare_unknown=spare_unknown).corrupt(batch, draw)
+    shares = (masked.targets["tokens"].numpy() != IGNORED_TOKEN).mean(axis=0)
+    rate = 0 if spare_unknown else 0.25
+    assert shares == pytest.approx([rate, rate, 0.25, 0], abs=0.05)  # five standard deviations
+    np.testing.assert_array_equal((shares > 0).tolist(), [not spare_unknown, not spare_unknown, True, False])
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0, -0.1, 1.5])
+@pytest.mark.parametrize("task", [MaskedTokens, MaskedFrames])
+def test_probabilities_that_make_no_sense(task, probability):
+    with pytest.raises(UserError, match=f"probability={probability}: a probability above 0 and below 1"):
+        task(probability=probability)
+
+
+def test_an_untied_head_has_a_decoder_of_its_own():
+    """Token embeddings have no part in its logits."""
+    network = toys.network("qq_job1", "pretrain")
+    states, word = tf.random.normal((3, 16)), network.encoder.embedding.word
+    logits = MaskedTokens.logits(network, states).numpy()
+    head, before = network.heads["mlm"], word.numpy()
+    hidden = head.norm(head.transform(states)).numpy()
+    np.testing.assert_allclose(logits, hidden @ head.decoder.numpy() + head.bias.numpy(), rtol=1e-4, atol=1e-5)
+    word.assign(before + 1)
+    np.testing.assert_array_equal(MaskedTokens.logits(network, states), logits)
+    word.assign(before)
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "message", "field"),
+    [
+        (MeanTags(head=ReluClsTags()), "qq_job2", "head='relu_cls' with layout='frames_first': it reads .CLS.", "head"),
+        (MeanTags(head=ReluClsTags()), "mix_nextvlad", "head='relu_cls': mix_nextvlad is no single-stream model", "head"),
+        (Tags(head=ReluEmbeddingTags()), "mix_nextvlad", "head='relu_embedding': mix_nextvlad is no single", "head"),
+        (MaskedFrames(), "mix_nextvlad", "the task masked_frames needs one sequence .* mix_nextvlad", ""),
+        (MaskedTokens(), "mix_nextvlad", "the task masked_tokens needs one sequence .* mix_nextvlad", ""),
+        (Matching(), "mix_nextvlad", "the task matching needs one sequence .* mix_nextvlad", ""),
+    ],
+)
+def test_models_that_a_task_cannot_train(task, model, message, field):
+    with pytest.raises(UserError, match=message) as caught:
+        task.require_model(toys.model(model))
+    assert list(caught.value.fields) == [field] * bool(field)
+
+
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        (MeanTags(head=ReluClsTags()), "uniter"),
+        (MeanTags(head=ReluEmbeddingTags()), "qq_job2"),
+        (Tags(), "mix_nextvlad"),
+        (MaskedFrames(), "uniter_roformer"),
+        (Matching(), "qq_job2"),
+    ],
+)
+def test_models_that_a_task_can_train(task, model):
+    task.require_model(toys.model(model))
+
+
+def test_the_mean_of_squared_errors_is_its_own():
+    """Cosines 1 and −0.6 against 0.5 and 1, as they are: (0.5² + 1.6²) / 2."""
+    vectors = [tf.constant([[2.0, 0], [3, 4]]), tf.constant([[1.0, 0], [-1, 0]])]
+    element = toys.random_batch(toys.model("uniter"), 2)
+    batch = PairBatch(element, element, {"similarity": tf.constant([0.5, 1.0])})
+    outputs = tuple(VideoOutput(vector, {}) for vector in vectors)
+    total, logs = Objective({"mse": MeanSquaredError(weight=2.0)}).of_outputs(None, outputs, batch)
+    assert float(logs["mse"]) == pytest.approx(2 * (0.5**2 + 1.6**2) / 2, rel=1e-6)
+    assert float(total) == pytest.approx(4 * float(logs["mse"]), rel=1e-6)  # four videos

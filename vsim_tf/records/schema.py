@@ -29,6 +29,9 @@ FLOAT16_EXPONENT = 0x7C00
 IGNORED_TOKEN = -100
 """Target of the masked language model at positions that are not predicted."""
 
+UNTAGGED = -100
+"""Target of every tag of a video that has no tags, because its data set has none."""
+
 
 class VideoBatch(NamedTuple):
     """A batch of videos.

@@ -1,7 +1,7 @@
 """The weighted sum of tasks, which is minimised."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.records.schema import PairBatch, VideoBatch
@@ -9,6 +9,8 @@ from vsim_tf.tasks.forward import call_elements
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.task import Step, Task
 from vsim_tf.types import Tensor
+
+T = TypeVar("T")
 
 
 class Objective:
@@ -24,7 +26,8 @@ class Objective:
     def global_batch(self, batch: VideoBatch | PairBatch) -> GlobalBatch:
         """What the losses need of all replicas' batches."""
         counts = {name: task.count(batch) for name, task in self.tasks.items()}
-        return GlobalBatch.of(batch, {name: count for name, count in counts.items() if count is not None})
+        rows = {name: task.shared_rows(batch) for name, task in self.tasks.items()}
+        return GlobalBatch.of(batch, _present(counts), _present(rows))
 
     def __call__(
         self, network: Any, batch: VideoBatch | PairBatch, world: GlobalBatch | None = None, training: bool = True
@@ -44,6 +47,13 @@ class Objective:
         world = world or self.global_batch(batch)
         videos = world.examples if len(outputs) == 1 else len(outputs) * world.examples
         step = Step(network, batch, outputs, world, videos, training)
-        terms = {name: task.weight * task.loss(step._replace(count=world.counts.get(name))) for name, task in self.tasks.items()}
+        terms = {
+            name: task.weight * task.loss(step._replace(count=world.counts.get(name), shared=world.shared.get(name)))
+            for name, task in self.tasks.items()
+        }
         total = sum(terms.values())
         return total, {name: value / videos for name, value in ({"loss": total} | terms).items()}
+
+
+def _present(values: Mapping[str, T | None]) -> dict[str, T]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -19,6 +19,15 @@ class PairTask(Task):
         return step.videos * ops.sum(self.per_pair(similarity, step.batch.targets["similarity"]))
 
 
+class MeanSquaredError(Task, name="mean_squared_error"):
+    """Number of videos times the mean over pairs of (s − t)², the cosine s as it is, from -1 to 1 (docs/facts_rank1.md 6)."""
+
+    def loss(self, step: Step) -> Tensor:
+        first, second = step.outputs
+        similarity = losses.cosine(first.embedding, second.embedding)
+        return len(step.outputs) * ops.sum(losses.squared_error(similarity, step.batch.targets["similarity"]))
+
+
 class SquaredError(PairTask, name="squared_error"):
     """(s − t)²."""
 

@@ -2,15 +2,16 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vsim_tf.components import Component
+from vsim_tf.components import Component, require
 from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
     from vsim_tf.input.pipeline import Draw
+    from vsim_tf.models.architectures import Model
     from vsim_tf.models.network import VideoNetwork
     from vsim_tf.models.outputs import VideoOutput
     from vsim_tf.records.schema import PairBatch, VideoBatch
-    from vsim_tf.tasks.global_batch import GlobalBatch
+    from vsim_tf.tasks.global_batch import GlobalBatch, Rows, SharedRows
 
 
 class Step(NamedTuple):
@@ -24,6 +25,7 @@ class Step(NamedTuple):
         videos: videos of the global batch, a float32 scalar; a pair has two.
         training: whether dropout is on, for tasks that call the model again (`vsim_tf.tasks.forward`).
         count: this task's `Task.count` over all replicas, a float32 scalar.
+        shared: this task's `Task.shared_rows` of all replicas.
     """
 
     network: "VideoNetwork"
@@ -33,6 +35,7 @@ class Step(NamedTuple):
     videos: Tensor
     training: bool = True
     count: Tensor = None
+    shared: "SharedRows | None" = None
 
 
 class Task(Component):
@@ -50,6 +53,9 @@ class Task(Component):
     def __post_init__(self) -> None:
         self.require_finite("weight")
 
+    def require_model(self, model: "Model") -> None:
+        """`UserError`, whose fields are paths from this task, for a model that the task cannot train."""
+
     def add_heads(self, network: "VideoNetwork") -> None:
         """Adds heads to a network that is not built yet; those that its call does not build must be built here."""
 
@@ -57,6 +63,14 @@ class Task(Component):
         """The batch with what the task hides of it, and the targets that belong to it. It runs in the input pipeline."""
         del draw
         return batch
+
+    def shared_rows(self, batch: Any) -> "Rows | None":
+        """Rows of this replica's examples, of which the loss needs those of all replicas; None for none.
+
+        They are gathered before the forward pass (`Step.shared`), so they must not depend on weights.
+        """
+        del batch
+        return None
 
     def count(self, batch: Any) -> Tensor | None:
         """How many things of this replica's batch the loss averages over, an integer scalar; None where these are videos.
@@ -69,3 +83,9 @@ class Task(Component):
     def loss(self, step: Step) -> Tensor:
         """This replica's part of the sum over videos, a float32 scalar."""
         raise NotImplementedError
+
+
+def require_single_stream(task: Task, model: "Model") -> None:
+    """`UserError` unless a model has one sequence of tokens and frames."""
+    message = f"the task {task.type_name} needs one sequence of tokens and frames, which {model.name} does not have"
+    require(model.type_name == "single_stream", message)
