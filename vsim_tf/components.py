@@ -10,12 +10,13 @@ The JSON form of an entry names it, `{"type": "attention", "hidden": 64}`; that 
 alone. Values and nested components are checked when one is made, and a dotted path changes one value.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
 import types
 import typing
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from vsim_tf.errors import UserError
@@ -133,6 +134,12 @@ class Component:
             value = getattr(self, name)
             require(0 <= value < 1, f"{name}={value!r}: a number from 0 up to, not including, 1 is needed", name)
 
+    def require_probability(self, *names: str) -> None:
+        """`UserError` for a field outside (0, 1)."""
+        for name in names:
+            value = getattr(self, name)
+            require(0 < value < 1, f"{name}={value!r}: a probability above 0 and below 1 is needed", name)
+
     def require_finite(self, *names: str) -> None:
         """`UserError` for a field that is negative, infinite or NaN."""
         for name in names:
@@ -149,6 +156,15 @@ def require(condition: bool, message: str, *fields: str) -> None:
     """`UserError` with these fields unless the condition holds."""
     if not condition:
         raise UserError(message, fields)
+
+
+@contextlib.contextmanager
+def fields_below(path: str) -> Iterator[None]:
+    """Fields of errors in the block get the path that they are below, which ends with a dot."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error), [path + field for field in error.fields]) from None
 
 
 def parse_value(text: str) -> Any:

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import toys
 
+from vsim_tf.errors import UserError
 from vsim_tf.evaluation.evaluators import PairEvaluator, VideoEvaluator
 from vsim_tf.evaluation.metrics import cosine_similarity, spearman
 from vsim_tf.inference.embedder import Embedder, chunks
 from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
-from vsim_tf.presets import registry
 from vsim_tf.records.labels import Pair
 from vsim_tf.runs import held_weights
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
@@ -145,6 +145,18 @@ def test_videos_are_scored_by_labelled_pairs_and_by_their_tags(embedder, tmp_pat
     hits = ((logits > 0) & (tags == 1)).sum()
     assert scores["precision"] == pytest.approx(hits / max((logits > 0).sum(), 1))
     assert scores["recall"] == pytest.approx(hits / tags.sum())
+    entropy = np.logaddexp(0, logits) - logits * tags
+    assert scores["tag_loss"] == pytest.approx(entropy.mean(), rel=1e-5)
+
+
+def test_of_some_videos_the_pairs_among_them_are_scored(embedder, tmp_path):
+    file = toys.write_records(tmp_path / "videos", toys.random_videos(11))
+    pairs = [Pair(f"v{i}", f"v{(i + 1) % 11}", (i % 7) / 10) for i in range(11)]
+    some = numbered_batches([file], "videos", toys.batch_format(), 4, limit=6)
+    expected = VideoEvaluator(embedder, some, pairs[:5])()
+    assert VideoEvaluator(embedder, some, pairs, some_videos=True)() == expected
+    with pytest.raises(UserError, match="v6|v10"):
+        VideoEvaluator(embedder, some, pairs)()
 
 
 def test_new_weights_need_no_new_trace(embedder, checkpoints, tmp_path):
@@ -174,7 +186,7 @@ def test_two_replicas_embed_and_score_as_one(name, two_replicas, tmp_path):
     assert PairEvaluator(two, pairs)() == pytest.approx(PairEvaluator(one, pairs)(), abs=1e-6)
 
 
-OTHERS = [make.__name__ for make in registry.ENSEMBLE_MODELS if make.__name__ not in ("uniter", "mix_nextvlad_roformer")]
+OTHERS = [name for name in toys.RANK_4 if name not in ("uniter", "mix_nextvlad_roformer")]
 """They differ from these two in a loss, or combine what one of them has; test_conformance.py embeds by every model."""
 
 

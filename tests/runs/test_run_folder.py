@@ -85,6 +85,15 @@ def test_the_checkpoints_of_a_run(folder):
     assert [run.checkpoint(), run.checkpoint("best")] == [f"{folder}/last/ckpt-12", f"{folder}/best/ckpt-3"]
 
 
+@pytest.mark.parametrize(("kept", "expected"), [("last", "last/ckpt-12"), ("best", "best/ckpt-3")])
+def test_the_checkpoint_of_a_run_is_the_one_that_its_stage_keeps(tmp_path, kept, expected):
+    prepare_run_folder(tmp_path, run_settings(training=toys.stage(changes={"selection.kept": kept})), overwrite=False)
+    for name in ("last/ckpt-12", "best/ckpt-3"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.index").touch()
+    assert RunFolder.open(tmp_path).checkpoint() == f"{tmp_path}/{expected}"
+
+
 def test_a_run_of_another_model_is_refused(folder, tmp_path):
     run = RunFolder.open(folder)
     run.require_model("uniter_roformer")

@@ -32,7 +32,10 @@ def message(**changes) -> str:
 
 def test_the_same_settings_have_no_differences():
     assert differences(settings(), settings()) == []
-    assert differences(settings(), settings(training__val_batch_size=7)) == []
+    assert differences(settings(), settings(training__val_batch_size=7, training__remat=True)) == []
+    assert [difference.path for difference in differences(settings(), settings(training__accumulate=2))] == [
+        "training.accumulate"
+    ]
 
 
 def test_the_first_three_are_named_and_the_others_counted():

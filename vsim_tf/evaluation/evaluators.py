@@ -31,18 +31,25 @@ class PairEvaluator:
 
 @dataclasses.dataclass(frozen=True)
 class VideoEvaluator:
-    """Spearman of labelled pairs of videos; precision, recall and F1 of the videos' tags (docs/facts.md 4.4).
+    """Spearman of labelled pairs of videos; precision, recall, F1 (docs/facts.md 4.4) and loss of the videos' tags.
+
+    `tag_loss` is the mean binary cross-entropy over videos and tags (docs/facts_rank1.md 4.1).
 
     Args:
         embedder: the model.
         batches: of videos, with their numbers.
         pairs: labelled pairs among the videos.
+        some_videos: the batches are some of the videos: pairs of others are left out.
     """
 
     embedder: Embedder
     batches: Iterable[tuple[Tensor, VideoBatch]]
     pairs: Sequence[Pair]
+    some_videos: bool = False
 
     def __call__(self) -> dict[str, float]:
-        embeddings, counts = self.embedder.embed_and_count(self.batches, tag_counts)
-        return {"spearman": pair_spearman(embeddings, self.pairs)} | tag_metrics(TagCounts(*row) for row in counts.tolist())
+        embeddings, counts, tag_losses = self.embedder.embed_and_count(self.batches, tag_counts)
+        ids = set(embeddings.ids)
+        pairs = [pair for pair in self.pairs if {pair.id_1, pair.id_2} <= ids] if self.some_videos else self.pairs
+        metrics = {"spearman": pair_spearman(embeddings, pairs)} | tag_metrics(TagCounts(*row) for row in counts.tolist())
+        return metrics | {"tag_loss": float(np.mean(tag_losses, dtype=np.float64)) / self.embedder.model.config.num_tags}

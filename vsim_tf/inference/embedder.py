@@ -88,10 +88,11 @@ class Embedder:
         """`[batch, dim]` float32 embeddings, not normalised."""
         return call_network(self.model, batch, training=False).embedding
 
-    def _videos_and_tags(self, batch: VideoBatch) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[batch, dim]` embeddings and `[batch, tags]` tag probabilities."""
+    def _videos_and_tags(self, batch: VideoBatch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """`[batch, dim]` embeddings, `[batch, tags]` tag probabilities, and the `[batch]` cross-entropy of the tags."""
         output = call_network(self.model, batch, training=False)
-        return output.embedding, tf.sigmoid(output.logits["tags"])
+        logits = output.logits["tags"]
+        return output.embedding, tf.sigmoid(logits), losses.bce_from_logits(logits, batch.targets["tags"])
 
     def _pairs(self, batch: PairBatch) -> tf.Tensor:
         """`[batch]` cosines."""
@@ -148,20 +149,23 @@ class Embedder:
 
     def embed_and_count(
         self, batches: Iterable[tuple[tf.Tensor, VideoBatch]], count: Callable[[np.ndarray, np.ndarray], Sequence[int]]
-    ) -> tuple[Embeddings, np.ndarray]:
-        """Embeddings of all videos of `numbered_batches`, and counts of each batch, `[batches, counts]` int64.
+    ) -> tuple[Embeddings, np.ndarray, np.ndarray]:
+        """Embeddings of all videos of `numbered_batches`, counts of each batch, `[batches, counts]` int64, and losses.
+
+        The losses are the sum over tags of the binary cross-entropy, `[videos]` float32, in any order.
 
         Args:
             batches: of videos.
             count: gets tag probabilities and multi-hot tags of a batch, `[batch, tags]` each.
         """
-        parts, counts = [], []
-        for numbers, batch, (embeddings, probabilities) in self._results(self.videos_and_tags, batches):
+        parts, counts, entropies = [], [], []
+        for numbers, batch, (embeddings, probabilities, entropy) in self._results(self.videos_and_tags, batches):
             parts.append((numbers, batch.ids.numpy(), embeddings.numpy()))
+            entropies.append(entropy.numpy())
             counts.append(np.array([count(probabilities.numpy(), batch.targets["tags"].numpy())]))
         width = counts[0].shape[1] if counts else 0
-        (rows,) = gather_arrays(self.strategy, [_joined(counts, np.int64, width)])
-        return self._in_order(parts), rows
+        rows, tag_losses = gather_arrays(self.strategy, [_joined(counts, np.int64, width), _joined(entropies, np.float32)])
+        return self._in_order(parts), rows, tag_losses
 
 
 def _joined(parts: list[np.ndarray], dtype: type, *width: int) -> np.ndarray:

@@ -16,11 +16,13 @@ import tensorflow as tf
 
 from vsim_tf.errors import UserError
 from vsim_tf.input.decoding import BatchFormat, decode
-from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder, TrainingOrder
+from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder
+from vsim_tf.input.phased_order import PhasedOrder
 from vsim_tf.input.record_lengths import RecordLengths
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.records.record_index import RecordIndex
-from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.records.schema import UNTAGGED, PairBatch, VideoBatch
+from vsim_tf.records.videos import read_ids
 from vsim_tf.text.tokenizers import Tokenizer
 
 BATCHES_AHEAD = 4
@@ -139,7 +141,12 @@ def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
 
 @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow has no types
 def numbered_batches(
-    files: Sequence[str], kind: str, batch_format: BatchFormat, batch_size: int, shard: tuple[int, int] = (0, 1)
+    files: Sequence[str],
+    kind: str,
+    batch_format: BatchFormat,
+    batch_size: int,
+    shard: tuple[int, int] = (0, 1),
+    limit: int | None = None,
 ) -> tf.data.Dataset:
     """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
 
@@ -151,10 +158,11 @@ def numbered_batches(
         batch_format: how records become batches.
         batch_size: records of a batch; the last one may have fewer.
         shard: (index, count) for batches number index, index + count, ... alone; others are not decoded.
+        limit: only so many of the first records; None: all.
     """
     records = RecordBatches(files, kind, batch_format)
     lengths = records.lengths if batch_format.trims else None
-    order = EvaluationOrder(len(records.index), batch_size, lengths)
+    order = EvaluationOrder(min(len(records.index), limit or len(records.index)), batch_size, lengths)
     first, every = shard
     places = range(first, len(order), every)
     numbered = records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places))
@@ -168,12 +176,14 @@ class Draw(NamedTuple):
         seed: of the run and the step, `[2]` integers: the same seed gives the same numbers.
         whole: rows and text positions of the global batch, for all of which numbers are drawn, so that those of a video do not
             depend on which part of the batch it is in.
+        max_frames: frame positions for which numbers are drawn.
         first_row: row of the global batch that is the first of this part.
         tokenizer: of the titles.
     """
 
     seed: tf.Tensor
     whole: tuple[int, int]
+    max_frames: int
     first_row: int
     tokenizer: Tokenizer
 
@@ -192,6 +202,9 @@ class TrainingData:
         seed: of the order and of corruptions.
         corruptions: what tasks make of a batch, one after the other.
         bucket: videos of similar length share a batch where batches are trimmed.
+        phases: the first step of each phase, and lists of files: those of one list are shuffled together, the lists follow each
+            other in each epoch; None: all files, shuffled together.
+        untagged: files of videos whose tags are not known (`UNTAGGED`); of several videos with one id the first is read.
 
     Raises:
         UserError: no records, or fewer than one batch.
@@ -207,15 +220,34 @@ class TrainingData:
         seed: int,
         corruptions: Sequence[Corruption] = (),
         bucket: bool = True,
+        phases: Sequence[tuple[int, Sequence[Sequence[str]]]] | None = None,
+        untagged: Sequence[str] = (),
     ):
         self.kind, self.format, self.batch_size, self.seed, self.corruptions = kind, batch_format, batch_size, seed, corruptions
         self.records = RecordBatches(files, kind, batch_format)
         self.bucket = bucket and batch_format.trims
-        self.num_records = len(self.records.index)
-        self.steps_per_epoch = self.num_records // batch_size
-        if not self.steps_per_epoch:
-            message = f"batch_size={batch_size}: more than the {self.num_records} {kind} to train on"
+        index = self.records.index
+        self.is_untagged, is_read = np.zeros(len(index), bool), np.ones(len(index), bool)
+        if untagged:
+            self.is_untagged[index.numbers_of(untagged)] = True
+            is_read &= ~self.is_untagged
+            is_read[_distinct(index, untagged)] = True
+        self.phases = [(start, [self._part(part, is_read) for part in parts]) for start, parts in phases or [(0, [index.files])]]
+        self.num_records = len(np.unique(np.concatenate([part for _, parts in self.phases for part in parts])))
+        self.ended_epoch = self._order().ended_epoch
+        """The steps of the epoch that ends with so many completed steps, else None."""
+
+    def _part(self, files: Sequence[str], is_read: np.ndarray) -> np.ndarray:
+        """Record numbers of files that are shuffled together."""
+        of_files = self.records.index.numbers_of(files)
+        numbers: np.ndarray = of_files[is_read[of_files]]
+        if len(numbers) < self.batch_size:
+            message = f"batch_size={self.batch_size}: more than the {len(numbers)} {self.kind} to train on"
             raise UserError(message, ["training.batch_size"])
+        return numbers
+
+    def _order(self) -> PhasedOrder:
+        return PhasedOrder(self.phases, self.batch_size, self.seed, self.records.lengths if self.bucket else None)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def batches(self, start_step: int = 0, rows: tuple[int, int] | None = None) -> tf.data.Dataset:
@@ -226,16 +258,31 @@ class TrainingData:
             rows: (first, last + 1) of each global batch, which alone are decoded, and trimmed to their own longest; None: all.
         """
         first, end = rows or (0, self.batch_size)
-        order = TrainingOrder(self.num_records, self.batch_size, self.seed, self.records.lengths if self.bucket else None)
+        order = self._order()
         steps = tf.data.Dataset.counter(start_step)
-        batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(lambda _, batch: batch)
+        batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(self._without_unknown_tags)
         if self.corruptions:
             batches = batches.enumerate(start_step).map(functools.partial(self._corrupted, first_row=first))
         return without_threads(batches)
 
+    def _without_unknown_tags(self, numbers: tf.Tensor, batch: VideoBatch | PairBatch) -> VideoBatch | PairBatch:
+        """The batch, with `UNTAGGED` for the tags of videos without."""
+        if not self.is_untagged.any():
+            return batch
+        unknown = tf.gather(self.is_untagged, numbers)[:, None]
+        tags = tf.where(unknown, tf.constant(UNTAGGED, tf.int8), batch.targets["tags"])
+        return batch._replace(targets=batch.targets | {"tags": tags})
+
     def _corrupted(self, step: tf.Tensor, batch: VideoBatch, first_row: int) -> VideoBatch:
         whole = (self.batch_size, self.format.max_text_length)
-        draw = Draw(tf.stack([self.seed, step]), whole, first_row, self.format.tokenizer)
+        draw = Draw(tf.stack([self.seed, step]), whole, self.format.max_frames, first_row, self.format.tokenizer)
         for corrupt in self.corruptions:
             batch = corrupt(batch, draw)
         return batch
+
+
+def _distinct(index: RecordIndex, files: Sequence[str]) -> np.ndarray:
+    """Numbers of the first record of each id in some files, ascending."""
+    _, first = np.unique(read_ids(files), return_index=True)
+    distinct: np.ndarray = np.sort(index.numbers_of(files)[first])
+    return distinct

@@ -1,21 +1,29 @@
 """Adam over named groups of variables, each with its own schedule, under any tf.distribute strategy."""
 
+import functools
+import types
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from vsim_tf.optim.schedules import Schedule
+from vsim_tf.optim.schedules import Rate
+from vsim_tf.optim.settings import Adam
+
+DEFAULT = Adam()
+NO_NAMES: Mapping[int, str] = types.MappingProxyType({})
 
 
 class Update(NamedTuple):
-    """One variable in one group, and its moments."""
+    """One variable in one group, its moments and its decay."""
 
     group: str
     path: str
     variable: tf.Variable
     m: tf.Variable
     v: tf.Variable
+    decay: float
 
 
 def _zeros_like(variable: keras.Variable) -> tf.Variable:
@@ -23,7 +31,7 @@ def _zeros_like(variable: keras.Variable) -> tf.Variable:
 
 
 class GroupAdam:
-    """Adam (Kingma & Ba 2014, arXiv 1412.6980) in Keras' form: θ ← θ − lr·√(1−β₂ᵗ)/(1−β₁ᵗ)·m/(√v + ε).
+    """Adam (Kingma & Ba 2014, arXiv 1412.6980) in Keras' form: θ ← θ − lr·√(1−β₂ᵗ)/(1−β₁ᵗ)·m/(√v + ε), then θ ← θ − lr·decay·θ.
 
     A variable that stands in several groups is updated once per group with the full gradient and moments of its own, in the order
     of the groups (quirk 1). Gradients are summed over replicas and made dense first: Keras 3's Adam squares repeated rows of a
@@ -32,16 +40,28 @@ class GroupAdam:
     Args:
         groups: variables of each group, in the order of their updates. Make the optimizer under the strategy's scope.
         schedules: learning rate of each group.
+        settings: epsilon and decay.
+        names: of the variables, by identity, for the settings' pattern; needed with a decay.
     """
 
-    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
+    beta_1, beta_2 = 0.9, 0.999
 
-    def __init__(self, groups: dict[str, list[keras.Variable]], schedules: dict[str, Schedule]):
-        self.schedules = schedules
+    def __init__(
+        self,
+        groups: dict[str, list[keras.Variable]],
+        schedules: Mapping[str, Rate],
+        settings: Adam = DEFAULT,
+        names: Mapping[int, str] = NO_NAMES,
+    ):
+        self.schedules, self.epsilon = schedules, settings.epsilon
         self.variables = list({id(v): v.value for group in groups.values() for v in group}.values())
         self.updates = [
-            Update(name, v.path, v.value, _zeros_like(v), _zeros_like(v)) for name, group in groups.items() for v in group
-        ]
+            Update(
+                name, v.path, v.value, _zeros_like(v), _zeros_like(v), settings.decay and settings.decay_of(names[id(v)])
+            )
+            for name, group in groups.items()
+            for v in group
+        ]  # fmt: skip
         self.slots = {f"{u.group}/{u.path}/m": u.m for u in self.updates}
         self.slots |= {f"{u.group}/{u.path}/v": u.v for u in self.updates}
 
@@ -70,10 +90,12 @@ class GroupAdam:
             if update.variable.ref() in gradient_of:
                 gradient = gradient_of[update.variable.ref()]
                 arguments = (update.m, update.v, gradient, rates[update.group], *beta_powers)
-                context.merge_call(self._update, args=(update.variable, arguments))
+                context.merge_call(self._update, args=(update.variable, arguments, update.decay))
 
-    def _update(self, strategy: tf.distribute.Strategy, variable: tf.Variable, arguments: tuple[tf.Tensor, ...]) -> None:
-        strategy.extended.update(variable, self._apply_adam, args=arguments)
+    def _update(
+        self, strategy: tf.distribute.Strategy, variable: tf.Variable, arguments: tuple[tf.Tensor, ...], decay: float
+    ) -> None:
+        strategy.extended.update(variable, functools.partial(self._apply_adam, decay=decay), args=arguments)
 
     def _apply_adam(
         self,
@@ -84,8 +106,11 @@ class GroupAdam:
         rate: tf.Tensor,
         beta_1_power: tf.Tensor,
         beta_2_power: tf.Tensor,
+        decay: float,
     ) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle, m=m.handle, v=v.handle, beta1_power=beta_1_power, beta2_power=beta_2_power, lr=rate,
             beta1=self.beta_1, beta2=self.beta_2, epsilon=self.epsilon, grad=gradient,
         )  # fmt: skip
+        if decay:
+            variable.assign_sub(rate * decay * variable)

@@ -1,10 +1,18 @@
 """Learning-rate schedules."""
 
 import math
+from typing import Protocol
 
 from vsim_tf.components import Component, require
 from vsim_tf.lazy import ops
 from vsim_tf.types import Tensor
+
+
+class Rate(Protocol):
+    """A learning rate as a function of the step."""
+
+    def rate(self, step: Tensor) -> Tensor:
+        """Rate of the update after `step` completed ones, an integer tensor of any shape to float32 of the same."""
 
 
 class Schedule(Component):
@@ -24,8 +32,8 @@ class Schedule(Component):
         raise NotImplementedError
 
 
-class LinearSchedule(Schedule, name="linear"):
-    """Linear from 0 to `peak` over `warmup` steps, then linear to 0 at step `horizon` (docs/facts.md 4.2)."""
+class WarmUpSchedule(Schedule):
+    """Linear from 0 to `peak` over `warmup` steps, then a decline to 0 at step `horizon`."""
 
     warmup: int
     horizon: int
@@ -39,8 +47,23 @@ class LinearSchedule(Schedule, name="linear"):
             "warmup", "horizon",
         )  # fmt: skip
 
+
+class LinearSchedule(WarmUpSchedule, name="linear"):
+    """A linear decline (docs/facts.md 4.2)."""
+
     def rate(self, step: Tensor) -> Tensor:
         i, warmup, horizon = ops.cast(step, "float32"), float(self.warmup), float(self.horizon)
         rising = self.peak * (i / max(warmup, 1.0))
         falling = self.peak * (1.0 - (ops.minimum(i, horizon) - warmup) / (horizon - warmup))
+        return ops.where(i < warmup, rising, falling)
+
+
+class CosineSchedule(WarmUpSchedule, name="cosine"):
+    """Half a cosine, peak·½(1 + cos πt) for t from 0 to 1 behind the warm-up (docs/facts_rank1.md 5)."""
+
+    def rate(self, step: Tensor) -> Tensor:
+        i, warmup, horizon = ops.cast(step, "float32"), float(self.warmup), float(self.horizon)
+        rising = self.peak * (i / max(warmup, 1.0))
+        share = (ops.minimum(i, horizon) - warmup) / (horizon - warmup)
+        falling = self.peak * 0.5 * (1.0 + ops.cos(math.pi * share))
         return ops.where(i < warmup, rising, falling)

@@ -47,6 +47,11 @@ class RecordIndex:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    def numbers_of(self, files: Sequence[str]) -> np.ndarray:
+        """Numbers of the records of some of the files, `[records]` int64."""
+        of_file = {file: np.arange(*self._first[row : row + 2]) for row, file in enumerate(self.files)}
+        return np.concatenate([of_file[file] for file in files])
+
     def place(self, number: int) -> tuple[str, int]:
         """The file of a record, and the record's number within it."""
         file = self._file_of(number)

@@ -22,7 +22,7 @@ import numpy as np
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_object
-from vsim_tf.io.paths import CONFIG, LAST, SUMMARY, TAGS, TOKENIZER
+from vsim_tf.io.paths import CONFIG, SUMMARY, TAGS, TOKENIZER
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
@@ -103,9 +103,9 @@ class RunFolder:
         """The summary of a complete run, else None; `UserError` when it is damaged."""
         return read_summary(self.path)
 
-    def checkpoint(self, kind: str = LAST) -> str:
-        """Path of the newest `last` or `best` checkpoint; `UserError` when there is none."""
-        return newest_checkpoint(self.path, kind)
+    def checkpoint(self, kind: str = "") -> str:
+        """Path of the newest `last` or `best` checkpoint, by default the stage's choice; `UserError` when there is none."""
+        return newest_checkpoint(self.path, kind or self.training.selection.kept)
 
     def require_model(self, name: str) -> None:
         """`UserError` unless the run is of the registered model of this name."""

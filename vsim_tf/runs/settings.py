@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from vsim_tf.errors import UserError
 
-FREE_TO_CHANGE = ("training.val_batch_size",)
-"""Settings with which a run may resume though they changed: evaluation does not depend on them, and memory may ask for it."""
+FREE_TO_CHANGE = ("training.val_batch_size", "training.remat")
+"""Settings with which a run may resume though they changed: only rounding depends on them, and memory may ask for it."""
 LONGEST = 40
 """Longer values are cut in messages."""
 

@@ -1,14 +1,22 @@
 """How a model is trained in one stage."""
 
+import dataclasses
+
 from vsim_tf.components import LARGEST, Component, require
+from vsim_tf.io.paths import BEST, LAST
+from vsim_tf.models.architectures import Model
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.groups import Group
+from vsim_tf.optim.schedules import Schedule
+from vsim_tf.optim.settings import Adam
+from vsim_tf.runs.phase import Phase, PhasedSchedule, phased
 from vsim_tf.tasks.task import Task
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LABELS = ("scores", "rank")
 DIRECTIONS = {"max": 1.0, "min": -1.0}
+REDUCTIONS = ("sum", "mean")
 
 
 class Selection(Component):
@@ -17,13 +25,20 @@ class Selection(Component):
     Attributes:
         metric: name of the metric.
         direction: "max" or "min".
+        kept: the checkpoint that later stages take, "last" or "best".
     """
 
     metric: str = "spearman"
     direction: str = "max"
+    kept: str = LAST
 
     def __post_init__(self) -> None:
         require(self.direction in DIRECTIONS, f"direction={self.direction!r}: 'max' or 'min' is accepted", "direction")
+        require(self.kept in (LAST, BEST), f"kept={self.kept!r}: '{LAST}' or '{BEST}' is accepted", "kept")
+
+    def has_diverged(self, value: float, best: float) -> bool:
+        """Whether a metric that falls is more than twice its best, as after steps that were too long."""
+        return self.direction == "min" and value > 2 * best
 
     def is_better(self, value: float, best: float) -> bool:
         """Whether a value is better than the best so far; NaN never is."""
@@ -50,7 +65,14 @@ class Stage(Component):
         bucket_by_length: where batches are trimmed, videos of similar length share one.
         jit_compile: forward and backward pass are compiled by XLA, again for every length of a batch.
         length_multiple: lengths of trimmed training batches are rounded up to a multiple of it, so that few are compiled; 0: not.
+        accumulate: micro-batches into which each replica's batch is cut, whose gradients are summed; 1: it is one.
+        remat: each block of the encoder is computed again in the backward pass, so that fewer activations are kept.
         eval_every, log_every: steps between evaluations (with a checkpoint) and between log lines.
+        optimizer: settings of Adam.
+        reduction: what is differentiated, the "sum" of the loss over videos, or its "mean"; epsilon and decay tell them apart.
+        phases: of pre-training, by name, in their order: which data sets are read; none: the tagged videos.
+        reload_best: at the end of each epoch the best weights so far replace those of the moment; moments and rates stay.
+        val_videos: so many of the first videos are evaluated on in pre-training, with the pairs among them; 0: all.
         gradient_method: how gradients are made; None: by one pass.
         average: which average of weights is evaluated and kept; None: the weights as they are.
     """
@@ -68,10 +90,49 @@ class Stage(Component):
     bucket_by_length: bool = True
     jit_compile: bool = False
     length_multiple: int = 0
+    accumulate: int = 1
+    remat: bool = False
     clip_norm: float = 0.0
     labels: str = "scores"
+    optimizer: Adam = Adam()
+    reduction: str = "sum"
+    phases: dict[str, Phase] = dataclasses.field(default_factory=dict)
+    reload_best: bool = False
+    val_videos: int = 0
     gradient_method: GradientMethod | None = None
     average: WeightAverage | None = None
+
+    def require_micro_batches(self, model: Model, replicas: int) -> None:
+        """`UserError` where the model needs its whole batch at once, or a replica's has too few examples for `accumulate`."""
+        examples = max(self.batch_size // replicas, 1)  # a batch too small for the replicas is another error
+        given, of_replica = f"accumulate={self.accumulate}", f" on {replicas} replicas" if replicas > 1 else ""
+        require(
+            self.accumulate == 1 or model.videos_are_independent,
+            f"{given}: {model.name} needs the whole batch at once (BatchNorm, contrastive loss); leave it out",
+            "training.accumulate",
+        )
+        require(
+            self.accumulate <= examples,
+            f"{given}: a micro-batch has at least one example, and batch_size={self.batch_size}{of_replica} has {examples};"
+            f" give {examples} or less",
+            "training.accumulate", "training.batch_size",
+        )  # fmt: skip
+
+    @property
+    def schedules(self) -> dict[str, Schedule | PhasedSchedule]:
+        """The learning rate of each group over all phases."""
+        return {name: phased(group.schedule, self.phases) for name, group in self.groups.items()}
+
+    @property
+    def data_sets(self) -> list[str]:
+        """Names of the data sets of all phases."""
+        phases = self.phases.values() or [Phase()]
+        return list(dict.fromkeys(name for phase in phases for group in phase.sets for name in group))
+
+    def with_total_steps(self, total_steps: int) -> "Stage":
+        """As many steps in all; those that phases are counted in change in proportion."""
+        phases = {name: phase.scaled(total_steps / self.total_steps) for name, phase in self.phases.items()}
+        return self.replace(total_steps=total_steps, phases=phases)
 
     @property
     def rate_paths(self) -> list[str]:
@@ -79,8 +140,14 @@ class Stage(Component):
         return [f"training.groups.{name}.schedule.peak" for name in reversed(self.groups)]
 
     def __post_init__(self) -> None:
-        self.require_positive("batch_size", "total_steps", "val_batch_size", "eval_every", "log_every")
+        self.require_positive("batch_size", "total_steps", "val_batch_size", "eval_every", "log_every", "accumulate")
         self.require_finite("clip_norm")
+        require(self.reduction in REDUCTIONS, f"reduction={self.reduction!r}: 'sum' or 'mean' is accepted", "reduction")
+        require(0 <= self.val_videos <= LARGEST, f"val_videos={self.val_videos}: an integer from 0 is needed", "val_videos")
+        starts = [phase.start for phase in self.phases.values()]
+        ordered = not starts or (starts[0] == 0 and starts == sorted(set(starts)))
+        require(ordered, f"phases: start={', '.join(map(str, starts))}: from 0 on, each later than the one before", "phases")
+        require(not (self.reload_best and self.average), "reload_best=True with an average of weights: give one", "reload_best")
         require(bool(self.tasks), "tasks={}: at least one task is needed", "tasks")
         require(bool(self.groups), "groups={}: at least one group of weights is needed", "groups")
         multiple = f"length_multiple={self.length_multiple!r}"
