@@ -27,6 +27,18 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
         return seed + ops.cast(ops.stack([ops.cast(index, seed.dtype) * SEED_STRIDE, 0]), seed.dtype)
 
 
+class DrawnSeed(keras.random.SeedGenerator):
+    """A seed that was drawn before, where Keras wants a generator: every mask made with it is the same."""
+
+    def __init__(self, seed: Tensor):
+        self.seed = seed
+
+    def next(self, ordered: bool = True) -> Tensor:
+        """The seed."""
+        del ordered
+        return self.seed
+
+
 class Dropout(keras.layers.Layer):
     """Keras' Dropout with a `ReplicaSeedGenerator`: `[...]` to the same shape; in training alone, and not at rate 0."""
 
@@ -37,7 +49,12 @@ class Dropout(keras.layers.Layer):
         self.supports_masking = True
         self.built = True
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def draw_seed(self) -> Tensor | None:
+        """The seed of the next mask, for a call that is repeated; None at rate 0."""
+        return self.seed_generator.next() if self.seed_generator else None
+
+    def call(self, inputs: Tensor, training: bool = False, seed: Tensor | None = None) -> Tensor:
+        """The inputs with some of them dropped, by the next mask or by that of a drawn seed."""
         if training and self.rate > 0:
-            return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+            return keras.random.dropout(inputs, self.rate, seed=self.seed_generator if seed is None else DrawnSeed(seed))
         return inputs

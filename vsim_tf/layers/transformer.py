@@ -4,6 +4,7 @@ BERT: Devlin et al. 2018, arXiv 1810.04805. RoFormer: Su et al. 2021, arXiv 2104
 (`TransformerEncoder.named_weights`), so that published checkpoints fit.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.layers.recompute import recomputed
 from vsim_tf.types import Shape, Tensor
 
 MASKED_SCORE = -10000.0
@@ -49,7 +51,7 @@ class SelfAttention(keras.layers.Layer):
     def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = config.new_weights()
         self.qkv = keras.layers.Dense(3 * config.hidden_size, kernel_initializer=initializer, name="qkv")
         self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
         self.dropout = Dropout(config.attention_dropout, name="attention_dropout")
@@ -65,6 +67,7 @@ class SelfAttention(keras.layers.Layer):
         sinusoid: Tensor | None = None,
         first_only: bool = False,
         training: bool | None = None,
+        seed: Tensor | None = None,
     ) -> Tensor:
         """Attended states, `[batch, positions, hidden]`.
 
@@ -73,6 +76,7 @@ class SelfAttention(keras.layers.Layer):
             score_bias: added to the scores of each key, `[batch, 1, 1, positions]`.
             sinusoid: see `rotate`, or None.
             first_only: only the first position asks; the result is `[batch, 1, hidden]`.
+            seed: of dropout, or None for the next one.
         """
         batch, length = ops.shape(x)[0], ops.shape(x)[1]
         heads, width = self.config.num_heads, self.config.hidden_size // self.config.num_heads
@@ -83,7 +87,7 @@ class SelfAttention(keras.layers.Layer):
             value = rotate(value, sinusoid) if self.config.rotary_value else value
         query = query[:, :, :1] if first_only else query
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * (width**-0.5) + score_bias
-        attention = self.dropout(ops.softmax(scores), training=training)
+        attention = self.dropout(ops.softmax(scores), training=training, seed=seed)
         shape = (batch, 1 if first_only else length, heads * width)
         context = ops.reshape(ops.transpose(ops.matmul(attention, value), (0, 2, 1, 3)), shape)
         return ops.reshape(self.output_dense(rows(context, training)), shape)
@@ -94,7 +98,7 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = config.new_weights()
         self.attention = SelfAttention(config, name="attention")
         self.attention_norm = LayerNorm(epsilon=config.layer_norm_eps, name="attention_norm")
         self.intermediate = WideDense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
@@ -117,13 +121,20 @@ class TransformerBlock(keras.layers.Layer):
         sinusoid: Tensor | None = None,
         first_only: bool = False,
         training: bool | None = None,
+        seeds: Sequence[Tensor | None] = (None, None, None),
     ) -> Tensor:
-        attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training)
+        """States after the block; arguments as those of `SelfAttention`, and `seeds` as `draw_seeds` returns them."""
+        of_attention, of_attended, of_output = seeds
+        attended = self.attention(x, score_bias, sinusoid, first_only=first_only, training=training, seed=of_attention)
         x = x[:, :1] if first_only else x
-        x = self.attention_norm(x + self.attention_dropout(attended, training=training))
+        x = self.attention_norm(x + self.attention_dropout(attended, training=training, seed=of_attended))
         wide = gelu(self.intermediate(rows(x, training), training=training), training=training)
         projected = ops.reshape(self.output_dense(wide), ops.shape(x))
-        return self.output_norm(x + self.output_dropout(projected, training=training))
+        return self.output_norm(x + self.output_dropout(projected, training=training, seed=of_output))
+
+    def draw_seeds(self) -> list[Tensor | None]:
+        """Seeds of dropout for a call that is repeated."""
+        return [layer.draw_seed() for layer in (self.attention.dropout, self.attention_dropout, self.output_dropout)]
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
         names = {}
@@ -138,6 +149,18 @@ class TransformerBlock(keras.layers.Layer):
             | dense_weights(f"{prefix}/output/dense", self.output_dense)
             | norm_weights(f"{prefix}/output/LayerNorm", self.output_norm)
         )
+
+
+def _recomputed_block(
+    block: TransformerBlock, x: Tensor, score_bias: Tensor, sinusoid: Tensor | None, training: bool | None
+) -> Tensor:
+    """A block that is computed again in the backward pass, with the same dropout."""
+    seeds = block.draw_seeds()
+
+    def call(x: Tensor, sinusoid: Tensor | None = None) -> Tensor:
+        return block(x, score_bias, sinusoid, training=training, seeds=seeds)
+
+    return recomputed(call, x) if sinusoid is None else recomputed(call, x, sinusoid)
 
 
 class TextEmbedding(keras.layers.Layer):
@@ -155,12 +178,16 @@ class TextEmbedding(keras.layers.Layer):
     def build(self, input_ids_shape: Shape | None = None) -> None:
         del input_ids_shape
         config = self.config
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = config.new_weights()
 
-        def table(name: str, rows: int) -> Tensor:
-            return self.add_weight(name=name, shape=(rows, config.token_dim), initializer=initializer)
+        def table(name: str, rows: int, zero_row: int = -1) -> Tensor:
+            def first_values(shape: Shape, dtype: str) -> Tensor:
+                values = initializer(shape, dtype=dtype)
+                return values if zero_row < 0 else ops.where(ops.arange(rows)[:, None] == zero_row, 0.0, values)
 
-        self.word = table("word", config.vocab_size)
+            return self.add_weight(name=name, shape=(rows, config.token_dim), initializer=first_values)
+
+        self.word = table("word", config.vocab_size, config.padding_token)
         self.token_type = table("token_type", config.type_vocab_size)
         self.position = table("position", config.max_positions) if config.kind == "bert" else None
         self.norm.build((None, None, config.token_dim))
@@ -169,7 +196,10 @@ class TextEmbedding(keras.layers.Layer):
 
     def call(self, input_ids: Tensor, training: bool | None = None) -> Tensor:
         """`[batch, text]` token ids to `[batch, text, hidden]`."""
-        x = ops.take(self.word, input_ids, axis=0) + self.token_type[0]
+        x = ops.take(self.word, input_ids, axis=0)
+        if self.config.padding_token >= 0:
+            x = ops.where(ops.equal(input_ids, self.config.padding_token)[..., None], ops.stop_gradient(x), x)
+        x = x + self.token_type[0]
         if self.position is not None:
             x = x + self.position[: ops.shape(input_ids)[1]]
         x = self.dropout(self.norm(x), training=training)
@@ -192,14 +222,17 @@ class TransformerEncoder(keras.layers.Layer):
     Args:
         config: sizes and kind.
         pooler: add BERT's pooler, tanh(Dense([CLS])).
+
+    Attributes:
+        remat: in training, keep of each block its input alone and compute it again in the backward pass; no number changes.
     """
 
     def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs: Any):
         super().__init__(name=name, **kwargs)
-        self.config = config
+        self.config, self.remat = config, False
         self.embedding = TextEmbedding(config, name="embedding")
         self.blocks = [TransformerBlock(config, name=f"block_{i}") for i in range(config.num_layers)]
-        initializer = keras.initializers.TruncatedNormal(stddev=config.initializer_range)
+        initializer = config.new_weights()  # of one for each encoder, also without a pooler: each takes the next random seed
         self.pooler = (
             keras.layers.Dense(config.hidden_size, activation="tanh", kernel_initializer=initializer, name="pooler")
             if pooler
@@ -245,8 +278,10 @@ class TransformerEncoder(keras.layers.Layer):
         """
         score_bias = ((1.0 - ops.cast(attention_mask, states.dtype)) * MASKED_SCORE)[:, None, None, :]
         sinusoid = self._sinusoid(positions)
+        call = _recomputed_block if self.remat and training else TransformerBlock.__call__
         for block in self.blocks[:-1]:
-            states = block(states, score_bias, sinusoid, training=training)
+            states = call(block, states, score_bias, sinusoid, training=training)
+        # not the last block: the backward pass begins with it, so that its activations are the first to be freed anyway
         return self.blocks[-1](states, score_bias, sinusoid, first_only=first_only, training=training)
 
     def _sinusoid(self, positions: Tensor) -> Tensor | None:
