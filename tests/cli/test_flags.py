@@ -1,13 +1,15 @@
 """Flags to configurations; how scripts treat flags is in test_scripts.py."""
 
 import os
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from script_flags import defined
 
-from vsim_tf.cli import flags, settings
+from vsim_tf.cli import finetune, flags, pretrain, settings
+from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.presets import registry
@@ -61,7 +63,7 @@ def test_without_flags_a_stage_is_the_registered_one(given_flags, data_dir, name
     assert flags.finetune_stage("2021") == preset.finetune
     given_flags(flags.define_pretrain, f"--model={name}")
     options = flags.pretrain_options()
-    assert (options.training, options.model) == (preset.pretrain, sized(preset.model, preset.size or "base"))
+    assert (options.training, options.model) == (preset.pretrain, sized(preset.model, preset.size or preset.published_size))
 
 
 CHANGES = {
@@ -142,12 +144,41 @@ def data_dir(tmp_path):
     (tmp_path / "data" / "tag_list.txt").touch()
 
 
+def test_total_steps_move_the_phases_of_a_stage(given_flags):
+    """5000 of 334,840 steps: the second phase begins with step 4963, and its warm-up of 149 steps becomes 2.2."""
+    steps = ("--total_steps=5000", "--warmup_steps=300", "--bert_total_steps=5000", "--bert_warmup_steps=300")
+    given_flags(flags.define_pretrain, "--model=qq_job4", *steps)
+    stage = flags.pretrain_options().training
+    pairs = stage.phases["pairwise"]
+    assert (stage.total_steps, pairs.start, pairs.warmup, pairs.horizon) == (5000, 4963, 2, 37)
+    assert all(group.schedule.horizon == 5000 for group in stage.groups.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "folds"),
+    [("uniter", [], list(range(11))), ("qq_job1", [], [0]), ("qq_job1", ["--folds=2-3"], [2, 3]), ("uniter", ["--folds=0"], [0])],
+)
+def test_folds_are_the_models_own_unless_given(given_flags, model, arguments, folds):
+    for define in (flags.define_pair, flags.define_inference):
+        given_flags(define, f"--model={model}", *arguments)
+        assert flags.folds_of(model) == folds
+
+
+def test_published_sizes_differ(given_flags):
+    for model, width in (("qq_job1", 1024), ("uniter", 768)):
+        given_flags(flags.define_pretrain, f"--model={model}")
+        assert flags.pretrain_options().model.encoder.hidden_size == width
+    given_flags(flags.define_pretrain, "--model=qq_job1", "--size=base")
+    assert flags.pretrain_options().model.encoder.hidden_size == 768
+
+
 def test_defaults_of_pretraining(given_flags, data_dir):
     given_flags(flags.define_pretrain)
     options = flags.pretrain_options()
     assert (options.model.name, options.hub_dir, options.vocab) == ("uniter", "", "")
     assert options.train_records == "data/pointwise/*.tfrecords"
     assert options.val_records == "data/pairwise/*.tfrecords"
+    assert options.test_records == "data/test_*/*.tfrecords"
     assert (options.label_file, options.tag_file) == ("data/pairwise/label.tsv", "data/tag_list.txt")
     assert os.fspath(options.folder) == "output/uniter/pretrain"
     assert not options.overwrite
@@ -199,12 +230,32 @@ def test_contradicting(given_flags, data_dir, arguments, message):
 
 @pytest.mark.parametrize(("batch_size", "devices", "fits"), [(8, 8, True), (7, 8, False), (210, 4, True), (1, 1, True)])
 def test_a_batch_has_an_example_for_each_device(batch_size, devices, fits):
-    stage = registry.preset("uniter").finetune.replace(batch_size=batch_size)
+    preset = registry.preset("uniter").replace({"finetune.batch_size": batch_size})
     if fits:
-        flags.require_batch(stage, devices)
+        flags.require_batch(preset.finetune, preset.model, devices)
     else:
         with pytest.raises(UserError, match=f"--batch_size={batch_size}: there are {devices} devices"):
-            flags.require_batch(stage, devices)
+            flags.require_batch(preset.finetune, preset.model, devices)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "devices", "message"),
+    [
+        (pretrain, ["--batch_size=8", "--accumulate=8"], 1, ""),
+        (pretrain, ["--batch_size=8", "--accumulate=9"], 1, "--accumulate=9: .* --batch_size=8 has 8; give 8 or less"),
+        (finetune, ["--batch_size=9", "--accumulate=5"], 2, "--batch_size=9 on 2 replicas has 4; give 4 or less"),
+        (finetune, ["--model=mix_nextvlad", "--accumulate=2"], 1, "--accumulate=2: mix_nextvlad needs the whole batch at once"),
+        (finetune, ["--model=mix_nextvlad", "--accumulate=1"], 1, ""),
+    ],
+)
+def test_micro_batches_that_do_not_fit_are_refused_before_anything_is_loaded(given_flags, command, arguments, devices, message):
+    given_flags(command.define_flags, *arguments)
+    if not message:
+        command.check_flags(devices)
+    else:
+        with pytest.raises(UserError) as error:
+            command.check_flags(devices)
+        assert re.search(message, in_flags(error.value))
 
 
 def test_require_existing(tmp_path):

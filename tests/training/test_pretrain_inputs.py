@@ -10,7 +10,7 @@ from vsim_tf.models import hub_weights
 from vsim_tf.presets import registry
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
-PATHS = dict.fromkeys(("train_records", "val_records", "label_file", "tag_file", "vocab"), "")
+PATHS = dict.fromkeys(("train_records", "val_records", "test_records", "label_file", "tag_file", "vocab"), "")
 
 
 def fitted(entries: int, monkeypatch, rows: int):

@@ -23,7 +23,7 @@ def test_files() -> list[str]:
 def folders() -> list[Path]:
     """Run folders of the folds."""
     options = flags.FLAGS
-    return [fold_folder(options.output_dir, options.model, fold) for fold in flags.parse_folds(options.folds)]
+    return [fold_folder(options.output_dir, options.model, fold) for fold in flags.folds_of(options.model)]
 
 
 def check_flags(devices: int = 1) -> None:
@@ -33,9 +33,10 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
     if not options.ckpt_file and (not options.model or options["output_zip"].present):
         raise UserError("either --ckpt_file with --output_zip, or --model with --folds, is needed")
-    flags.parse_folds(options.folds)
     if options.ckpt_file:
         exporter_of(Path(options.output_zip))
+    else:
+        flags.folds_of(options.model)
 
 
 def check_inputs() -> None:
@@ -48,7 +49,7 @@ def finished() -> bool:
         return False
     from vsim_tf.inference.embed_files import announce_embedded
 
-    return announce_embedded(options.model, folders(), test_files(), options.checkpoint, options.precision)
+    return announce_embedded(options.model, folders(), test_files(), options.checkpoint or "", options.precision)
 
 
 def main() -> None:
@@ -71,4 +72,4 @@ def main() -> None:
             options.model or "",
         )
     else:
-        embed_folds(options.model, folders(), files, options.checkpoint, options.batch_size, options.precision)
+        embed_folds(options.model, folders(), files, options.checkpoint or "", options.batch_size, options.precision)

@@ -8,6 +8,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.presets import registry
 from vsim_tf.records.tfrecords import expand_pattern
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def pretrained() -> Path:
 
 
 def folds_dir() -> Path:
-    return Path(flags.FLAGS.folds_dir or folds_folder(flags.FLAGS.output_dir))
+    split = registry.preset(flags.FLAGS.model).split
+    return Path(flags.FLAGS.folds_dir or folds_folder(flags.FLAGS.output_dir, split))
 
 
 def patterns() -> tuple[str, str]:
@@ -37,7 +39,7 @@ def runs() -> "list[PairRun]":
     folder = model_folder(options.output_dir, options.model)
     if all(patterns()):
         return [pattern_run(folder, options.run_name, *patterns())]
-    return fold_runs(folder, folds_dir(), flags.parse_folds(options.folds))
+    return fold_runs(folder, folds_dir(), flags.folds_of(options.model))
 
 
 def check_flags(devices: int = 1) -> None:
@@ -46,8 +48,8 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--train_record_pattern and --val_record_pattern go together and exclude --folds")
     if options["run_name"].present and not all(patterns()):
         raise UserError("--run_name names the run of --train_record_pattern and --val_record_pattern; runs of --folds have names")
-    flags.parse_folds(options.folds)
-    flags.require_batch(flags.finetune_stage("2021"), devices)
+    flags.folds_of(options.model)
+    flags.require_batch(flags.finetune_stage("2021"), registry.preset(options.model).model, devices)
 
 
 def check_inputs() -> None:

@@ -20,11 +20,13 @@ from vsim_tf.io.paths import (
     POINTWISE,
     RESULT,
     TAGS,
+    all_sets_pattern,
     folds_folder,
     pairwise_labels,
     pretrain_folder,
     records_pattern,
 )
+from vsim_tf.models.architectures import Model
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
@@ -71,9 +73,16 @@ def define_pretrain() -> None:
     _define_output_dir()
     flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
     flags.DEFINE_string("val_record_pattern", None, "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string("test_record_pattern", None, "Videos of the test sets (qq_job5); default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    _define_registered("size", "base", PUBLIC_SIZES, list(SIZES), "base: the 2021 size. tiny: trains from scratch on a CPU.")
+    _define_registered(
+        "size",
+        None,
+        PUBLIC_SIZES,
+        list(SIZES),
+        "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published.",
+    )
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
@@ -105,7 +114,7 @@ def define_inference() -> None:
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
     flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("output_zip", RESULT, "File for the embeddings by --ckpt_file: a submission .zip, or .npz.")
-    flags.DEFINE_enum("checkpoint", LAST, [LAST, BEST], "Which checkpoint of each fold; 2021 took the last.")
+    flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each fold; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
     _define_precision()
 
@@ -171,7 +180,7 @@ def _define_output_dir() -> None:
 
 
 def _define_folds() -> None:
-    flags.DEFINE_string("folds", "0-10", "Folds, e.g. 0-10 or 0,3,5-7.")
+    flags.DEFINE_string("folds", None, "Folds, e.g. 0-10 or 0,3,5-7; default: the model's, 0-10 or 0.")
 
 
 def _define_precision() -> None:
@@ -202,6 +211,11 @@ def parse_folds(text: str) -> list[int]:
     return folds
 
 
+def folds_of(model: str) -> list[int]:
+    """The folds asked for, by default those of a registered model."""
+    return parse_folds(FLAGS.folds or registry.preset(model).folds)
+
+
 def pretrain_options() -> PretrainOptions:
     """What the pre-training was asked for; `UserError` for flags that contradict each other, no file is looked up."""
     preset, recipe, data = registry.preset(FLAGS.model), recipes.recipe(FLAGS.recipe), Path(FLAGS.data_dir)
@@ -210,14 +224,16 @@ def pretrain_options() -> PretrainOptions:
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
     if hub_dir and vocab:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
-    if hub_dir and FLAGS.size != "base":
-        raise UserError(f"--{kind}_dir fixes the encoder's size: --size=base is needed, not {FLAGS.size}")
-    model = settings.model_as_asked(sized(preset.model, preset.size or FLAGS.size)).replace(recipe=FLAGS.recipe)
+    size = FLAGS.size or preset.published_size
+    if hub_dir and size != preset.published_size:
+        raise UserError(f"--{kind}_dir fixes the encoder's size: --size={preset.published_size} is needed, not {size}")
+    model = settings.model_as_asked(sized(preset.model, preset.size or size)).replace(recipe=FLAGS.recipe)
     return PretrainOptions(
         model=recipe.model(model),
         training=settings.stage_as_asked(recipe.stage("pretrain", preset.pretrain)),
         train_records=FLAGS.train_record_pattern or records_pattern(data / POINTWISE),
         val_records=FLAGS.val_record_pattern or records_pattern(data / PAIRWISE),
+        test_records=FLAGS.test_record_pattern or all_sets_pattern(data),
         label_file=FLAGS.annotation_file or str(pairwise_labels(data)),
         tag_file=FLAGS.multi_label_file or str(data / TAGS),
         hub_dir=hub_dir or "",
@@ -234,7 +250,8 @@ def finetune_stage(recipe: str) -> Stage:
     return settings.stage_as_asked(recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune))
 
 
-def require_batch(stage: Stage, devices: int) -> None:
-    """`UserError` for a batch that gives a device nothing to do."""
+def require_batch(stage: Stage, model: Model, devices: int) -> None:
+    """`UserError` for a batch that gives a device nothing to do, or that cannot be cut as asked."""
     if stage.batch_size < devices:
         raise UserError(f"--batch_size={stage.batch_size}: there are {devices} devices, a batch has an example for each of them")
+    stage.require_micro_batches(model, devices)

@@ -3,14 +3,13 @@
 One table says which flag is which setting. `--set=path=value` reaches every other one.
 """
 
-import contextlib
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
-from vsim_tf.components import Component, parse_value
+from vsim_tf.components import Component, fields_below, parse_value
 from vsim_tf.errors import UserError
 from vsim_tf.models.architectures import Model
 from vsim_tf.runs.stage import LABELS, PRECISIONS, Stage
@@ -82,6 +81,14 @@ TRAINING_FLAGS = (
     SettingFlag(
         "clip_norm", "training.clip_norm", FLOAT, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", FROM_0
     ),
+    SettingFlag(
+        "accumulate", "training.accumulate", INTEGER,
+        "Micro-batches into which a replica's batch is cut: less memory, the same gradients (docs/memory.md).", FROM_1,
+    ),
+    SettingFlag(
+        "remat", "training.remat", BOOLEAN,
+        "Compute each block of the encoder again in the backward pass: less memory, the same gradients, more time.",
+    ),
     SettingFlag("eval_freq", "training.eval_every", INTEGER, "Steps between evaluations; each saves a checkpoint.", FROM_1),
     SettingFlag("print_freq", "training.log_every", INTEGER, "Steps between log lines.", FROM_1),
     SettingFlag("seed", "training.seed", INTEGER, "Seed of first weights, order, token masking and dropout."),
@@ -133,6 +140,8 @@ def model_as_asked(model: Model) -> Model:
 def stage_as_asked(stage: Stage) -> Stage:
     """A stage with what the flags change."""
     values = {flag.path: flag.value for flag in (*TRAINING_FLAGS, *PAIR_FLAGS)}
+    if FLAGS.total_steps is not None:
+        stage = stage.with_total_steps(FLAGS.total_steps)
     horizon, multiple = "training.groups.head.schedule.horizon", "training.length_multiple"
     implied = values[horizon] is None and FLAGS.total_steps is not None
     if implied:
@@ -159,23 +168,14 @@ def require_known_sections(*sections: str) -> None:
 def _changed(component: AnyComponent, section: str, values: dict[str, Any]) -> AnyComponent:
     """The component with values that are not None, then those of --set, by paths that begin with the section."""
     given = {path.removeprefix(section): value for path, value in values.items() if value is not None}
-    with _named(section):
+    with fields_below(section):
         component = component.replace(given)
     for text in FLAGS.set or []:
         path, _, value = text.partition("=")
         if path.startswith(section):
             try:
-                with _named(section):
+                with fields_below(section):
                     component = component.replace({path.removeprefix(section): parse_value(value)})
             except UserError as error:
                 raise UserError(f"--set={text}: {error}") from None
     return component
-
-
-@contextlib.contextmanager
-def _named(section: str) -> Iterator[None]:
-    """Fields of errors in the block are paths from config.json on."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(str(error), [section + field for field in error.fields]) from None

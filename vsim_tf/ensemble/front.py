@@ -39,7 +39,7 @@ class Part(NamedTuple):
     model: str = ""
 
 
-def load(path: PathLike, precision: str = "float32", checkpoint: str = LAST) -> "Model":
+def load(path: PathLike, precision: str = "float32", checkpoint: str | None = None) -> "Model":
     """Opens trained models as one that embeds videos given as dicts.
 
     The first call loads TensorFlow, without its notes on stderr; Keras' global settings stay as they are.
@@ -52,14 +52,16 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str = LAST) -> 
             the folder of several models, `output/demo`: the weighted sum of their means by the registered weights, scaled to the
             sum 1, as `ensemble_final.py` makes it.
         precision: "float32", or "auto" for `mixed_bfloat16` on GPUs made for it, or "mixed_bfloat16" on any device.
-        checkpoint: "last" or "best" of each run; of a path of a checkpoint it says nothing.
+        checkpoint: "last" or "best" of each run; None for the one that the model's stage keeps (`Selection.kept`). Of a path of a
+            checkpoint it says nothing.
 
     Raises:
         UserError: nothing of that kind is there, a run is not complete, or a file of it cannot be used.
     """
     _require_one_of("precision", precision, PRECISIONS)
-    _require_one_of("checkpoint", checkpoint, (LAST, BEST))
-    parts = find_parts(Path(path), checkpoint)
+    if checkpoint is not None:
+        _require_one_of("checkpoint", checkpoint, (LAST, BEST))
+    parts = find_parts(Path(path), checkpoint or "")
     with quiet_imports():
         from vsim_tf.inference.member import Member
         from vsim_tf.inference.model import Model

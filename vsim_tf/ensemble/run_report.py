@@ -37,6 +37,7 @@ from vsim_tf.io.paths import (
 )
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.tables import table_text
+from vsim_tf.presets import registry
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
@@ -174,11 +175,12 @@ def test_ids(data_dir: Path, name: str, are_files: bool) -> list[str] | None:
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
     """Counts of the folds, and how pre-training changed each model's Spearman on the labelled pairs."""
     facts = {}
-    folds = folds_folder(output_dir)
-    if (folds / MANIFEST).exists():
-        manifest = parse_manifest(folds)
-        facts["labelled pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
-        facts["folds"] = str(manifest.num_folds)
+    for split in dict.fromkeys(registry.preset(model).split for model in models):
+        folds = folds_folder(output_dir, split)
+        if (folds / MANIFEST).exists():
+            manifest = parse_manifest(folds)
+            facts["labelled pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
+            facts[f"folds, {split}"] = str(manifest.num_folds)
     for model in models:
         curve = validation_curve(pretrain_folder(output_dir, model) / METRICS_FILE)
         if curve:

@@ -18,6 +18,9 @@ class Preset:
         pretrain, finetune: its stages.
         ensemble_weight: its weight in the final sum.
         size: the only size that it comes in; empty for any.
+        published_size: the size that it was published in.
+        split: how its labelled pairs are split into folds, "shuffled" or "modulo".
+        folds: those that it is fine-tuned on by default, e.g. "0-10" or "0,3".
     """
 
     model: Model
@@ -25,6 +28,9 @@ class Preset:
     finetune: Stage
     ensemble_weight: float
     size: str = ""
+    published_size: str = "base"
+    split: str = "shuffled"
+    folds: str = "0-10"
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from vsim_tf.errors import UserError
-from vsim_tf.presets import aiac2021_rank4
+from vsim_tf.presets import aiac2021_rank1, aiac2021_rank4
 from vsim_tf.presets.preset import Preset
 
 
@@ -12,7 +12,9 @@ def debug() -> Preset:
     return aiac2021_rank4.uniter().replace({"model.name": "debug"}, size="debug", ensemble_weight=0.0)
 
 
-ENSEMBLE_MODELS = aiac2021_rank4.MODELS
+SYSTEMS = {"aiac2021_rank4": aiac2021_rank4.MODELS, "aiac2021_rank1": aiac2021_rank1.MODELS}
+"""The models of each published system, which make an ensemble together."""
+ENSEMBLE_MODELS = tuple(make for models in SYSTEMS.values() for make in models)
 PUBLIC_MODELS = tuple(make.__name__ for make in ENSEMBLE_MODELS)
 """The names that help texts and messages list; `debug` is accepted besides them."""
 MODELS: dict[str, Callable[[], Preset]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, debug)}

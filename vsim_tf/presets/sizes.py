@@ -7,6 +7,12 @@ from vsim_tf.models.architectures import Model
 
 SIZES: dict[str, dict[str, Any]] = {
     "base": {},
+    "large": {
+        "encoder.hidden_size": 1024,
+        "encoder.num_layers": 24,
+        "encoder.num_heads": 16,
+        "encoder.intermediate_size": 4096,
+    },
     "tiny": {
         "encoder.hidden_size": 128,
         "encoder.num_layers": 2,
@@ -30,8 +36,8 @@ SIZES: dict[str, dict[str, Any]] = {
         "se_ratio": 2,
     },
 }
-"""Values by path, where a model has it. `base`: as published; `tiny` trains from scratch on a CPU; `debug` proves shapes."""
-PUBLIC_SIZES = ("base", "tiny")
+"""Values by path, where a model has it. `base`, `large`: BERT's; `tiny` trains from scratch on a CPU; `debug` proves shapes."""
+PUBLIC_SIZES = ("base", "large", "tiny")
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 

@@ -68,7 +68,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it regenerated")
     last, best = summary[metric], summary[f"{BEST}{metric}"]
     logger.info(
-        f"{label}: complete at step {summary['step']}, {metric.capitalize()} {_score(last)}"
+        f"{label}: complete at step {summary['step']}, {_title(metric)} {_score(last)}"
         f" (best {_score(best)} at step {summary[BEST_STEP]}), in {folder}"
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
         + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
@@ -76,7 +76,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
     if summary[BEST_STEP] == 0 < summary["step"] and best is not None and math.isfinite(best) and last != best:
         rates = RunFolder.open(folder).training.rate_paths
         logger.info(
-            f"{label}: no evaluation is better than the one before the first step, {metric.capitalize()} {_score(best)}: training"
+            f"{label}: no evaluation is better than the one before the first step, {_title(metric)} {_score(best)}: training"
             f" made it worse. Lower {' and '.join(rates)}, or give fewer training.total_steps, with overwrite=True;"
             " the best checkpoint embeds by the weights before the first step (checkpoint=best of the embedding stage)",
             extra={"fields": [*rates, "training.total_steps", "overwrite", "checkpoint"]},
@@ -87,6 +87,10 @@ def _selected(summary: dict[str, Any]) -> str:
     """The metric that decided which evaluation is the best."""
     names = [key.removeprefix(BEST) for key in summary if key.startswith(BEST) and key != BEST_STEP]
     return names[0] if names else "spearman"
+
+
+def _title(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
 
 
 def _score(value: float | None) -> str:

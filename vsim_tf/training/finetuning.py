@@ -46,7 +46,7 @@ def finetune(
     overwrite: bool = False,
     keep_optimizer: bool = False,
 ) -> None:
-    """Fine-tunes a pre-trained model once for each run, always from the last pre-training weights with fresh optimizers.
+    """Fine-tunes a pre-trained model once for each run, always from the weights that pre-training keeps, with fresh optimizers.
 
     Args:
         model: registered name, checked against the pre-training run's.
@@ -57,11 +57,13 @@ def finetune(
         keep_optimizer: keep the optimizer's moments of complete runs.
 
     Raises:
-        UserError: the disk is too small for the runs, or the pre-training run is missing, not complete, or of another model.
+        UserError: the disk is too small for the runs, the pre-training run is missing, not complete, or of another model, or its
+            model cannot be trained in such micro-batches.
     """
     strategy = make_strategy()
     training = training.replace(precision=suitable_precision(training.precision))
     start = finished_pretraining(pretrained, model)
+    training.require_micro_batches(start.model, strategy.num_replicas_in_sync)
     settings_of_runs = run_settings(start, runs, training)
     form, checkpoint = start.batch_format(), start.checkpoint()
     trainer: Trainer | None = None
@@ -105,10 +107,13 @@ def _train(
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(run.train_files, "pairs", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length)
     validation = numbered_batches(run.val_files, "pairs", form, training.val_batch_size, worker_shard())
+    relabel = relabelling(run, training)
+    if relabel:
+        validation = validation.map(lambda numbers, batch: (numbers, relabel(batch)))
     with readable_errors():
         summary = trainer.run(
             run.folder,
-            training_batches(data, run, training),
+            training_batches(data, relabel),
             PairEvaluator(embedder, validation),
             lambda: restore_weights(trainer.network, checkpoint),
             label,
@@ -118,12 +123,16 @@ def _train(
     announce_finished(label, summary, run.folder, trainer)
 
 
-def training_batches(data: TrainingData, run: PairRun, training: Stage) -> Batches:
-    """The training data from a step on, with the labels that the stage asks for."""
-    if training.labels == "scores":
+def relabelling(run: PairRun, training: Stage) -> RankLabels | None:
+    """What puts the labels that the stage asks for in the place of human similarity scores; None for the scores themselves."""
+    return None if training.labels == "scores" else RankLabels(read_similarities(tuple(run.ranked_files)))
+
+
+def training_batches(data: TrainingData, relabel: RankLabels | None) -> Batches:
+    """The training data from a step on, with other labels if asked for."""
+    if relabel is None:
         batches: Batches = data.batches
         return batches
-    relabel = RankLabels(read_similarities(tuple(run.ranked_files)))
 
     def relabelled(start_step: int, rows: Rows | None = None) -> tf.data.Dataset:
         return data.batches(start_step, rows).map(relabel)

@@ -1,5 +1,6 @@
 """One training loop for every objective and every tf.distribute strategy."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,21 +15,21 @@ from vsim_tf.distributed.workers import require_agreement
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.io.files import without_nan
 from vsim_tf.io.memory import enough_memory
+from vsim_tf.io.paths import BEST, checkpoint_name
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
-from vsim_tf.records.schema import PairBatch, VideoBatch
-from vsim_tf.runs.checkpoints import TrainingState
+from vsim_tf.runs.checkpoints import TrainingState, restore_weights
 from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
+from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated
 from vsim_tf.training.run_log import VALIDATION, RunLog
 from vsim_tf.training.stopping import StopAsked, StopSignals
 
-Batch = VideoBatch | PairBatch
 Batches = Callable[[int, Rows | None], tf.data.Dataset]
 """Batches from a step on: certain rows of each global batch, or all."""
-LogsAndGradients = tuple[dict[str, tf.Tensor], list[tf.Tensor | None]]
+logger = logging.getLogger(__name__)
 LENGTHS = "or in pre-training model.frames.max_frames and model.text.max_length"
 LENGTH_FIELDS = ("model.frames.max_frames", "model.text.max_length")
 
@@ -43,12 +44,12 @@ class Trainer:
     """
 
     def __init__(self, network: VideoNetwork, stage: Stage, strategy: tf.distribute.Strategy):
+        stage.require_micro_batches(network.config, strategy.num_replicas_in_sync)
         self.network, self.stage, self.strategy = network, stage, strategy
         self.objective = Objective(stage.tasks)
         with strategy.scope():
-            self.optimizer = GroupAdam(
-                grouped(network, stage.groups), {name: group.schedule for name, group in stage.groups.items()}
-            )
+            names = {id(v): name for name, v in network.weights_by_name().items()}
+            self.optimizer = GroupAdam(grouped(network, stage.groups), stage.schedules, stage.optimizer, names)
             self.state = TrainingState(network, self.optimizer, stage.selection, stage.average)
         # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
@@ -57,6 +58,8 @@ class Trainer:
         if stage.jit_compile:
             self._require_compilable()
             self._losses_and_gradients = tf.function(self._forward_and_backward, jit_compile=True, autograph=False)
+        if stage.accumulate > 1:
+            self._losses_and_gradients = accumulated(self._losses_and_gradients, self.optimizer.variables, stage.accumulate)
 
     @property
     def traces(self) -> int:
@@ -105,7 +108,8 @@ class Trainer:
             return self._losses_and_gradients(batch, world)
 
         logs, gradients = method.gradients(compute, self.network, variables) if method else compute()
-        largest = self.stage.clip_norm * self.stage.batch_size * len(batch.elements)  # of the sum over videos
+        videos = self.stage.batch_size * len(batch.elements) if self.stage.reduction == "sum" else 1
+        largest = self.stage.clip_norm * videos
         self.optimizer.apply(gradients, self.state.step, largest or None)
         means: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
         return means
@@ -113,7 +117,8 @@ class Trainer:
     def _forward_and_backward(self, batch: Batch, world: GlobalBatch) -> LogsAndGradients:
         with tf.GradientTape() as tape:
             total, logs = self.objective(self.network, batch, world)
-        return logs, tape.gradient(total, self.optimizer.variables)
+            target = total if self.stage.reduction == "sum" else logs["loss"]
+        return logs, tape.gradient(target, self.optimizer.variables)
 
     def run(
         self,
@@ -123,6 +128,7 @@ class Trainer:
         start_from: Callable[[], None],
         label: str,
         keep_optimizer: bool = False,
+        ended_epoch: Callable[[int], range | None] = lambda completed: None,
     ) -> dict[str, float | None]:
         """Trains in a run folder, which the caller has locked, until the stage's last step, from what the folder already holds.
 
@@ -133,6 +139,7 @@ class Trainer:
             start_from: sets the weights of a new run.
             label: stands before the progress bar.
             keep_optimizer: whether the complete run keeps the optimizer's moments.
+            ended_epoch: the steps of the epoch that ends with so many completed steps, else None.
 
         Returns:
             step, the metrics of the last evaluation, and the selected metric of the best with its step, e.g. `best_spearman` and
@@ -154,7 +161,7 @@ class Trainer:
             log = RunLog(folder, int(self.state.step.numpy()) if restored else -1, int(self.state.evaluated.numpy()))
             evaluation = log.validation(int(self.state.evaluated.numpy()))
             require_agreement(self.strategy, lambda: self.state.summary() | {"evaluation": evaluation}, folder)
-            summary = self._loop(folder, batches, evaluate, log, label, signals)
+            summary = self._loop(folder, batches, evaluate, log, label, signals, ended_epoch)
             self.state.complete(folder, keep_optimizer)
             return summary
 
@@ -166,6 +173,7 @@ class Trainer:
         log: RunLog,
         label: str,
         signals: StopSignals,
+        ended_epoch: Callable[[int], range | None],
     ) -> dict[str, float | None]:
         start, total = int(self.state.step.numpy()), self.stage.total_steps
         data = self.batches(batches, start)
@@ -181,6 +189,9 @@ class Trainer:
                         self._save_and_stop(folder, step, logs, signals)
                     if step == total:
                         break
+                    epoch = ended_epoch(step) if self.stage.reload_best else None
+                    if epoch and self.state.evaluated.numpy() > epoch.start:  # else an epoch without evaluation would be lost
+                        self._reload_best(folder)
                     with self._enough_memory(f"for a step of {label}", "batch_size"):
                         logs = self.train_step(next(data))
                     if (step + 1) % self.stage.log_every == 0:
@@ -196,6 +207,11 @@ class Trainer:
         best = {f"best_{self.stage.selection.metric}": best_value, "best_step": best_step}
         summary: dict[str, float | None] = without_nan(metrics | {"step": total} | best)
         return summary
+
+    def _reload_best(self, folder: Path) -> None:
+        """Puts the best weights since the first step in the place of the present ones."""
+        if best_step := int(self.state.best_step.numpy()):
+            restore_weights(self.network, folder / BEST / checkpoint_name(best_step))
 
     def batches(self, batches: Batches, start: int) -> Iterator[Batch]:
         """This worker's part of the batches from a step on."""
@@ -221,6 +237,7 @@ class Trainer:
         except StopAsked:
             self._save_and_stop(folder, step, logs, signals)
         log.write(step, {f"{VALIDATION}{name}": value for name, value in metrics.items()})
+        self._warn_of_divergence(step, metrics)
         if self.stage.selection.is_better(self._selected(metrics), float(self.state.best_value.numpy())):
             self.state.best_value.assign(self._selected(metrics))
             self.state.best_step.assign(step)
@@ -228,6 +245,16 @@ class Trainer:
         self.state.evaluated.assign(step)
         self.state.save_last(folder)
         return metrics
+
+    def _warn_of_divergence(self, step: int, metrics: dict[str, float]) -> None:
+        selection, value, best = self.stage.selection, self._selected(metrics), float(self.state.best_value.numpy())
+        if selection.has_diverged(value, best):
+            advice = "the end of the epoch puts its weights back" if self.stage.reload_best else "clip_norm=1 prevents that"
+            logger.warning(
+                f"training diverged: {selection.metric} is {value:.4g} at step {step} and was {best:.4g} at step"
+                f" {self.state.best_step.numpy()}; {advice}",
+                extra={"fields": ["training.clip_norm"]},
+            )
 
     def _enough_memory(self, purpose: str, size: str) -> AbstractContextManager[None]:
         fields = (f"training.{size}", *LENGTH_FIELDS)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from vsim_tf.components import fields_below
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import fold_name
 from vsim_tf.records.manifest import files_of_fold, read_manifest
@@ -39,7 +40,8 @@ def fold_run(model_folder: Path, folds_dir: Path, fold: int) -> PairRun:
 def pattern_run(model_folder: Path, name: str, train_pattern: str, val_pattern: str) -> PairRun:
     """A run on files given by patterns, e.g. in the layout of 2021."""
     train_files = expand_pattern(train_pattern, may_be_empty=True)  # as always-train.tfrecord may be
-    return PairRun(model_folder / name, train_files, expand_pattern(val_pattern), train_files)
+    val_files = expand_pattern(val_pattern)
+    return PairRun(model_folder / name, train_files, val_files, sorted({*train_files, *val_files}))
 
 
 def finished_pretraining(pretrained: Path, model: str) -> RunFolder:
@@ -52,7 +54,14 @@ def finished_pretraining(pretrained: Path, model: str) -> RunFolder:
 
 
 def run_settings(start: RunFolder, runs: Sequence[PairRun], training: Stage) -> list[RunSettings]:
-    """All that decides the result of each fine-tuning run that starts from a pre-training run."""
+    """All that decides the result of each fine-tuning run that starts from a pre-training run.
+
+    Raises:
+        UserError: a task that the model cannot be trained on.
+    """
+    for name, task in training.tasks.items():
+        with fields_below(f"training.tasks.{name}."):
+            task.require_model(start.model)
     first_weights = checkpoint_fingerprint(start.checkpoint())
     return [
         RunSettings(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vsim_tf.components import fields_below
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing, stamp
 from vsim_tf.io.paths import SOURCE, TOKENIZER
@@ -14,10 +15,13 @@ from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records
+from vsim_tf.runs.phase import Phase
 from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 
+SETTING_OF_SET = {"pointwise": "train"}
+"""Names of data sets in config.json, where they are others."""
 PADDED_VOCABULARY = 128
 """Token embeddings are padded to multiples of at most this; a table that exceeds its vocab.txt by more belongs to another."""
 
@@ -29,7 +33,8 @@ class PretrainOptions:
     Attributes:
         model: its parts; vocabulary and tags are not known yet.
         training: how to train.
-        train_records, val_records: patterns of video records.
+        train_records, val_records, test_records: patterns of video records: tagged ones, those of the labelled pairs, and those
+            of the test sets, which only some stages train on.
         label_file: labelled pairs among the videos of `val_records`.
         tag_file: one known tag per line.
         hub_dir: Hugging Face folder of the text encoder; empty to train it from scratch.
@@ -43,6 +48,7 @@ class PretrainOptions:
     training: Stage
     train_records: str
     val_records: str
+    test_records: str
     label_file: str
     tag_file: str
     hub_dir: str
@@ -51,15 +57,31 @@ class PretrainOptions:
     overwrite: bool = False
     keep_optimizer: bool = False
 
-    def fitted_model(self, vocab_size: int, num_tags: int) -> Model:
+    def __post_init__(self) -> None:
+        for name, task in self.training.tasks.items():
+            with fields_below(f"training.tasks.{name}."):
+                task.require_model(self.model)
+
+    def fitted_model(self, vocab_size: int, num_tags: int, padding_token: int = 0) -> Model:
         """The model for a vocabulary and a tag list; `UserError` for sizes that do not go together."""
-        return self.model.fitted(vocab_size, num_tags, _hub_config(self.hub_dir, self.model.encoder.kind, vocab_size))
+        hub = _hub_config(self.hub_dir, self.model.encoder.kind, vocab_size)
+        return self.model.fitted(vocab_size, num_tags, hub, padding_token)
+
+    def patterns(self) -> dict[str, str]:
+        """Patterns of the records of each data set that the stage trains on."""
+        of_set = {"pointwise": self.train_records, "pairwise": self.val_records, "test": self.test_records}
+        return {name: of_set[name] for name in self.training.data_sets}
 
 
 class PretrainInputs(NamedTuple):
-    """What a pre-training reads: record files, labelled pairs, known tags, the tokenizer; and the model that fits them."""
+    """What a pre-training reads: record files, labelled pairs, known tags, the tokenizer; and the model that fits them.
 
-    train_files: list[str]
+    Attributes:
+        files: of each data set that is trained on, by its name (`runs.phase.DATA_SETS`).
+        val_files: videos of the labelled pairs.
+    """
+
+    files: dict[str, list[str]]
     val_files: list[str]
     pairs: list[Pair]
     tags: np.ndarray
@@ -68,23 +90,45 @@ class PretrainInputs(NamedTuple):
 
     def settings(self, training: Stage) -> RunSettings:
         """All that decides the result."""
-        data = {"train": data_files(self.train_files), "validation": data_files(self.val_files), "pairs": len(self.pairs)}
+        read = {SETTING_OF_SET.get(name, name): data_files(files) for name, files in self.files.items()}
+        data = read | {"validation": data_files(self.val_files), "pairs": len(self.pairs)}
         return RunSettings("pretrain", self.model, training, self.tokenizer, self.tags, data)
+
+    @property
+    def tagged_files(self) -> list[str]:
+        """Files of videos whose tags are known."""
+        return _tagged(self.files)
+
+    def training_files(self) -> list[str]:
+        """All files that are trained on, each once."""
+        return list(dict.fromkeys(file for files in self.files.values() for file in files))
+
+    def phases(self, training: Stage) -> list[tuple[int, list[list[str]]]]:
+        """First step of each phase of a stage, and its files (`input.pipeline.TrainingData`)."""
+        return [
+            (phase.start, [[file for name in group for file in self.files[name]] for group in phase.sets])
+            for phase in training.phases.values() or [Phase()]
+        ]
 
 
 def read_inputs(options: PretrainOptions) -> PretrainInputs:
     """Reads labels, tags and vocabulary, and looks the record files up; `UserError` for what is missing or does not fit."""
-    train_files, val_files = expand_pattern(options.train_records), expand_pattern(options.val_records)
+    files = {name: expand_pattern(pattern) for name, pattern in options.patterns().items()}
     pairs, tags = read_labels(options.label_file), read_tag_list(options.tag_file)
-    tokenizer = make_tokenizer(options, options.model.encoder.kind, train_files)
-    return PretrainInputs(train_files, val_files, pairs, tags, tokenizer, options.fitted_model(tokenizer.vocab_size, len(tags)))
+    tokenizer = make_tokenizer(options, options.model.encoder.kind, _tagged(files))
+    model = options.fitted_model(tokenizer.vocab_size, len(tags), tokenizer.pad_id)
+    return PretrainInputs(files, expand_pattern(options.val_records), pairs, tags, tokenizer, model)
+
+
+def _tagged(files: dict[str, list[str]]) -> list[str]:
+    return [file for name, of_set in files.items() if name != "test" for file in of_set]
 
 
 def check_inputs(options: PretrainOptions) -> None:
     """`UserError` for anything missing that a pre-training reads, or that does not fit; records and weights are not read."""
     require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab)
-    expand_pattern(options.train_records)
-    expand_pattern(options.val_records)
+    for pattern in (*options.patterns().values(), options.val_records):
+        expand_pattern(pattern)
     read_labels(options.label_file)
     tokenizer = _given_tokenizer(options, options.model.encoder.kind)
     vocab_size = tokenizer.vocab_size if tokenizer else 1  # or as many as the titles have
@@ -132,7 +176,7 @@ def note_source(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Notes in the run folder which titles its vocabulary was built from, if it was built."""
     if not (options.hub_dir or options.vocab):
         path = options.folder / TOKENIZER / SOURCE
-        note = _source(inputs.tokenizer, inputs.train_files)
+        note = _source(inputs.tokenizer, inputs.tagged_files)
         if not path.exists() or read_json(path) != note:
             write_json(path, note)
 

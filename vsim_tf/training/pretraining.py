@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -20,7 +19,6 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.models.hub_weights import load_pretrained
 from vsim_tf.models.network import VideoNetwork
-from vsim_tf.records.labels import Pair
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder, read_summary, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
@@ -40,6 +38,7 @@ logger = logging.getLogger(__name__)
 def pretrain(options: PretrainOptions) -> None:
     """Pre-trains one model, or says that it is done already."""
     strategy = make_strategy()
+    options.training.require_micro_batches(options.model, strategy.num_replicas_in_sync)
     inputs = read_inputs(options)
     settings = inputs.settings(options.training.replace(precision=suitable_precision(options.training.precision)))
     label = f"pretrain {options.model.name}"
@@ -53,16 +52,14 @@ def pretrain(options: PretrainOptions) -> None:
         if summary:
             announce_finished(label, summary, options.folder)
         else:
-            _train(options, settings, strategy, inputs.train_files, inputs.val_files, inputs.pairs, label)
+            _train(options, settings, strategy, inputs, label)
 
 
 def _train(
     options: PretrainOptions,
     settings: RunSettings,
     strategy: tf.distribute.Strategy,
-    train_files: Sequence[str],
-    val_files: Sequence[str],
-    pairs: Sequence[Pair],
+    inputs: PretrainInputs,
     label: str,
 ) -> None:
     training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
@@ -70,12 +67,15 @@ def _train(
     corruptions = [task.corrupt for task in training.tasks.values()]
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(
-        train_files, "videos", rounded, training.batch_size, training.seed, corruptions, training.bucket_by_length
-    )
-    announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(pairs)})
+        inputs.training_files(), "videos", rounded, training.batch_size, training.seed, corruptions,
+        training.bucket_by_length, inputs.phases(training), inputs.files.get("test", ()),
+    )  # fmt: skip
+    announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(inputs.pairs)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
     embedder = Embedder(trainer.network, trainer.strategy)
-    validation = numbered_batches(val_files, "videos", form, training.val_batch_size, worker_shard())
+    validation = numbered_batches(
+        inputs.val_files, "videos", form, training.val_batch_size, worker_shard(), training.val_videos or None
+    )
 
     def start() -> None:
         if options.hub_dir:
@@ -87,10 +87,11 @@ def _train(
         summary = trainer.run(
             options.folder,
             data.batches,
-            VideoEvaluator(embedder, validation, pairs),
+            VideoEvaluator(embedder, validation, inputs.pairs, training.val_videos > 0),
             start,
             label,
             options.keep_optimizer,
+            data.ended_epoch,
         )
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer)
@@ -100,7 +101,7 @@ def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
     form = batch_format(inputs.model, inputs.tokenizer, inputs.tags)
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
-    for name, files in {"training": inputs.train_files, "validation": inputs.val_files}.items():
+    for name, files in {"training": inputs.tagged_files, "validation": inputs.val_files}.items():
         tags_needed = name == "training"
         found = check_sample(RecordIndex(files), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
         logger.info(f"{name}: {found}")
@@ -118,4 +119,5 @@ def make_trainer(model: Model, training: Stage, strategy: tf.distribute.Strategy
     keras.config.set_dtype_policy(suitable_precision(training.precision))
     with strategy.scope():
         network = build_network(model, training.tasks.values())
+    network.encoder.remat = training.remat
     return Trainer(network, training, strategy)
