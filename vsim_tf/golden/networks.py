@@ -129,6 +129,6 @@ CASES: dict[str, Case] = {
     **{f"{kind}_{what}": encoder for kind in ("bert", "roformer") for what in ("encoder", "multimodal")},
     **{
         make.__name__: functools.partial(ARCHITECTURES[type(make().model)], name=make.__name__)
-        for make in registry.ENSEMBLE_MODELS
+        for make in registry.SYSTEMS["aiac2021_rank4"]
     },
 }

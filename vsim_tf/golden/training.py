@@ -156,7 +156,7 @@ def _check_embeddings(file: GoldenFile, model: VideoNetwork) -> None:
 
 
 def _cases() -> Iterator[tuple[str, Case]]:
-    for make in registry.ENSEMBLE_MODELS:
+    for make in registry.SYSTEMS["aiac2021_rank4"]:
         for stage in ("pretrain", "finetune"):
             name = make.__name__
             case = f"train_{name.replace('mix_nextvlad', 'mix')}_{stage}"
