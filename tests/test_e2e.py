@@ -40,7 +40,7 @@ from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.run_folder import RunFolder
+from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
 from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
@@ -63,6 +63,7 @@ def pretrain_options(root: Path, name: str, **changes) -> PretrainOptions:
         "training": toys.stage(4, (name, "pretrain"), batch_size=16, val_batch_size=32, eval_every=2),
         "train_records": f"{data}/pointwise/*.tfrecords",
         "val_records": f"{data}/pairwise/*.tfrecords",
+        "test_records": f"{data}/test_*/*.tfrecords",
         "label_file": f"{data}/pairwise/label.tsv",
         "tag_file": f"{data}/tag_list.txt",
         "hub_dir": "",
@@ -375,6 +376,15 @@ def test_one_checkpoint_gives_the_same_embeddings_as_all_in_one_pass(root, tmp_p
     other = read_embeddings(root / "output/uniter/fold-02/embeddings/test_b.npz")
     assert one.ids == list(other.ids) == ids_of(root, "test_b")
     np.testing.assert_allclose(one.values, other.values, atol=2e-3)  # both are float16
+
+
+def test_fine_tuning_of_the_4th_place_starts_from_the_last_weights(root):
+    """Those of the 1st place from the best: training/test_rank1_stages.py."""
+    for model in WEIGHTS:
+        pretrained = root / "output" / model / "pretrain"
+        prints = {kind: checkpoint_fingerprint(newest_checkpoint(pretrained, kind)) for kind in ("last", "best")}
+        found = RunFolder.open(root / "output" / model / "fold-00").config["data"]["pretrained"]
+        assert found == prints["last"] != prints["best"]
 
 
 def test_folds_start_from_the_same_weights_and_end_elsewhere(root):
