@@ -10,7 +10,7 @@ from benchmarks.table import HEADER, seconds
 FOLDER = Path(__file__).parent
 ON_THEIR_OWN = ("ingredients", "sensitivity", "step_profile")
 """Benchmarks that need arguments, or are about something else than speed."""
-PARTS = ("contest", "profiler", "table")
+PARTS = ("contest", "profiler", "table", "torch_rank1")
 """What benchmarks are made of."""
 
 

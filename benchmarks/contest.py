@@ -20,11 +20,12 @@ WINDOW_PLACES = (2, 7, 12)
 """Batches of a sorted window that stand for its 16: their mean length is that of the window, to a token."""
 
 
-def gemm_rate(precision: str) -> float:
-    """GFLOP/s of matrix products at the shapes of a base encoder with 2048 positions, forward and backward."""
+def gemm_rate(precision: str, positions: int = 2048, width: int = 768) -> float:
+    """GFLOP/s of matrix products at the shapes of an encoder, by default base with 2048 positions, forward and backward."""
     dtype = DTYPES[precision]
     total, spent = 0.0, 0.0
-    for m, k, n in ((2048, 768, 2304), (2048, 768, 3072), (2048, 3072, 768), (768, 2048, 3072)):
+    wide = 4 * width
+    for m, k, n in ((positions, width, 3 * width), (positions, width, wide), (positions, wide, width), (width, positions, wide)):
         a, b = tf.cast(tf.random.normal((m, k)), dtype), tf.cast(tf.random.normal((k, n)), dtype)
         product = tf.function(tf.matmul)
         product(a, b)
@@ -102,6 +103,8 @@ def video_batch(config: Model, tokens: np.ndarray, frames: np.ndarray, trimmed: 
     values = rng.standard_normal((len(tokens), config.frames.max_frames, config.frames.dim)).astype("float16")
     place = np.minimum(np.arange(config.frames.max_frames), frames[:, None] - 1)
     values = np.take_along_axis(values, place[:, :, None], axis=1)
+    if config.frames.padding == "zeros":
+        values[np.arange(config.frames.max_frames) >= frames[:, None]] = 0
     tags = rng.random((len(tokens), config.num_tags)) < 5 / config.num_tags
     return VideoBatch(
         ids=tf.constant([str(i) for i in range(len(tokens))]),
