@@ -27,7 +27,8 @@ gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark all tests of medium folders and files."""
+    """Mark all tests of medium folders and files, which come first: the last files to be dealt out to workers are short ones."""
+    items.sort(key=lambda item: not is_medium(item.path))
     for item in items:
         if is_medium(item.path):
             item.add_marker(pytest.mark.medium)

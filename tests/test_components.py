@@ -80,8 +80,8 @@ def test_a_path_changes_one_value_and_several_are_checked_together():
     [
         ("poolin", "max", "there is no 'poolin' here; there are name, encoder, text", "poolin"),
         ("pooling.hidden", 3, "there is no 'hidden' here; there are padding", "pooling.hidden"),
-        ("pooling", "attention", "the value is 'attention', Pooling is needed; accepted: mean, max, cls, pooler", "pooling"),
-        ("pooling", {"type": "attention"}, "Pooling 'attention': accepted are mean, max, cls, pooler", "pooling.type"),
+        ("pooling", "median", "the value is 'median', Pooling is needed; accepted: mean, max, attention, cls, pooler", "pooling"),
+        ("pooling", {"type": "median"}, "Pooling 'median': accepted are mean, max, attention, cls, pooler", "pooling.type"),
         ("embedding_size", "8", "the value is '8', an integer is needed", "embedding_size"),
         ("embedding_size", True, "the value is True, an integer is needed", "embedding_size"),
         ("embedding_size.x", 1, "there is nothing below this value, 256", "embedding_size.x"),

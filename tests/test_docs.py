@@ -17,9 +17,16 @@ from script_flags import defined
 
 from vsim_tf.cli import flags
 from vsim_tf.models import weight_files
+from vsim_tf.models.frame_embeddings import FrameEmbedding
+from vsim_tf.models.layouts import Layout
+from vsim_tf.models.pooling import Pooling
+from vsim_tf.models.projections import Projection
+from vsim_tf.models.tag_heads import TagHead
+from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.videos import read_ids
+from vsim_tf.tasks.task import Task
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {
@@ -126,12 +133,21 @@ assert np.allclose(similarities, [cosines[0, 1], cosines[1, 2]], atol=1e-5) and 
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 8, "docs/data.md": 3, "docs/library.md": 5}
+    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 5}
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():
     tried = (ROOT / "tests/test_extending.py").read_text(encoding="utf-8")
     assert not [block for block in blocks(DOCUMENTS["docs/architecture.md"], "python") if block.strip() not in tried]
+
+
+def test_entries_of_architecture_md_are_those_of_the_package():
+    rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", DOCUMENTS["docs/architecture.md"], re.MULTILINE))
+    families = (Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule)
+    assert rows.keys() == {family.__name__ for family in families}
+    for family in families:
+        entries = {name for name, entry in family.entries.items() if entry.__module__.startswith("vsim_tf.")}
+        assert set(re.findall(r"`(\w+)`", rows[family.__name__])) == entries
 
 
 def test_the_first_lines_of_the_readme_work(tmp_path):

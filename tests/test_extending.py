@@ -17,10 +17,14 @@ from vsim_tf import losses
 from vsim_tf.inference.embed_files import load_embedder
 from vsim_tf.inference.exporters import Exporter, exporter_of
 from vsim_tf.input.pipeline import TrainingData, numbered_batches
+from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
 from vsim_tf.models.pooling import PaddedPooling
+from vsim_tf.models.projections import Projection
 from vsim_tf.models.sequence import Sequence, joined
+from vsim_tf.models.tag_heads import TagHead
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
@@ -83,8 +87,8 @@ class PositionedFrames(FrameEmbedding, name="test_positioned"):
     has_positions: ClassVar[bool] = True
     limit: int = 8
 
-    def build(self, hidden_size: int):
-        return FrameBlock(hidden_size, self.limit, name="frame_block")
+    def build(self, encoder: EncoderConfig):
+        return FrameBlock(encoder.hidden_size, self.limit, name="frame_block")
 
 
 class FrameBlock(keras.layers.Layer):
@@ -95,6 +99,29 @@ class FrameBlock(keras.layers.Layer):
 
     def call(self, frames):
         return self.norm(self.dense(frames) + self.position(ops.arange(ops.shape(frames)[1])))
+
+
+# --- a projection, and a tag head ---------------------------------------------------------------------------------------
+
+
+class UnitPool(Projection, name="test_unit_pool"):
+    """Pooling, scaling to unit norm, then Dense."""
+
+    def dense(self, size: int, hidden_size: int):
+        return keras.layers.Dense(size, name="fc")
+
+    def state_size(self, size: int, hidden_size: int) -> int:
+        return hidden_size
+
+    def __call__(self, dense, pool, sequence: Sequence):
+        return sequence, dense(l2_normalize(pool(sequence)))
+
+
+class SquaredTags(TagHead, name="test_squared"):
+    """The embedding, and its squares."""
+
+    def features(self, sequence: Sequence, embedding):
+        return ops.concatenate([embedding, embedding**2], axis=-1)
 
 
 # --- a schedule, an average of weights, a gradient method, an exporter ----------------------------------------------
@@ -147,6 +174,7 @@ EXTENSIONS = {
     "pooling without padding": {MODEL: {"pooling": {"type": "test_attention", "padding": False}, "pack": True}},
     "task": {STAGE: {"tasks": {"tag": {"type": "tags"}, "alone": {"type": "test_text_alone", "weight": 0.5}}}},
     "layout and frame block": {MODEL: {"layout": "test_frames_first", "frame_embedding": "test_positioned"}},
+    "projection and tag head": {MODEL: {"projection": "test_unit_pool"}, STAGE: {"tasks.tag.head": "test_squared"}},
     "schedule": {STAGE: {"groups.head.schedule": {"type": "test_cosine", "peak": 1e-2, "horizon": 4}}},
     "average": {STAGE: {"average": "test_ema"}},
     "gradient method": {STAGE: {"gradient_method": "test_two_passes"}},

@@ -16,6 +16,8 @@ from vsim_tf.models.build import build_network
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
 from vsim_tf.models.pooling import Pooling
+from vsim_tf.models.projections import Projection
+from vsim_tf.models.tag_heads import TagHead
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
@@ -29,27 +31,59 @@ from vsim_tf.tasks.task import Task
 from vsim_tf.training.loop import Trainer
 
 PRETRAIN, FINETUNE = "pretrain", "finetune"
-ROWS = {  # (family, entry): (model, stage, changes of the model)
-    (Model, "single_stream"): ("uniter_roformer", PRETRAIN, {}),
-    (Model, "mix_nextvlad"): ("mix_nextvlad", PRETRAIN, {}),
-    (Layout, "text_first"): ("uniter", PRETRAIN, {"layout": "text_first"}),
-    (FrameEmbedding, "dense"): ("uniter", PRETRAIN, {"frame_embedding": "dense"}),
-    (Pooling, "mean"): ("uniter", FINETUNE, {"pooling": "mean"}),
-    (Pooling, "max"): ("uniter", FINETUNE, {"pooling": "max"}),
-    (Pooling, "cls"): ("uniter", FINETUNE, {"pooling": "cls"}),
-    (Pooling, "pooler"): ("mix_nextvlad", FINETUNE, {"text_pooling": "pooler"}),
-    (Task, "tags"): ("uniter_asl", FINETUNE, {}),
-    (Task, "masked_tokens"): ("uniter", PRETRAIN, {}),
-    (Task, "expert_tags"): ("mix_nextvlad", PRETRAIN, {}),
-    (Task, "mixture_regulariser"): ("mix_nextvlad", PRETRAIN, {}),
-    (Task, "contrast"): ("mix_nextvlad", PRETRAIN, {}),
-    (Task, "squared_error"): ("uniter", FINETUNE, {}),
-    (Task, "similarity_divergence"): ("uniter", FINETUNE, {}),
-    (Schedule, "linear"): ("uniter", FINETUNE, {}),
+COSINE = {"type": "cosine", "peak": 1e-3, "warmup": 0, "horizon": 100}
+MATCHING = {"tag": {"type": "mean_tags", "head": "relu_cls"}, "itm": {"type": "matching"}}
+CASES = {  # model, stage, changes of the model, changes of the stage
+    "roformer": ("uniter_roformer", PRETRAIN, {}, {}),
+    "uniter": ("uniter", PRETRAIN, {}, {}),
+    "uniter of pairs": ("uniter", FINETUNE, {}, {}),
+    "maximum": ("uniter", FINETUNE, {"pooling": "max"}, {}),
+    "first state": ("uniter", FINETUNE, {"pooling": "cls"}, {}),
+    "asymmetric": ("uniter_asl", FINETUNE, {}, {}),
+    "mixture": ("mix_nextvlad", PRETRAIN, {}, {}),
+    "mixture of pairs": ("mix_nextvlad", FINETUNE, {}, {}),
+    "job 1": ("qq_job1", PRETRAIN, {"pooling.padding": False}, {}),
+    "job 1 with matching": ("qq_job1", PRETRAIN, {"pack": True, "pooling.padding": False}, {"tasks": MATCHING}),
+    "job 2": ("qq_job2", PRETRAIN, {"pack": True, "pooling.padding": False}, {"groups.head.schedule": COSINE}),
+    "job 4 of pairs": ("qq_job4", FINETUNE, {"pooling.padding": False}, {}),
+}
+ROWS = {  # (family, entry): case
+    (Model, "single_stream"): "roformer",
+    (Model, "mix_nextvlad"): "mixture",
+    (Layout, "text_first"): "uniter",
+    (Layout, "cls_first"): "job 1",
+    (Layout, "frames_first"): "job 2",
+    (FrameEmbedding, "dense"): "uniter",
+    (FrameEmbedding, "embedding_block"): "job 1",
+    (Pooling, "mean"): "uniter of pairs",
+    (Pooling, "max"): "maximum",
+    (Pooling, "cls"): "first state",
+    (Pooling, "pooler"): "mixture of pairs",
+    (Pooling, "attention"): "job 4 of pairs",
+    (Projection, "states"): "uniter",
+    (Projection, "pooled"): "job 1",
+    (TagHead, "embedding"): "uniter",
+    (TagHead, "relu_embedding"): "job 2",
+    (TagHead, "relu_cls"): "job 1",
+    (Task, "tags"): "asymmetric",
+    (Task, "mean_tags"): "job 1",
+    (Task, "masked_tokens"): "uniter",
+    (Task, "masked_frames"): "job 1",
+    (Task, "matching"): "job 1 with matching",
+    (Task, "expert_tags"): "mixture",
+    (Task, "mixture_regulariser"): "mixture",
+    (Task, "contrast"): "mixture",
+    (Task, "squared_error"): "uniter of pairs",
+    (Task, "similarity_divergence"): "uniter of pairs",
+    (Task, "mean_squared_error"): "job 4 of pairs",
+    (Schedule, "linear"): "uniter of pairs",
+    (Schedule, "cosine"): "job 2",
 }
 ELSEWHERE = {(Exporter, "submission"), (Exporter, "npz")}
 """Entries without a network: tests/inference/test_exporters.py."""
-FAMILIES = (Model, Layout, FrameEmbedding, Pooling, Task, Schedule, WeightAverage, GradientMethod, Exporter)
+FAMILIES = (
+    Model, Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule, WeightAverage, GradientMethod, Exporter,
+)  # fmt: skip
 
 
 def entries(family) -> set:
@@ -61,13 +95,21 @@ def test_every_entry_has_a_row():
     assert set().union(*map(entries, FAMILIES)) == ROWS.keys() | ELSEWHERE
 
 
-@pytest.fixture(params=ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}")
+def made(case) -> tuple[Model, Stage]:
+    """Model and stage of a case."""
+    name, kind, of_model, of_stage = CASES[case]
+    return toys.model(name, of_model, dropout=0.1), toys.stage(of=(name, kind), changes=of_stage, batch_size=6)
+
+
+@pytest.fixture(params=CASES)
 def row(request):
-    """Entry, model and stage; the entry is in one of them."""
-    (family, entry), (name, kind, changes) = request.param, ROWS[request.param]
-    model, stage = toys.model(name, changes, dropout=0.1), toys.stage(of=(name, kind), batch_size=6)
-    assert uses(model, family, entry) or uses(stage, family, entry)
-    return model, stage
+    """Model and stage of each case."""
+    return made(request.param)
+
+
+@pytest.mark.parametrize(("family", "entry"), ROWS, ids=lambda value: value if isinstance(value, str) else value.__name__)
+def test_the_case_of_an_entry_has_it(family, entry):
+    assert any(uses(component, family, entry) for component in made(ROWS[family, entry]))
 
 
 def uses(component, family, entry) -> bool:
@@ -84,9 +126,7 @@ def test_a_step_in_mixed_precision_stays_finite(row):
     model, stage = row
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = Trainer(build_network(model, stage.tasks.values()), stage, tf.distribute.get_strategy())
-    make = (
-        toys.random_batch if "squared_error" not in {task.type_name for task in stage.tasks.values()} else toys.random_pair_batch
-    )
+    make = toys.random_pair_batch if "mse" in stage.tasks else toys.random_batch
     logs = trainer.compiled_step.python_function(make(model, 6))
     assert all(np.isfinite(float(value)) for value in logs.values()), logs
     assert logs.keys() == {"loss", *stage.tasks}

@@ -53,7 +53,7 @@ def test_help_lists_the_flags_without_loading_tensorflow(script):
 @pytest.mark.parametrize("flag", ["--model=bert", "--size=huge"])
 def test_what_is_accepted_is_listed_without_what_tests_use(flag):
     result = start("train_pretrain.py", flag)
-    assert_refused(result, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|tiny>"}[flag])
+    assert_refused(result, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|large|tiny>"}[flag])
     assert "debug" not in result.stderr
 
 
@@ -120,6 +120,30 @@ def test_a_word_that_is_no_flag(script):
 def test_a_bad_value(command, tmp_path):
     flag = command[-1].partition("=")[0]
     assert_refused(start(*command, folder=tmp_path), flag.removeprefix("--"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ("--model=qq_job2", "--set=training.tasks.tag.head=relu_cls"),
+            "head='relu_cls' with layout='frames_first': it reads [CLS], which must stand first",
+        ),
+        (
+            ("--model=qq_job1", "--set=training.tasks.mlm.probability=0"),
+            "--set=training.tasks.mlm.probability=0: probability=0: a probability above 0 and below 1 is needed",
+        ),
+        (
+            ("--model=mix_nextvlad", '--set=training.tasks={"mfm": {"type": "masked_frames"}}'),
+            "the task masked_frames needs one sequence of tokens and frames, which mix_nextvlad does not have",
+        ),
+        (("--model=qq_job1", "--bert_dir=a", "--size=base"), "--bert_dir fixes the encoder's size: --size=large is needed"),
+    ],
+    ids=["layout", "probability", "model", "size"],
+)
+def test_settings_that_do_not_go_together(flags, message, tmp_path):
+    assert_refused(start("train_pretrain.py", *flags, folder=tmp_path), message)
     assert not list(tmp_path.iterdir())
 
 

@@ -23,6 +23,10 @@ TAGS = np.array([3, 10, 11, 700, 5000])
 CHARACTERS = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往"
 VOCABULARY = [*SPECIAL_TOKENS, *CHARACTERS, "宇宙", "日月"]
 TOKENIZERS = {"bert": Tokenizer(VOCABULARY), "roformer": WordTokenizer(VOCABULARY)}
+RANK_4 = tuple(make.__name__ for make in registry.SYSTEMS["aiac2021_rank4"])
+JOBS = ("qq_job1", "qq_job2", "qq_job4")
+"""Of the 1st place: they differ in layout, tag head and pooling, and each other job has the network of one of them."""
+MODELS = (*RANK_4, *JOBS)
 
 
 def tasks(name: str, kind: str) -> dict[str, Task]:
@@ -96,7 +100,10 @@ def write_records(path, contents) -> str:
 
 
 def random_batch(config: Model, size: int = 4, seed: int = 0) -> VideoBatch:
-    """Videos of all lengths, a quarter of whose tokens are to be predicted; the first has no frames, the last an empty title."""
+    """Videos of all lengths, a quarter of whose tokens are to be predicted; the first has no frames, the last an empty title.
+
+    Where frames are padded with zeros, some of the frames are to be predicted too, and half of the titles to be matched.
+    """
     rng = np.random.default_rng(seed)
     lengths = rng.integers(3, config.text.max_length + 1, size)
     num_frames = rng.integers(1, config.frames.max_frames + 1, size)
@@ -109,18 +116,29 @@ def random_batch(config: Model, size: int = 4, seed: int = 0) -> VideoBatch:
     )
     frames[num_frames == 0] = 0
     chosen = (rng.random(mask.shape) < 0.25) & (mask == 1)
+    chosen[:, 0] = False  # [CLS]
+    hidden = masked_frames(frames, num_frames) if config.frames.padding == "zeros" else {}
     arrays = VideoBatch(
         ids=np.array([f"v{i}".encode() for i in range(size)]),
         input_ids=np.where(chosen, TOKENIZERS["bert"].mask_id, ids).astype("int32"),
         attention_mask=mask,
         frames=frames,
         num_frames=num_frames.astype("int32"),
-        targets={
+        targets=hidden | {
             "tags": (rng.random((size, config.num_tags)) < 0.4).astype("int8"),
             "tokens": np.where(chosen, ids, IGNORED_TOKEN).astype("int32"),
         },
-    )
+    )  # fmt: skip
     return tf.nest.map_structure(tf.constant, arrays)
+
+
+def masked_frames(frames: np.ndarray, num_frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Zeros the padding and the last of each video's frames in place, and returns the targets that belong to it."""
+    slot = np.arange(frames.shape[1])
+    frames[slot >= num_frames[:, None]] = 0
+    whole, masked = frames.copy(), slot == num_frames[:, None] - 1
+    frames[masked] = 0
+    return {"frames": whole, "masked_frames": masked, "matching": np.float32(np.arange(len(frames)) % 2)}
 
 
 def random_pair_batch(config: Model, size: int = 4, seed: int = 0) -> PairBatch:
