@@ -104,7 +104,7 @@ class Stage(Component):
 
     def require_micro_batches(self, model: Model, replicas: int) -> None:
         """`UserError` where the model needs its whole batch at once, or a replica's has too few examples for `accumulate`."""
-        examples = max(self.batch_size // replicas, 1)  # a batch too small for the replicas is another error
+        examples = max(self.batch_size // max(replicas, 1), 1)  # a batch too small for the replicas is another error
         given, of_replica = f"accumulate={self.accumulate}", f" on {replicas} replicas" if replicas > 1 else ""
         require(
             self.accumulate == 1 or model.videos_are_independent,
