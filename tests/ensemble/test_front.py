@@ -22,7 +22,8 @@ def make_folder(folder: Path, model: str, checkpoints=("last/ckpt-7", "best/ckpt
     for checkpoint in checkpoints:
         (folder / checkpoint).parent.mkdir(parents=True, exist_ok=True)
         (folder / f"{checkpoint}.index").touch()
-    config = {"model": {"name": model}, "training": {}, "tokenizer": {}, "tags": {}, "data": {}}
+    parts = {"model": toys.model(model).to_dict(), "training": toys.stage().to_dict()}
+    config = parts | {"tokenizer": {}, "tags": {}, "data": {}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "summary.json").write_text("{}")
     return folder

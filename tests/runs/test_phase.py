@@ -24,7 +24,7 @@ def rates(schedule, steps) -> list[float]:
 
 
 def test_a_schedule_begins_again_with_a_phase_that_has_one():
-    """The second phase cuts the first off, and the third goes on with the second's."""
+    """The second phase cuts the first off, and the third has the second's."""
     whole = phased(FIRST, PHASES)
     assert rates(whole, range(8)) == rates(FIRST, range(8))
     second = CosineSchedule(peak=1.0, warmup=1, horizon=5)
