@@ -17,4 +17,5 @@ def test_training_says_which_flags_to_lower(server, data_dir, tmp_path, flags, w
     ended = server.run(*command, limited_memory={"megabytes": 1200})
     assert ended.code == 2, ended.output
     assert words in ended.output.splitlines()[-1]
+    assert ("or keep it and resume with --remat (docs/memory.md)" in ended.output) == ("a step" in words)
     assert "Traceback" not in ended.output

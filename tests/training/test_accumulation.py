@@ -67,6 +67,17 @@ def test_compiled_micro_batches_add_up(replicas, two_replicas):
     assert_same(losses_and_moments("videos", 2, strategy, jit_compile=True), losses_and_moments("videos", 1))
 
 
+@pytest.mark.parametrize(("accumulate", "compilations"), [(1, 1), (2, 2), (5, 1)])
+def test_xla_compiles_every_size_of_a_micro_batch(accumulate, compilations):
+    """5 = 3 + 2 = 5 · 1; shapes are noted before a step."""
+    stage = toys.stage(8, batch_size=BATCH, accumulate=accumulate, jit_compile=True)
+    model = toys.model("uniter")
+    trainer = make_trainer(model, stage, tf.distribute.get_strategy())
+    trainer.compiled_step = lambda batch: {}
+    trainer.train_step(toys.random_pair_batch(model, BATCH).without_ids())
+    assert trainer.compilations == compilations
+
+
 class Twice(GradientMethod, name="test_twice"):
     """The mean gradient of two passes."""
 

@@ -37,8 +37,8 @@ def accumulated(one_pass: Pass, variables: Sequence[tf.Variable], parts: int) ->
         bounds = _bounds(tf.shape(batch.elements[0].num_frames)[0], parts)
 
         def micro_batch(i: tf.Tensor) -> tuple[Batch, GlobalBatch]:
-            first, last = bounds[i], bounds[i + 1]
-            return _rows(batch, first, last), world.part(first, last)
+            first, end = bounds[i], bounds[i + 1]
+            return _rows(batch, first, end), world.part(first, end)
 
         specs = tf.nest.map_structure(_spec, micro_batch(tf.constant(0)))
         outputs = micro_pass.get_concrete_function(*specs).structured_outputs
@@ -58,14 +58,19 @@ def accumulated(one_pass: Pass, variables: Sequence[tf.Variable], parts: int) ->
     return whole_pass
 
 
+def micro_batch_sizes(size: int, parts: int) -> set[int]:
+    """How many examples the micro-batches of a batch have: one number or two."""
+    return {size // parts, -(-size // parts)}
+
+
 def _bounds(size: tf.Tensor, parts: int) -> tf.Tensor:
     """First rows of the micro-batches of a batch, and its size, `[parts + 1]`."""
     least, more = size // parts, size % parts
     return tf.concat([[0], tf.cumsum(least + tf.cast(tf.range(parts) < more, tf.int32))], axis=0)
 
 
-def _rows(batch: Batch, first: tf.Tensor, last: tf.Tensor) -> Batch:
-    cut: Batch = tf.nest.map_structure(lambda field: None if field is None else field[first:last], batch)
+def _rows(batch: Batch, first: tf.Tensor, end: tf.Tensor) -> Batch:
+    cut: Batch = tf.nest.map_structure(lambda field: None if field is None else field[first:end], batch)
     return cut
 
 

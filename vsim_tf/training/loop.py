@@ -23,7 +23,7 @@ from vsim_tf.runs.checkpoints import TrainingState, restore_weights
 from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
-from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated
+from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated, micro_batch_sizes
 from vsim_tf.training.run_log import VALIDATION, RunLog
 from vsim_tf.training.stopping import StopAsked, StopSignals
 
@@ -31,6 +31,7 @@ Batches = Callable[[int, Rows | None], tf.data.Dataset]
 """Batches from a step on: certain rows of each global batch, or all."""
 logger = logging.getLogger(__name__)
 LENGTHS = "or in pre-training model.frames.max_frames and model.text.max_length"
+RECOMPUTE = "or keep it and resume with remat=True (docs/memory.md)"
 LENGTH_FIELDS = ("model.frames.max_frames", "model.text.max_length")
 
 
@@ -69,7 +70,7 @@ class Trainer:
 
     @property
     def compilations(self) -> int:
-        """How often XLA compiled the step: once on each replica for every shape of its batch; 0 without `jit_compile`."""
+        """How often XLA compiled the step: once on each replica for every shape of its micro-batches; 0 without `jit_compile`."""
         return len(self.compiled_shapes)
 
     def _require_compilable(self) -> None:
@@ -89,9 +90,13 @@ class Trainer:
         return logs
 
     def _shapes(self, batch: Batch) -> set[tuple[Any, ...]]:
-        """The shapes of each local replica's batch."""
+        """The shapes of each local replica's micro-batches."""
         fields = [self.strategy.experimental_local_results(field) for field in tf.nest.flatten(batch)]
-        return {(replica, *(tuple(part.shape) for part in parts)) for replica, parts in enumerate(zip(*fields, strict=True))}
+        return {
+            (replica, *((size, *part.shape[1:]) for part in parts))
+            for replica, parts in enumerate(zip(*fields, strict=True))
+            for size in micro_batch_sizes(parts[0].shape[0], self.stage.accumulate)
+        }
 
     def _train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         logs = self.strategy.run(self._replica_step, args=(batch,))
@@ -257,8 +262,9 @@ class Trainer:
             )
 
     def _enough_memory(self, purpose: str, size: str) -> AbstractContextManager[None]:
-        fields = (f"training.{size}", *LENGTH_FIELDS)
-        return enough_memory(purpose, f"{size}={getattr(self.stage, size)}", LENGTHS, fields=fields)
+        fields = (f"training.{size}", *LENGTH_FIELDS, "training.remat")
+        advice = [] if self.stage.remat or size != "batch_size" else [RECOMPUTE]
+        return enough_memory(purpose, f"{size}={getattr(self.stage, size)}", LENGTHS, *advice, fields=fields)
 
     def _selected(self, metrics: dict[str, float]) -> float:
         name = self.stage.selection.metric
