@@ -32,12 +32,13 @@ from vsim_tf.training.loop import Trainer
 MODELS = (*toys.MODELS, "debug")
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 STAGES = ("pretrain", "finetune")
-ARCHITECTURES = ("mix_nextvlad", "uniter", "qq_job4")
+QUICK = {("mix_nextvlad",), ("uniter",), *((name, stage) for name in ("mix_nextvlad", "uniter") for stage in STAGES)}
+QUICK |= {("qq_job4", "pretrain")}
 """The others differ from these in a loss or the text encoder: what takes long is done with them among the slow tests."""
 
 
 def quick_or_slow(name, *more):
-    marks = () if name in ARCHITECTURES else pytest.mark.slow
+    marks = () if (name, *more) in QUICK else pytest.mark.slow
     return pytest.param((name, *more) if more else name, marks=marks, id="-".join((name, *more)))
 
 

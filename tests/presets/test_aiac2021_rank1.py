@@ -261,7 +261,7 @@ PARAMETERS = {
 """Jobs 5 and 6 have the models of jobs 4 and 1."""
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "qq_job3" else ()) for name in PARAMETERS])
 def test_parameters_at_full_size(name):
     """Layers are alike: 24 of them add 23 times what the second adds to the first."""
     encoder, heads, others = PARAMETERS[name]
