@@ -41,7 +41,16 @@ def copy_of(case, folder):
     return description, arrays, write
 
 
-@pytest.mark.parametrize("path", FILES, ids=[path.stem.removeprefix("golden_public_") for path in FILES])
+SLOW = ("qq_init", "qq_train_finetune_frames_mean")
+"""What takes longest of the 1st place; other files train and build its networks too."""
+
+
+def param(path):
+    name = path.stem.removeprefix("golden_public_")
+    return pytest.param(path, id=name, marks=pytest.mark.slow if name in SLOW else ())
+
+
+@pytest.mark.parametrize("path", map(param, FILES))
 def test_numbers_are_those_of_2021(path):
     verdict = check_file(path)
     if "skipped" in verdict.detail:
