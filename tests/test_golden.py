@@ -50,7 +50,7 @@ def param(path):
     return pytest.param(path, id=name, marks=pytest.mark.slow if name in SLOW else ())
 
 
-@pytest.mark.parametrize("path", map(param, FILES))
+@pytest.mark.parametrize("path", [param(path) for path in FILES])
 def test_numbers_are_those_of_2021(path):
     verdict = check_file(path)
     if "skipped" in verdict.detail:
