@@ -28,7 +28,7 @@ from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.scores import ModelScores, SetScores
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
-from vsim_tf.evaluation.metrics import pair_rows, pair_spearman, rank_normalized
+from vsim_tf.evaluation.metrics import pair_rows, pair_spearman
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
 from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_to_file
 from vsim_tf.io.files import exclusive
@@ -37,6 +37,7 @@ from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
+from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint

@@ -11,7 +11,8 @@ from script_flags import refused
 
 from vsim_tf.evaluation.metrics import spearman
 from vsim_tf.records.fold_writer import write_folds
-from vsim_tf.records.rank_labels import RankLabels, rank_normalised, read_similarities
+from vsim_tf.records.rank_labels import RankLabels, read_similarities
+from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.schema import PairBatch
 from vsim_tf.records.videos import video_record
 from vsim_tf.training.pair_runs import fold_runs
@@ -40,7 +41,7 @@ def test_targets_of_the_1st_place():
     with np.load(GOLDEN / "golden_public_qq_split.npz") as file:
         scores, counts, expected = (file[name] for name in ("in/score", "in/count", "out/rank_normalised"))
     assert tuple(counts) == CONTEST_COUNTS
-    ranked = rank_normalised(np.repeat(scores, counts))
+    ranked = rank_normalized(np.repeat(scores, counts))
     assert ranked.dtype == np.float64
     np.testing.assert_allclose(ranked, np.repeat(expected, counts), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(labels(np.repeat(scores, counts), scores), expected.astype(np.float32))
@@ -62,7 +63,7 @@ def test_ranks_are_among_training_and_validation_pairs(tmp_path, split, layout):
     for run in fold_runs(tmp_path, tmp_path / "folds", [0, 1]):
         similarities = read_similarities(tuple(run.ranked_files))
         np.testing.assert_array_equal(np.sort(similarities), np.sort(scores).astype(np.float32))
-        np.testing.assert_allclose(RankLabels(similarities).labels, np.unique(rank_normalised(scores)), rtol=1e-6)
+        np.testing.assert_allclose(RankLabels(similarities).labels, np.unique(rank_normalized(scores)), rtol=1e-6)
 
 
 def test_targets_of_the_contest():

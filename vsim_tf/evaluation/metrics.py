@@ -12,6 +12,7 @@ from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.inference.cosine import l2_normalize as l2_normalize  # for those who look for it here
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.labels import Pair
+from vsim_tf.records.ranks import rank_normalized
 
 logger = logging.getLogger(__name__)
 
@@ -99,16 +100,6 @@ def rank_error(cosine: np.ndarray, similarity: np.ndarray) -> float:
     """
     target = rank_normalized(similarity)
     return float(np.mean((cosine - target) ** 2)) if len(target) else math.nan
-
-
-def rank_normalized(similarity: np.ndarray) -> np.ndarray:
-    """Returns (r - min r) / (max r - min r), r the mean rank of each similarity, `[pairs]`; nan where all are the same."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(similarity)
-    span = np.ptp(ranks) if len(ranks) else 0
-    normalized: np.ndarray = (ranks - ranks.min()) / span if span else np.full(len(ranks), np.nan)
-    return normalized
 
 
 class TagCounts(NamedTuple):

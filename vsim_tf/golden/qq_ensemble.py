@@ -3,9 +3,10 @@
 import numpy as np
 
 from vsim_tf.ensemble.svd_basis import SvdBasis, concatenated
-from vsim_tf.evaluation.metrics import l2_normalize, rank_normalized, spearman
+from vsim_tf.evaluation.metrics import l2_normalize, spearman
 from vsim_tf.golden.file import EXACT, Case, GoldenFile, absolute
 from vsim_tf.inference.cosine import cosine_similarity
+from vsim_tf.records.ranks import rank_normalized
 
 LIMIT = absolute(1e-6)
 TARGET = absolute(1e-12)

@@ -13,7 +13,7 @@ from vsim_tf.golden.rules import Skipped
 from vsim_tf.input.frames import frame_indices, sample_frames
 from vsim_tf.records.folds_modulo import ModuloFolds, split_by_modulo
 from vsim_tf.records.labels import Pair, read_labels
-from vsim_tf.records.rank_labels import rank_normalised
+from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.text.tokenizers import Tokenizer
 
 RULES = {"sampling": "centred", "padding": "zeros"}
@@ -80,7 +80,7 @@ def split(file: GoldenFile) -> None:
         raise Skipped("there is no label.tsv next to it")
     pairs = read_labels(path)
     scores, counts = np.unique([pair.similarity for pair in pairs], return_counts=True)
-    labels = rank_normalised(np.array([pair.similarity for pair in pairs]))
+    labels = rank_normalized(np.array([pair.similarity for pair in pairs]))
     targets = {pair.similarity: label for pair, label in zip(pairs, labels, strict=True)}
     file.check_equal("label_file_sha256", hashlib.sha256(path.read_bytes()).hexdigest(), file.about["label_file_sha256"])
     file.check_equal("pairs", len(pairs), file.config["pairs"])

@@ -11,7 +11,7 @@ from vsim_tf.golden.qq_weights import DEAD, NOISE, make_network, pairs, preset_o
 from vsim_tf.input.masking import frame_probability, replaced_tokens, token_probability
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import VideoOutput
-from vsim_tf.records.rank_labels import rank_normalised
+from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
 from vsim_tf.tasks.forward import call_elements, call_network
 from vsim_tf.tasks.masked_frames import HEAD as FRAME_HEAD
@@ -141,7 +141,7 @@ def check_gradients(file: GoldenFile, network: VideoNetwork, tape: tf.GradientTa
 def finetune_loss(file: GoldenFile) -> None:
     """Rank-normalised labels, and the squared error of cosines of bare vectors."""
     for suffix in ("", "_no_extremes"):
-        file.check(f"out/rank_normalised{suffix}", rank_normalised(file[f"in/scores{suffix}"]), scaled(1e-12))
+        file.check(f"out/rank_normalised{suffix}", rank_normalized(file[f"in/scores{suffix}"]), scaled(1e-12))
     vectors = [tf.constant(file[f"in/e_{number}"]) for number in (1, 2)]
     element = _count_alone(len(vectors[0]))
     batch = PairBatch(element, element, {"similarity": tf.constant(file["in/target"])})

@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import rankdata
 
 from vsim_tf.errors import UserError
+from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.schema import SIMILARITY, PairBatch
 
 RECORDS_READ_AT_ONCE = 64
@@ -23,29 +23,8 @@ def read_similarities(files: tuple[str, ...]) -> np.ndarray:
     return np.concatenate(list(records.map(parse).as_numpy_iterator()))
 
 
-def rank_normalised(similarities: np.ndarray) -> np.ndarray:
-    """(r − min r) / (max r − min r), r the rank of each similarity; equal ones share the mean of theirs (docs/facts_rank1.md 6).
-
-    Args:
-        similarities: of all pairs, `[pairs]`; at least two differ.
-
-    Returns:
-        `[pairs]` float64 from 0 to 1.
-
-    Raises:
-        UserError: all similarities are the same.
-    """
-    ranks = rankdata(similarities)
-    low, high = ranks.min(), ranks.max()
-    if low == high:
-        message = f"labels=rank: every pair has the similarity {similarities[0]:g}, so no rank differs"
-        raise UserError(message, ["training.labels"])
-    labels: np.ndarray = (ranks - low) / (high - low)
-    return labels
-
-
 class RankLabels:
-    """Maps each similarity to its `rank_normalised` label.
+    """Maps each similarity to its `rank_normalized` label.
 
     Equal steps of the label are then equally many pairs, as in Spearman's correlation, which does not change.
 
@@ -58,7 +37,10 @@ class RankLabels:
 
     def __init__(self, similarities: np.ndarray):
         self.similarities, first = np.unique(similarities, return_index=True)
-        self.labels = rank_normalised(similarities)[first].astype(np.float32)
+        if len(self.similarities) < 2:
+            message = f"labels=rank: every pair has the similarity {similarities[0]:g}, so no rank differs"
+            raise UserError(message, ["training.labels"])
+        self.labels = rank_normalized(similarities)[first].astype(np.float32)
 
     def __call__(self, batch: PairBatch) -> PairBatch:
         """The batch with labels for similarities, which must be among those given."""
