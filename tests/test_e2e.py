@@ -222,18 +222,20 @@ def test_the_report_of_an_svd_has_the_errors_of_models_concatenation_and_svd(roo
 
 
 def test_a_basis_is_applied_instead_of_fitting_one(root, tmp_path):
-    """To the fitted videos with the same result, and to others; the report says so, and no second basis is written."""
+    """To the fitted videos with the same result, and to others; the report says so. A zip has its basis next to it."""
     ensemble(root, output_zip=f"{tmp_path}/a.zip", method="svd")
     basis = f"{tmp_path}/a.basis.npz"
     turned = dict(reversed(WEIGHTS.items()))
     ensemble(root, output_zip=f"{tmp_path}/b.zip", method="svd", svd_basis=basis, weights=turned)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     assert f"SVD of unit-norm embeddings, concatenated, by the basis {basis}" in (tmp_path / "b.report.md").read_text()
-    assert not (tmp_path / "b.basis.npz").exists()
+    np.testing.assert_array_equal(SvdBasis.load(tmp_path / "b.basis.npz").projection, SvdBasis.load(basis).projection)
     ensemble(root, output_zip=f"{tmp_path}/c.zip", method="svd", svd_basis=basis, test_name="test_a")
     members = find_members(root / "output", dict.fromkeys(WEIGHTS, FOLDS), "test_a")
     expected = SvdBasis.load(basis).project({model: fold_mean(files).values for model, files in members.items()})
     np.testing.assert_array_equal(read_submission(tmp_path / "c.zip").values, expected.astype("float16"))
+    ensemble(root, output_zip=f"{tmp_path}/b.zip")
+    assert not (tmp_path / "b.basis.npz").exists()
 
 
 def test_a_basis_of_files_counts_them_by_their_place(root, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 from test_e2e import DIM, SIZES, pretrain_options
 
@@ -15,7 +16,7 @@ from vsim_tf.ensemble.run_report import ensemble_and_report
 from vsim_tf.inference.embed_files import embed_folds
 from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
 from vsim_tf.presets import registry
-from vsim_tf.records.embeddings import read_embeddings
+from vsim_tf.records.embeddings import read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.runs.run_folder import RunFolder, read_json
 from vsim_tf.training.finetuning import finetune
@@ -103,6 +104,22 @@ def test_the_basis_gives_the_same_zip(root, tmp_path):
     ensemble_and_report(**settings(root) | {"output_zip": output, "svd_basis": str(root / "output/result.basis.npz")})
     results = [zipfile.ZipFile(path).read("result.json") for path in (root / "output/result.zip", output)]
     assert results[0] == results[1]
+
+
+def test_the_library_opens_the_folder_as_the_ensemble_of_the_zip(root):
+    """The scripts round each job's embeddings and the result to float16, which `encode` does not."""
+    model = vsim_tf.load(root / "output")
+    expected = read_submission(root / "output/result.zip")
+    items = {item["id"]: item for item in map(item_of, tf.data.TFRecordDataset(f"{root}/data/test_b/test_b.tfrecords"))}
+    assert model.dim == expected.values.shape[1]
+    np.testing.assert_allclose(model.encode([items[video] for video in expected.ids]), expected.values, atol=2e-3)
+
+
+def item_of(record: tf.Tensor) -> dict:
+    feature = tf.train.Example.FromString(record.numpy()).features.feature
+    frames = b"".join(feature["frame_feature"].bytes_list.value)
+    texts = {key: feature[key].bytes_list.value[0].decode() for key in ("id", "title")}
+    return texts | {"frames": np.frombuffer(frames, "<f2").reshape(-1, DIM)}
 
 
 def test_the_report_has_errors_of_every_job(root):

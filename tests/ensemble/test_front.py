@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toys
 from toy_runs import make_run
 
 import vsim_tf
-from vsim_tf.ensemble.front import find_parts
+from vsim_tf.ensemble.front import find_basis, find_parts
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,18 @@ def test_models_of_a_folder_count_by_their_registered_weights(output):
     assert [part.model for part in parts] == ["mix_nextvlad", "mix_nextvlad_asl", "uniter"]
     assert [part.weight for part in parts] == pytest.approx([0.34, 0.40, 0.26])
     assert [len(part.checkpoints) for part in parts] == [2, 1, 2]
+
+
+def test_the_models_and_weights_of_a_basis(output):
+    SvdBasis(("uniter", "mix_nextvlad"), (4, 4), (0.3, 0.7), np.eye(8, 5)).save(output / "result.basis.npz")
+    parts = find_parts(output, "last", find_basis(output))
+    assert [(part.model, part.weight, len(part.checkpoints)) for part in parts] == [("uniter", 0.3, 2), ("mix_nextvlad", 0.7, 2)]
+
+
+def test_a_basis_of_models_that_are_not_there(output):
+    SvdBasis(("uniter", "qq_job1"), (4, 4), (0.5, 0.5), np.eye(8, 5)).save(output / "result.basis.npz")
+    with pytest.raises(UserError, match=r"result.basis.npz is of uniter, qq_job1; .* has no trained qq_job1"):
+        vsim_tf.load(output)
 
 
 @pytest.mark.parametrize(

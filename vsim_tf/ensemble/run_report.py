@@ -71,7 +71,7 @@ def ensemble_and_report(
         folds: folds that are averaged; None for those of each model that have embeddings of `test_name`.
         test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
         labelled_test_name: test set of the report.
-        output_zip: path of the zip; the report's is `report_file`, and that of a basis that is fitted `basis_file`.
+        output_zip: path of the zip; the report's is `report_file`, and that of the basis of an SVD `basis_file`.
         command: stands in the report.
         frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
         method, normalize: how models are combined, see `ensemble_run`.
@@ -99,9 +99,11 @@ def ensemble_and_report(
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
     logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
     written = [Path(output_zip)]
-    if result.basis and not svd_basis:
+    if result.basis:
         written.append(basis_file(output_zip))
         save_basis(written[-1], result.basis, weights, are_files)
+    else:  # that of an earlier zip
+        basis_file(output_zip).unlink(missing_ok=True)
     if report:
         written.append(report_file(output_zip, output_dir))
         _publish(written[-1], report)

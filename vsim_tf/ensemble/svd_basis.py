@@ -54,6 +54,12 @@ class SvdBasis:
     projection: np.ndarray
     source: str = "the basis"
 
+    @property
+    def dim(self) -> int:
+        """Embedding dimension of the result."""
+        dim: int = self.projection.shape[1]
+        return dim
+
     @classmethod
     def fit(cls, members: Mapping[str, np.ndarray], weights: Mapping[str, float], dim: int | None = None) -> Self:
         """Fits the basis to embeddings, by the eigenvectors of X^T X: exact and deterministic.

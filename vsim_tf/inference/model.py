@@ -1,7 +1,7 @@
 """Trained checkpoints as one model: dicts in, embeddings and similarities out. Nothing is written, nothing is printed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,19 @@ class RankedPair(NamedTuple):
     similarity: float
 
 
+class Projection(Protocol):
+    """What makes one embedding of those of several members, as `vsim_tf.ensemble.svd_basis` does."""
+
+    @property
+    def dim(self) -> int:
+        """Embedding dimension of the result."""
+
+    def project(self, members: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Name of a member -> embeddings, `[items, dim of its own]`; the result is `[items, dim]`."""
+
+
 class Model:
-    """A weighted sum of members, each the mean of its checkpoints; `vsim_tf.load` makes one.
+    """A weighted sum of members, each the mean of its checkpoints, or their projection; `vsim_tf.load` makes one.
 
     An item is a dict with `title` (str, may be empty) and `frames` (`[frames, frame_dim]`, may have 0 rows; rounded to float16
     as in records). Other keys are ignored. Several threads may share a model, and several models a process.
@@ -32,6 +43,7 @@ class Model:
     Args:
         members: their weights are those of the sum.
         name: what `repr` calls the model.
+        projection: of the members' embeddings, instead of a sum.
 
     Attributes:
         dim: embedding dimension.
@@ -39,12 +51,12 @@ class Model:
         max_frames: frames that are sampled of a video, at most.
 
     Raises:
-        UserError: the members differ in the size of embeddings or frames.
+        UserError: the members differ in the size of frames, or in that of embeddings, which a sum needs to be equal.
     """
 
-    def __init__(self, members: Sequence[Member], name: str = ""):
-        self.members, self.name = tuple(members), name
-        self.dim = self._same("embedding_size")
+    def __init__(self, members: Sequence[Member], name: str = "", projection: Projection | None = None):
+        self.members, self.name, self.projection = tuple(members), name, projection
+        self.dim = projection.dim if projection else self._same("embedding_size")
         self.frame_dim = self._same("frames.dim")
         self.max_frames = max(member.config.frames.max_frames for member in members)
 
@@ -139,15 +151,17 @@ class Model:
         return cosine_similarity(values[: len(a)], values[len(a) :])
 
     def _embed(self, items: Sequence[Item], batch_size: int, name: Callable[[int], str]) -> NDArray[np.float64]:
-        """The weighted sum of the members' means, `[items, dim]`; `name` is what messages call the item at an index."""
+        """The members' means as one, `[items, dim]`; `name` is what messages call the item at an index."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: an integer of at least 1 is accepted")
         check_items(items, self.frame_dim, name)
-        total = np.zeros((len(items), self.dim))
         with enough_memory("to embed items", f"batch_size={batch_size}"):
+            if self.projection:
+                return self.projection.project({member.config.name: member.mean(items, batch_size) for member in self.members})
+            total = np.zeros((len(items), self.dim))
             for member in self.members:
                 total += member.weight * member.mean(items, batch_size)
-        return total
+            return total
 
     @staticmethod
     def _scaled(values: NDArray[np.float64], normalize: bool) -> NDArray[np.float32]:
