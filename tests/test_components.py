@@ -160,6 +160,11 @@ def test_token_embeddings_have_the_encoders_dimension_unless_said():
         ("uniter", {"text.max_length": 1}, "max_length=1: at least 2"),
         ("uniter", {"dropout": 0.5}, "there is no 'dropout' here"),
         ("uniter", {"pooling": "pooler"}, "pooling='pooler': pools the text encoder of MixNextVLAD"),
+        (
+            "qq_job2",
+            {"pooling": "cls"},
+            "pooling='cls' with layout='frames_first': it reads the first position, a frame",
+        ),
         ("uniter", {"pack": True}, "pack=True with pooling='mean': it reads the padding"),
         ("mix_nextvlad", {"dropout": 1}, "dropout=1: a number from 0"),
         ("mix_nextvlad", {"groups": 5}, "groups=5: must divide the expanded frame dimension 12"),

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 import toys
 
+from vsim_tf.presets import registry
 from vsim_tf.runs.run_folder import RunSettings
 from vsim_tf.training.console import announce
 
@@ -23,3 +24,10 @@ def test_the_order_of_examples_is_said(name, bucket, expected, console, monkeypa
     announce("label", settings, tf.distribute.get_strategy(), {"runs": 1})
     (row,) = [line for line in console.readouterr().out.splitlines() if line.split()[1:2] == ["batches"]]
     assert re.fullmatch(expected, row.strip("│ ").removeprefix("batches").strip(" │"))
+
+
+def test_data_sets_that_follow_each_other_are_said(console):
+    stage = registry.preset("qq_job5").pretrain
+    settings = RunSettings("pretrain", toys.model("qq_job5"), stage, None, toys.TAGS, {})
+    announce("label", settings, tf.distribute.get_strategy(), {"videos": 1})
+    assert "data sets in turn, each in random order" in console.readouterr().out

@@ -160,6 +160,11 @@ class SingleStream(Model, name="single_stream"):
             not self.pooling.uses_pooler, f"pooling={self.pooling.type_name!r}: pools the text encoder of MixNextVLAD", "pooling"
         )
         require(
+            self.layout.cls_first or not self.pooling.first_only,
+            f"pooling={self.pooling.type_name!r} with layout={self.layout.type_name!r}: it reads the first position, a frame",
+            "pooling", "layout",
+        )  # fmt: skip
+        require(
             not (self.pack and self.pooling.reads_padding),
             f"pack={self.pack} with pooling={self.pooling.type_name!r}: it reads the padding that packing removes",
             "pack", "pooling",

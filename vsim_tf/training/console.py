@@ -49,6 +49,8 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
 def _order(settings: RunSettings) -> str:
     """In which order examples come, with a warning where sorting them changes what the model learns."""
     model = settings.model
+    if any(len(phase.sets) > 1 for phase in settings.training.phases.values()):
+        return "data sets in turn, each in random order"
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
     seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (bucket_by_length=True)"
