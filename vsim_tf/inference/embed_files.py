@@ -74,7 +74,7 @@ def embed_to_file(
     folder = Path(checkpoint).parent.parent
     embedder, form = load_embedder(folder, precision, expected_model, _strategy())
     videos = sum(count_records(file) for file in test_files)
-    require_space(path.parent, exporter.size(videos, embedder.model.config.embedding_size), f"the embeddings in {path.name}")
+    require_space(path.parent, exporter.size(videos, embedder.model.config.dim), f"the embeddings in {path.name}")
     (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
     if is_chief():
         exporter.write(path, embeddings)
@@ -128,7 +128,7 @@ def _embed_folds(
             embedder, form = load_embedder(folders[0], precision, model, strategy)
             require_same_model(folders)
             held = _held_weights(embedder, model, list(checkpoints.values()))
-        size = npz_bytes(count_records(test_file), embedder.model.config.embedding_size)
+        size = npz_bytes(count_records(test_file), embedder.model.config.dim)
         require_space(folders[0].parent, len(missing) * size, f"embeddings of {name} by {len(missing)} checkpoints")
         results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing], held)
         if is_chief():

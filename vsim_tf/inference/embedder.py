@@ -124,7 +124,7 @@ class Embedder:
 
     def _in_order(self, parts: list[Part]) -> Embeddings:
         numbers = _joined([numbers for numbers, _, _ in parts], np.int64)
-        values = _joined([values for _, _, values in parts], np.float32, self.model.config.embedding_size)
+        values = _joined([values for _, _, values in parts], np.float32, self.model.config.dim)
         encoded = [video_id for _, part, _ in parts for video_id in part]
         lengths = np.array([len(video_id) for video_id in encoded], np.int64)
         letters = np.frombuffer(b"".join(encoded), np.uint8)

@@ -79,4 +79,5 @@ class MaskedTokens(Task, name="masked_tokens"):
     @staticmethod
     def logits(network: "VideoNetwork", states: Tensor) -> Tensor:
         """Token logits `[..., vocab]` of embedding-wide states `[..., embedding_size]`, in float32."""
+        assert network.encoder.embedding is not None
         return ops.cast(network.heads[HEAD](states, network.encoder.embedding.word), "float32")

@@ -1,0 +1,67 @@
+"""Cases of the WeChat 2022 system: CLIP's vision tower."""
+
+from typing import Any
+
+import numpy as np
+
+from vsim_tf.golden.file import Case, GoldenFile, absolute, scaled
+from vsim_tf.layers.vision_config import VisionConfig
+from vsim_tf.layers.vision_tower import VisionTower, pixel_values
+
+STATES, PIXELS = scaled(5e-6), absolute(1e-6)
+TOWER_SIZES = {
+    "image": "picture_size", "patch": "patch_size", "width": "hidden_size", "layers": "num_layers", "heads": "num_heads",
+    "ffn": "intermediate_size",
+}  # fmt: skip
+"""Names of a file's configuration and of `VisionConfig`."""
+CHANNELS_LAST = (0, 2, 3, 1)
+
+
+def tower_config(sizes: dict[str, Any]) -> VisionConfig:
+    """The tower of sizes as a golden file has them."""
+    return VisionConfig(**{TOWER_SIZES[name]: value for name, value in sizes.items()})
+
+
+def tower_weight(name: str) -> str | None:
+    """The name of this package for one of PyTorch; None for what is no weight of a tower."""
+    module, _, last = name.rpartition(".")
+    if not name.startswith("vision_model."):
+        return None
+    owner = module.rpartition(".")[2]
+    if "norm" in owner:  # pre_layrnorm among them
+        last = {"weight": "gamma", "bias": "beta"}[last]
+    elif last == "weight" and owner != "position_embedding":
+        last = "kernel"
+    return f"{module}.{last}".replace(".", "/").lstrip("/")
+
+
+def fill_tower(tower: VisionTower, arrays: dict[str, np.ndarray]) -> None:
+    """Sets all weights of a built tower to arrays in PyTorch's layout under its names."""
+    weights = tower.named_weights()
+    values = {tower_weight(name): array for name, array in arrays.items()}
+    for name, weight in weights.items():
+        weight.assign(kernel_of(name, values[name]))
+
+
+def kernel_of(name: str, array: np.ndarray) -> np.ndarray:
+    """An array of PyTorch as Keras has it."""
+    return array.reshape(len(array), -1).T if name.endswith("/kernel") else array
+
+
+def clip_tower(file: GoldenFile) -> None:
+    """States and pooled output of pixel values, and of pictures from their cropped bytes on."""
+    tower = VisionTower(tower_config(file.config["tower_single"]))
+    tower.build()
+    fill_tower(tower, file.under("w/"))
+    states = tower.states(file["in/pixels"].transpose(CHANNELS_LAST))
+    for number, each in enumerate(states):
+        file.check(f"out/hidden_{number}", each, STATES)
+    file.check("out/last_hidden_state", states[-1], STATES)
+    file.check("out/pooled", tower.pooled(states[-1]), STATES)
+    crops = np.stack([file[f"out/image_{number}/cropped"] for number in range(len(file["out/images_pooled"]))])
+    states = tower.states(pixel_values(crops))
+    file.check("out/images_last_hidden_state", states[-1], STATES)
+    file.check("out/images_pooled", tower(pixel_values(crops)), STATES)
+
+
+CASES: dict[str, Case] = {"wbdc_clip_tower": clip_tower}
