@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from by_hand import logs_and_gradients, video_batch
 
-from vsim_tf.tasks.matching import Matching, half_reversed
+from vsim_tf.tasks.matching import Matching, reversed_behind
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from vsim_tf.tasks.matching import Matching, half_reversed
 def test_the_second_half_is_reversed(size, order, target):
     frames = np.arange(2 * size, dtype="float16").reshape(size, 2, 1)
     batch = video_batch(range(1, size + 1), frames, tags=np.zeros((size, 1), "int8"))
-    found = half_reversed(batch)
+    found = reversed_behind(batch, len(batch.frames) // 2)
     np.testing.assert_array_equal(found.frames, frames[order])
     np.testing.assert_array_equal(found.targets["matching"], target)
     np.testing.assert_array_equal(found.num_frames, batch.num_frames)  # masks do not move

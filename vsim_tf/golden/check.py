@@ -5,10 +5,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vsim_tf.errors import UserError
-from vsim_tf.golden import losses, networks, qq_ensemble, qq_inputs, qq_models, qq_training, rules, training, wbdc_tower
+from vsim_tf.golden import (
+    losses,
+    networks,
+    qq_ensemble,
+    qq_inputs,
+    qq_models,
+    qq_training,
+    rules,
+    training,
+    wbdc_models,
+    wbdc_tower,
+)
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble, wbdc_tower)
+MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble, wbdc_tower, wbdc_models)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 """What to do with a file, by its case."""
 

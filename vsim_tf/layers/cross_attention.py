@@ -33,9 +33,10 @@ class CrossAttention(keras.layers.Layer):
         self.attention_dropout = Dropout(config.attention_dropout, name="attention_dropout")
         self.output_dropout = Dropout(config.hidden_dropout, name="output_dropout")
 
-    def build(self, shape: Shape) -> None:
+    def build(self, streams_shape: Shape | None = None) -> None:
+        del streams_shape
         for layer in (self.qkv, self.output_dense, self.norm):
-            layer.build(shape)
+            layer.build((None, None, self.config.hidden_size))
 
     def call(self, streams: Streams, biases: Streams, training: bool | None = None) -> Streams:
         """Both streams after it.
@@ -67,10 +68,11 @@ class CrossAttention(keras.layers.Layer):
         return self.norm(x + self.output_dropout(projected, training=training))
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
+        """Weights by the names that those of BERT's attention have."""
         names = {}
         for part, name in enumerate(("query", "key", "value")):
-            names[f"{prefix}/att/{name}/kernel"] = NamedWeight(self.qkv.kernel, part)
-            names[f"{prefix}/att/{name}/bias"] = NamedWeight(self.qkv.bias, part)
+            names[f"{prefix}/self/{name}/kernel"] = NamedWeight(self.qkv.kernel, part)
+            names[f"{prefix}/self/{name}/bias"] = NamedWeight(self.qkv.bias, part)
         return (
             names
             | dense_weights(f"{prefix}/output/dense", self.output_dense)
@@ -83,13 +85,15 @@ class CrossLayer(keras.layers.Layer):
 
     def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
+        self.config = config
         self.cross = CrossAttention(config, name="cross")
         self.text = TransformerBlock(config, name="text")
         self.vision = TransformerBlock(config, name="vision")
 
-    def build(self, shape: Shape) -> None:
+    def build(self, streams_shape: Shape | None = None) -> None:
+        del streams_shape
         for layer in (self.cross, self.text, self.vision):
-            layer.build(shape)
+            layer.build((None, None, self.config.hidden_size))
 
     def call(self, streams: Streams, biases: Streams, training: bool | None = None) -> Streams:
         """Both streams after the layer; arguments as those of `CrossAttention`."""

@@ -21,11 +21,15 @@ class DualEncoderNetwork(VideoNetwork):
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
     ) -> VideoOutput:
         features = self.features(frames, num_frames, training=training)
-        embedded = self.encoder.embed(input_ids, training=training)
-        states = self.encoder(embedded, attention_mask, ops.arange(ops.shape(input_ids)[1]), training=training)
+        states = self.text_states(input_ids, attention_mask, training=training)
         real = ops.arange(ops.shape(features)[1]) < ops.expand_dims(num_frames, -1)
         video, text = self._pooled(features, real), self._pooled(states, attention_mask)
         return VideoOutput(ops.cast(video, "float32"), {}, text=ops.cast(text, "float32"))
+
+    def text_states(self, input_ids: Tensor, attention_mask: Tensor, training: bool | None = None) -> Tensor:
+        """Encoded tokens, `[batch, text, hidden]`."""
+        embedded = self.encoder.embed(input_ids, training=training)
+        return self.encoder(embedded, attention_mask, ops.arange(ops.shape(input_ids)[1]), training=training)
 
     def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
         counts = ops.ones_like(mask) if self.config.pooling.reads_padding else mask

@@ -67,6 +67,7 @@ class Model(Component):
         num_tags: columns of the tag heads, the tag list in ascending order; 0 as long as it is not known.
         embedding_size: dimension of the embedding, at most 256; 0 where it is the pooled states, as wide as those.
         recipe: the registered recipe that it is trained by; later stages read theirs here.
+        num_classes: of the class head; 0 as long as it is not known.
         tower: makes features of pictures; None: frames are features already.
     """
 
@@ -77,6 +78,7 @@ class Model(Component):
     num_tags: int = 0
     embedding_size: int = 256
     recipe: str = "2021"
+    num_classes: int = 0
     tower: VisionConfig | None = None
 
     videos_are_independent: ClassVar[bool] = True
@@ -84,6 +86,7 @@ class Model(Component):
 
     def __post_init__(self) -> None:
         require(self.num_tags >= 0, f"num_tags={self.num_tags}: an integer from 0 is needed", "num_tags")
+        require(self.num_classes >= 0, f"num_classes={self.num_classes}: an integer from 0 is needed", "num_classes")
         self._require_embedding_size()
         length, limit = self.text.max_length + self.frame_positions, self.encoder.max_positions
         given = f"max_length={self.text.max_length}"

@@ -1,6 +1,6 @@
 """A task: corruption of a batch, heads, loss and weight."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vsim_tf.components import Component, require
 from vsim_tf.types import Tensor
@@ -46,9 +46,12 @@ class Task(Component):
 
     Attributes:
         weight: factor of the loss.
+        reads_context: whether it needs the tokens of OCR and speech, targets "context_ids" and "context_mask" `[batch, text]`.
     """
 
     weight: float = 1.0
+
+    reads_context: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.require_finite("weight")
