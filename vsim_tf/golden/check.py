@@ -15,11 +15,26 @@ from vsim_tf.golden import (
     rules,
     training,
     wbdc_models,
+    wbdc_optimizer,
     wbdc_tower,
+    wbdc_training,
 )
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble, wbdc_tower, wbdc_models)
+MODULES = (
+    networks,
+    losses,
+    training,
+    rules,
+    qq_inputs,
+    qq_models,
+    qq_training,
+    qq_ensemble,
+    wbdc_tower,
+    wbdc_models,
+    wbdc_training,
+    wbdc_optimizer,
+)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 """What to do with a file, by its case."""
 

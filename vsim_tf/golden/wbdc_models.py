@@ -1,6 +1,6 @@
 """Cases of the WeChat 2022 system: forward passes, and losses with their gradients."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from keras import ops
 from vsim_tf import losses
 from vsim_tf.golden.file import EXACT, Case, GoldenFile, relative, scaled, scaled_by_row, to_largest
 from vsim_tf.golden.wbdc_weights import NOISE, make_network, sized, torch_weights, videos
+from vsim_tf.layers.normalize import l2_normalize
 from vsim_tf.layers.transformer import score_bias
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.sequence import Sequence
@@ -161,7 +162,7 @@ def _check_batch(file: GoldenFile, network: VideoNetwork, tasks: Mapping[str, Ta
 
 def _products(first: Any, second: Any) -> Any:
     """Cosines of all rows of two arrays."""
-    return ops.matmul(losses.l2_normalize(first), ops.transpose(losses.l2_normalize(second)))
+    return ops.matmul(l2_normalize(first), ops.transpose(l2_normalize(second)))
 
 
 def _check_frame_logits(file: GoldenFile, network: VideoNetwork, batch: VideoBatch, sequence: Sequence, name: str) -> None:

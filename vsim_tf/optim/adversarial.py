@@ -50,17 +50,15 @@ class TableAttack(GradientMethod):
         latest, clean = first, None if place is None else tf.identity(variables[place])
         for _ in range(self.passes):
             if place is not None:
-                _assign(variables[place], self._step(variables[place], latest[place], clean))
+                _assign(variables[place], self.step(tf.identity(variables[place]), _of_all_replicas(latest[place]), clean))
             _, latest = compute()
         if place is not None:
             _assign(variables[place], clean)
         return logs, [_sum(*each) for each in zip(first, latest, strict=True)]
 
-    def _step(self, table: Tensor, gradient: Tensor, clean: Tensor) -> Tensor:
-        context = tf.distribute.get_replica_context()
-        whole = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.convert_to_tensor(gradient))
-        weights = tf.identity(table)
-        return tf.where(tf.norm(whole) > 0, self.perturbed(weights, whole, clean), weights)
+    def step(self, weights: Tensor, gradient: Tensor, clean: Tensor) -> Tensor:
+        """The same, or the weights as they are where the gradient is zero."""
+        return tf.where(tf.norm(gradient) > 0, self.perturbed(weights, gradient, clean), weights)
 
     def _place(self, network: "VideoNetwork", variables: list[Tensor]) -> int | None:
         """Where the table is among the variables; None where nothing is perturbed."""
@@ -90,16 +88,16 @@ class ProjectedGradient(TableAttack, name="pgd"):
     """Several steps of length α, each projected into the ball of radius ε (PGD; Madry et al. 2017, arXiv 1706.06083).
 
     Attributes:
-        step: length α of a step.
+        length: α.
         radius: largest norm ε of the whole perturbation.
     """
 
     passes: int = 3
-    step: float = 0.3
+    length: float = 0.3
     radius: float = 1.0
 
     def perturbed(self, weights: Tensor, gradient: Tensor, clean: Tensor) -> Tensor:
-        distance = weights + self.step * gradient / tf.norm(gradient) - clean
+        distance = weights + self.length * gradient / tf.norm(gradient) - clean
         return clean + distance * tf.minimum(1.0, self.radius / tf.maximum(tf.norm(distance), TINY))
 
 
@@ -109,18 +107,23 @@ class WeightPerturbation(TableAttack, name="awp"):
     r = α·g/(‖g‖ + 1e-6)·(‖w‖ + 1e-6), and w stays in clean ± ε·|clean|. The 8th place has it but did not report using it.
 
     Attributes:
-        step: α.
+        length: α.
         box: ε.
     """
 
     passes: int = 3
-    step: float = 0.3
+    length: float = 0.3
     box: float = 1.0
 
     def perturbed(self, weights: Tensor, gradient: Tensor, clean: Tensor) -> Tensor:
-        moved = weights + self.step * gradient / (tf.norm(gradient) + TINY) * (tf.norm(weights) + TINY)
+        moved = weights + self.length * gradient / (tf.norm(gradient) + TINY) * (tf.norm(weights) + TINY)
         reach = self.box * tf.abs(clean)
         return tf.clip_by_value(moved, clean - reach, clean + reach)
+
+
+def _of_all_replicas(gradient: Tensor) -> Tensor:
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.convert_to_tensor(gradient))
 
 
 def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:

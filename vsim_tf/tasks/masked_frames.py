@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from vsim_tf.records.schema import VideoBatch
 
 FRAMES, MASKED, ROWS = "frames", "masked_frames", "rows"
-"""Targets: the frames as they were, `[batch, frames, dim]`, which of them are masked, `[batch, frames]` booleans, and which videos
-belong to the task's part of the batch, `[batch]` booleans."""
+"""Targets: the frames as they were, `[batch, frames, dim]`, which of them are masked, `[batch, frames]` booleans, and which
+videos belong to the task's part of the batch, `[batch]` booleans."""
 HEAD = "mfm"
 PADDED = -1e8
 """Added to logits of a slot without a frame."""
@@ -131,9 +131,9 @@ class HiddenFrames(MaskedFrames, name="hidden_frames"):
 class MaskedSlots(MaskedFrames, name="masked_slots"):
     """The same with all slots as candidates, and 1e8 subtracted from logits of a padded one with any, as the original has it.
 
-    It differs where matching gives videos the frames of others afterwards: targets stay those of the own video, and what counts as
-    padding is that of the other. Where the own slot is padding then, 1e8 is subtracted from a whole row of logits, which leaves
-    them rounded to multiples of 8 (rank-8 quirk 1). Put right is `MaskedFrames` behind matching.
+    It differs where matching gives videos the frames of others afterwards: targets stay those of the own video, and what counts
+    as padding is that of the other. Where the own slot is padding then, 1e8 is subtracted from a whole row of logits, which
+    leaves them rounded to multiples of 8 (rank-8 quirk 1). Put right is `MaskedFrames` behind matching.
     """
 
     def shared_rows(self, batch: "VideoBatch") -> Rows:
