@@ -83,8 +83,8 @@ def read_class_table(path: PathLike) -> ClassTable:
     """Reads a file with one class of level 2 per line, in ascending order.
 
     Raises:
-        UserError: what `files.read_lines` refuses, a line that is not four digits, or one that does not ascend; with the file, the
-            line number and the line.
+        UserError: what `files.read_lines` refuses, a line that is not four digits, or one that does not ascend; with the file,
+            the line number and the line.
     """
     ids = read_lines(path)
     for number, line in enumerate(ids, 1):
