@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vsim_tf.errors import UserError
-from vsim_tf.golden import losses, networks, qq_ensemble, qq_inputs, qq_models, qq_training, rules, training
+from vsim_tf.golden import losses, networks, qq_ensemble, qq_inputs, qq_models, qq_training, rules, training, wbdc_inputs
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble)
+MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble, wbdc_inputs)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 """What to do with a file, by its case."""
 
