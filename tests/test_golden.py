@@ -70,7 +70,7 @@ def test_folds_of_the_contest_with_its_label_file_beside_the_golden_file(tmp_pat
 
 
 def test_all_public_files_are_there():
-    assert len([path for path in FILES if "_qq_" not in path.name]) == 23
+    assert len([path for path in FILES if not {"qq", "wbdc"} & set(path.name.split("_"))]) == 23
     assert {path.with_suffix(".npz").exists() for path in FILES if not path.stem.endswith(("folds", "init"))} == {True}
 
 
@@ -191,7 +191,9 @@ def test_folds_of_another_label_file_fail(tmp_path, case):
 
 
 @pytest.mark.parametrize(("case", "name"), [("qq_frames", "slots32_n5/index"), ("qq_frames", "slots8_n16/frames"),
-    ("qq_frames", "slots8_n7/mask"), ("qq_text", "cls_first_len9/ids"), ("qq_text", "frames_first_len36/mask")])  # fmt: skip
+    ("qq_frames", "slots8_n7/mask"), ("qq_text", "cls_first_len9/ids"), ("qq_text", "frames_first_len36/mask"),
+    ("wbdc_text", "title_asr_ocr/ids"), ("wbdc_text", "ocr_asr_extra/mask"), ("wbdc_text", "real_256/tokens_kept"),
+    ("wbdc_frames", "slots6/index"), ("wbdc_ensemble", "prediction")])  # fmt: skip
 def test_a_changed_number_of_an_input_fails(case, name, tmp_path):
     _, arrays, write = copy_of(case, tmp_path)
     arrays[f"out/{name}"].flat[1] += 1

@@ -14,6 +14,7 @@ from vsim_tf.golden import (
     qq_training,
     rules,
     training,
+    wbdc_inputs,
     wbdc_models,
     wbdc_optimizer,
     wbdc_tower,
@@ -21,20 +22,9 @@ from vsim_tf.golden import (
 )
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-MODULES = (
-    networks,
-    losses,
-    training,
-    rules,
-    qq_inputs,
-    qq_models,
-    qq_training,
-    qq_ensemble,
-    wbdc_tower,
-    wbdc_models,
-    wbdc_training,
-    wbdc_optimizer,
-)
+OF_RANK4, OF_RANK1 = (networks, losses, training, rules), (qq_inputs, qq_models, qq_training, qq_ensemble)
+OF_RANK8 = (wbdc_inputs, wbdc_tower, wbdc_models, wbdc_training, wbdc_optimizer)
+MODULES = (*OF_RANK4, *OF_RANK1, *OF_RANK8)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 """What to do with a file, by its case."""
 

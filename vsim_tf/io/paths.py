@@ -25,7 +25,7 @@ from vsim_tf.types import PathLike
 
 POINTWISE, PAIRWISE = "pointwise", "pairwise"
 TEST_SETS, TEST_A, TEST_B = "test_*", "test_a", "test_b"
-LABELS, TAGS = "label.tsv", "tag_list.txt"
+LABELS, TAGS, CLASSES = "label.tsv", "tag_list.txt", "category_ids.txt"
 RECORDS = "*.tfrecords"
 DEMO = "demo.json"
 """Parameters of a demo data set."""
@@ -61,7 +61,7 @@ def all_sets_pattern(data_dir: PathLike) -> str:
 OUTPUT = "output"
 """The output folder unless another one is given."""
 FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
-RESULT, REPORT, TIMINGS = "result.zip", "report.md", "timings.tsv"
+RESULT, RESULT_CSV, REPORT, TIMINGS = "result.zip", "result.csv", "report.md", "timings.tsv"
 LAUNCH = "run"
 """What `run.sh` locks."""
 
@@ -126,7 +126,7 @@ def fold_file(fold: int, num_folds: int) -> str:
 CONFIG, SUMMARY, METRICS_FILE, EVENTS = "config.json", "summary.json", "metrics.jsonl", "events"
 TOKENIZER, SOURCE = "tokenizer", "source.json"
 """The vocabulary, and in its folder the record files whose titles it was built from."""
-LAST, BEST, EMBEDDINGS = "last", "best", "embeddings"
+LAST, BEST, EMBEDDINGS, PREDICTIONS = "last", "best", "embeddings", "predictions"
 CHECKPOINT = "ckpt-"
 
 
@@ -138,3 +138,8 @@ def checkpoint_name(step: int) -> str:
 def embeddings_file(run: PathLike, test_name: str) -> Path:
     """The embeddings of a test set by a run."""
     return Path(run, EMBEDDINGS, f"{test_name}.npz")
+
+
+def predictions_file(run: PathLike, test_name: str) -> Path:
+    """The class logits of a test set by a run."""
+    return Path(run, PREDICTIONS, f"{test_name}.npz")

@@ -14,7 +14,7 @@ LARGEST_EMBEDDING = 256
 """Embedding dimension that the 2021 contest accepted."""
 
 
-SAMPLINGS, PADDINGS = ("strided", "centred"), ("last", "zeros")
+SAMPLINGS, PADDINGS = ("strided", "centred", "stride_starts"), ("last", "zeros")
 
 
 class TextInput(Component):
@@ -43,7 +43,8 @@ class FrameInput(Component):
     Attributes:
         dim: feature dimension.
         max_frames: slots, at most so many frames per video.
-        sampling: which of more frames are taken, "strided" (docs/facts.md 1.3) or "centred" (docs/facts_rank1.md 2).
+        sampling: which of more frames are taken, "strided" (docs/facts.md 1.3), "centred" (docs/facts_rank1.md 2) or
+            "stride_starts" (docs/facts_rank8.md 3).
         padding: what fills the slots behind the last frame, "last" (that frame again) or "zeros".
     """
 

@@ -27,7 +27,7 @@ from vsim_tf.tasks.task import Task
 
 BERT = EncoderConfig(kind="bert", initializer="normal", padding_token=0)
 TEXT = TextInput(max_length=256, form="single")
-FRAMES = FrameInput(dim=768, max_frames=16, sampling="strided", padding="zeros")
+FRAMES = FrameInput(dim=768, max_frames=16, sampling="stride_starts", padding="zeros")
 TOWER, TEXT_ENCODER = r"tower/.*", r"encoder/.*"
 SINGLE_ENCODER = r"(encoder|frame_block|mlm|mfm)/.*"
 """Weights whose PyTorch names contain "roberta"."""

@@ -4,7 +4,7 @@ import json
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -49,7 +49,7 @@ def check_embeddings(embeddings: Embeddings, where: PathLike, expected_ids: Iter
         UserError: with the count and the first five ids at fault.
     """
     _check_shape(embeddings, where)
-    _check_ids(embeddings.ids, where)
+    check_ids(embeddings.ids, where)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.isfinite(embeddings.values.astype(np.float16)).all(axis=1)
     if not sound.all():
@@ -82,7 +82,8 @@ def _check_shape(embeddings: Embeddings, where: PathLike) -> None:
         raise UserError(f"{where}: {values.shape[1]} dimensions; accepted are 1 to {MAX_DIMENSIONS}")
 
 
-def _check_ids(ids: list[str], where: PathLike) -> None:
+def check_ids(ids: Sequence[str], where: PathLike) -> None:
+    """Raises UserError unless ids are text and occur once each; `where` names the file in the message."""
     if wrong := [repr(video) for video in ids if not isinstance(video, str)]:
         raise UserError(f"{where}: ids must be text; are not: {count_and_first(wrong)}")
     if repeated := [video for video, count in Counter(ids).items() if count > 1]:
@@ -234,11 +235,16 @@ def write_embeddings(path: PathLike, embeddings: Embeddings) -> None:
         UserError: the embeddings are not acceptable (see `check_embeddings`), or the file cannot be written.
     """
     check_embeddings(embeddings, path)
-    ids = np.array(embeddings.ids, dtype=np.str_)
-    if ids.tolist() != list(embeddings.ids):  # numpy pads text with NUL and cannot keep one at the end
-        raise UserError(f"{path}: an id ends with a NUL character")
     with output_file(path) as file:
-        np.savez(file, ids=ids, embeddings=embeddings.values.astype(np.float16))
+        np.savez(file, ids=id_array(embeddings.ids, path), embeddings=embeddings.values.astype(np.float16))
+
+
+def id_array(ids: Sequence[str], where: PathLike) -> np.ndarray:
+    """Ids as an array of text. Raises UserError for an id that NumPy cannot hold; `where` names the file in the message."""
+    array = np.array(ids, dtype=np.str_)
+    if array.tolist() != list(ids):  # numpy pads text with NUL and cannot keep one at the end
+        raise UserError(f"{where}: an id ends with a NUL character")
+    return array
 
 
 def read_embeddings(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embeddings:
