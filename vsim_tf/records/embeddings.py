@@ -1,11 +1,9 @@
 """Embeddings on disk: the contest's submission zip, and the npz file of one checkpoint on one test set."""
 
 import json
-import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +12,13 @@ from numpy.typing import DTypeLike
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import output_file
 from vsim_tf.io.npz import MAX_UNPACKED_BYTES, UNREADABLE, read_npz, unreadable_reason
+from vsim_tf.io.zips import member_fault, new_member
 from vsim_tf.types import PathLike
 
 MAX_DIMENSIONS = 256
 """The contest accepts embeddings of at most so many dimensions."""
 
 RESULT_JSON = "result.json"
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 COMPRESS_LEVEL = 3
 """Level 6 saves 4 to 17 % of the file and takes two and a half times as long."""
 
@@ -114,10 +112,7 @@ def write_submission(
     if np.dtype(dtype) not in (np.float16, np.float64):
         raise ValueError(f"dtype {np.dtype(dtype)}; accepted are float16 and float64")
     check_embeddings(embeddings, path, expected_ids)
-    member = zipfile.ZipInfo(RESULT_JSON, ZIP_EPOCH)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    member.create_system = 3  # Unix: the permissions below are read on it, and the bytes are the same on any system
-    member.external_attr = (stat.S_IFREG | 0o644) << 16
+    member = new_member(RESULT_JSON, zipfile.ZIP_DEFLATED)
     with (
         output_file(path) as file,
         zipfile.ZipFile(file, "w", compresslevel=COMPRESS_LEVEL) as archive,
@@ -203,14 +198,8 @@ def _only_member(archive: zipfile.ZipFile, path: PathLike, max_bytes: int) -> zi
     name = member.filename
     if not name.endswith(".json"):
         raise UserError(f"{path}: its member is {name!r}; accepted is {RESULT_JSON}")
-    if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
-        raise UserError(f"{path}: its member {name!r} points outside the zip's folder; accepted is {RESULT_JSON}")
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise UserError(f"{path}: its member {name!r} is a symbolic link; accepted is a plain file")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(f"{path}: its member is packed by method {member.compress_type}; accepted is deflate")
-    if member.file_size > max_bytes:
-        raise UserError(f"{path}: its member unpacks to {member.file_size} bytes; accepted are at most {max_bytes}")
+    if fault := member_fault(member, max_bytes):
+        raise UserError(f"{path}: its member {fault}")
     return member
 
 
