@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from vsim_tf.golden.file import Case, GoldenFile, absolute, scaled
+from vsim_tf.features.pictures import PictureSizes, resize_and_crop, resized
+from vsim_tf.golden.file import EXACT, Case, GoldenFile, absolute, scaled
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.layers.vision_tower import VisionTower, pixel_values
 
@@ -62,6 +63,28 @@ def clip_tower(file: GoldenFile) -> None:
     states = tower.states(pixel_values(crops))
     file.check("out/images_last_hidden_state", states[-1], STATES)
     file.check("out/images_pooled", tower(pixel_values(crops)), STATES)
+    _check_pictures(file)
+
+
+def _check_pictures(file: GoldenFile) -> None:
+    """Pictures resized and cropped, to the byte, and the pixel values of the crops."""
+    small = PictureSizes(file.config["resize"], file.config["crop"])
+    for number in range(len(file["out/images_pooled"])):
+        name = f"image_{number}"
+        picture = file[f"in/{name}"]
+        file.check(f"out/{name}/resized", resized(picture, small.resize), EXACT)
+        file.check(f"out/{name}/cropped", resize_and_crop(picture, small), EXACT)
+        file.check(f"out/{name}/pixels", _channels_first(resize_and_crop(picture, small)), PIXELS)
+    crop = resize_and_crop(file["in/image_real"])
+    pixels = _channels_first(crop)
+    file.check("out/image_real/cropped", crop, EXACT)
+    file.check("out/image_real/pixels_every_8th", pixels[:, ::8, ::8], PIXELS)
+    file.check("out/image_real/channel_mean", pixels.mean(axis=(1, 2), dtype="float64"), PIXELS)
+    file.check("out/image_real/channel_std", pixels.std(axis=(1, 2), dtype="float64"), PIXELS)
+
+
+def _channels_first(picture: np.ndarray) -> np.ndarray:
+    return np.asarray(pixel_values(picture)).transpose(2, 0, 1)
 
 
 CASES: dict[str, Case] = {"wbdc_clip_tower": clip_tower}
