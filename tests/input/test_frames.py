@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.input.frames import SAMPLINGS, FrameDraw, frame_indices, sample_frames
-from vsim_tf.models import architectures
+from vsim_tf.models import model as inputs
 
 WIDTH = 4
-RULES = [*itertools.product(architectures.SAMPLINGS, architectures.PADDINGS)]
+RULES = [*itertools.product(inputs.SAMPLINGS, inputs.PADDINGS)]
 COUNTS = st.lists(st.integers(0, 200), min_size=1, max_size=6)
 SLOTS = st.sampled_from([1, 4, 5, 32])
 
@@ -119,4 +119,4 @@ def test_trimmed_frames_are_the_first_of_all(rules):
 
 
 def test_configurations_know_every_rule():
-    assert tuple(SAMPLINGS) == architectures.SAMPLINGS
+    assert tuple(SAMPLINGS) == inputs.SAMPLINGS

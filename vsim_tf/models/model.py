@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from vsim_tf.components import Component, require
+from vsim_tf.components import LARGEST, Component, require
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.vision_config import VisionConfig
-from vsim_tf.text.special_tokens import FORMS, SEP, shortest_text
+from vsim_tf.text.fields import ALL_FIELDS, SHORTEST
+from vsim_tf.text.special_tokens import CLS, FORMS, SEP
 
 if TYPE_CHECKING:
     from vsim_tf.models.network import VideoNetwork
@@ -23,22 +24,24 @@ class TextInput(Component):
     Attributes:
         max_length: at most so many tokens, special ones included.
         form: "single" for [CLS] title [SEP]; "pair" for [CLS] [SEP] title [SEP], the title behind an empty text
-            (docs/facts_rank1.md 2). There are no segment ids: all tokens are of segment 0.
+            (docs/facts_rank1.md 2); "title_ocr_asr" for [CLS] title [SEP] ocr [SEP] asr [SEP] (docs/facts_rank8.md 3). There are
+            no segment ids: all tokens are of segment 0.
     """
 
     max_length: int = 32
     form: str = "single"
 
     def __post_init__(self) -> None:
-        self.require_one_of("form", FORMS)
-        shortest, tokens = shortest_text(self.form), ", ".join((*FORMS[self.form], SEP))
+        self.require_one_of("form", (*FORMS, ALL_FIELDS))
+        tokens = ", ".join((CLS, *[SEP] * (SHORTEST - 1)) if self.form == ALL_FIELDS else (*FORMS[self.form], SEP))
+        shortest = tokens.count(",") + 1
         require(
             self.max_length >= shortest, f"max_length={self.max_length}: at least {shortest} is needed ({tokens})", "max_length"
         )
 
 
 class FrameInput(Component):
-    """Frame features.
+    """Frame features, or pictures.
 
     Attributes:
         dim: feature dimension.
@@ -46,15 +49,20 @@ class FrameInput(Component):
         sampling: which of more frames are taken, "strided" (docs/facts.md 1.3), "centred" (docs/facts_rank1.md 2) or
             "stride_starts" (docs/facts_rank8.md 3).
         padding: what fills the slots behind the last frame, "last" (that frame again) or "zeros".
+        drawn: in training, the frames of a longer video are drawn at random instead, and kept in their order.
+        resize: of pictures, the shorter side before the centre is taken (docs/facts_rank8.md 2); 0: of features, or none.
     """
 
     dim: int = 1536
     max_frames: int = 32
     sampling: str = "strided"
     padding: str = "last"
+    drawn: bool = False
+    resize: int = 0
 
     def __post_init__(self) -> None:
         self.require_positive("dim", "max_frames")
+        require(0 <= self.resize <= LARGEST, f"resize={self.resize}: an integer from 0 is needed", "resize")
         self.require_one_of("sampling", SAMPLINGS)
         self.require_one_of("padding", PADDINGS)
 
@@ -98,6 +106,8 @@ class Model(Component):
         if self.tower:
             width = f"dim={self.frames.dim}: the tower makes features of hidden_size={self.tower.hidden_size}"
             require(self.frames.dim == self.tower.hidden_size, width, "frames.dim", "tower.hidden_size")
+            size = f"resize={self.frames.resize}: at least picture_size={self.tower.picture_size}, of which pictures are cropped"
+            require(self.frames.resize >= self.tower.picture_size, size, "frames.resize", "tower.picture_size")
 
     def _require_embedding_size(self) -> None:
         size = f"embedding_size={self.embedding_size}"

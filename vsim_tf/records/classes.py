@@ -46,6 +46,9 @@ class ClassTable:
     def _places(self) -> dict[str, int]:
         return {category: index for index, category in enumerate(self.ids)}
 
+    def __contains__(self, category: str) -> bool:
+        return category in self._places
+
     def index(self, category: str) -> int:
         """The index of a class; `UserError` for one that is not in the table."""
         if category not in self._places:

@@ -9,7 +9,8 @@ from vsim_tf.errors import UserError
 from vsim_tf.text.special_tokens import CLS, SEP
 from vsim_tf.text.tokenizers import Tokenizer
 
-MODES = ("title", "title_ocr_asr", "ocr_asr")
+ALL_FIELDS = "title_ocr_asr"
+MODES = ("title", ALL_FIELDS, "ocr_asr")
 """[CLS] title [SEP]; [CLS] title [SEP] ocr [SEP] asr [SEP]; [CLS] ocr and asr with nothing in between [SEP]."""
 
 
@@ -23,12 +24,17 @@ class Fields(NamedTuple):
 
 _KEPT_LONGEST = [Fields._fields.index(name) for name in ("title", "asr", "ocr")]
 """Of fields that are equally long, the last one of these loses the next token."""
-_SPECIAL = len(Fields._fields) + 1
+SHORTEST = len(Fields._fields) + 1
 """Tokens around the fields: [CLS], and a [SEP] behind each."""
 
 
+def text_length(texts: Fields, form: str) -> int:
+    """Characters of a video's text in a form: of the title, or of all fields."""
+    return sum(map(len, texts)) if form == ALL_FIELDS else len(texts.title)
+
+
 def encode_fields(
-    tokenizer: Tokenizer, fields: Sequence[Fields], max_length: int, mode: str = "title_ocr_asr"
+    tokenizer: Tokenizer, fields: Sequence[Fields], max_length: int, mode: str = ALL_FIELDS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Token ids of a batch, padded with [PAD] to exactly `max_length`.
 
@@ -51,12 +57,12 @@ def encode_fields(
         return tokenizer.encode_batch([texts.title for texts in fields], max_length)
     if mode == "ocr_asr":
         return tokenizer.encode_batch([texts.ocr + texts.asr for texts in fields], max_length)
-    if mode != "title_ocr_asr":
+    if mode != ALL_FIELDS:
         raise UserError(f"text mode {mode!r}; accepted are {', '.join(MODES)}")
-    if max_length < _SPECIAL:
+    if max_length < SHORTEST:
         needed = " ".join((CLS, *[SEP] * len(Fields._fields)))
-        raise UserError(f"text length {max_length}: at least {_SPECIAL} is needed, for {needed}")
-    return tokenizer.pad(_joined(tokenizer, fields, max_length - _SPECIAL), max_length)
+        raise UserError(f"text length {max_length}: at least {SHORTEST} is needed, for {needed}")
+    return tokenizer.pad(_joined(tokenizer, fields, max_length - SHORTEST), max_length)
 
 
 def _joined(tokenizer: Tokenizer, fields: Sequence[Fields], room: int) -> list[list[int]]:
