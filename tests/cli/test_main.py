@@ -14,7 +14,7 @@ from vsim_tf.cli.main import COMMANDS
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "write-folds": "write_tfrecord", "pretrain": "train_pretrain", "finetune": "train_pair", "embed": "inference_pair",
-    "ensemble": "ensemble_final",
+    "ensemble": "ensemble_final", "extract": "extract_features",
 }  # fmt: skip
 NAMES = ("define_flags", "check_flags", "check_inputs", "finished", "main")
 HELP = """
@@ -47,7 +47,7 @@ def test_help_of_a_command(name):
     result = start(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
     assert f"\nusage: vsim-tf {name} [flags]\n" in result.stdout
-    assert "--output_dir: " in result.stdout
+    assert "--output" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import clips
 import numpy as np
 import pytest
+import toy_clips as clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
