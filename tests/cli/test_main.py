@@ -53,7 +53,7 @@ def test_help_of_a_command(name):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["colour"], "colour: no such command; accepted: demo, write-folds, "),
+        (["colour"], "colour: no such command; accepted: demo, extract, write-folds, "),
         ([], "a command is needed; accepted: "),
         (["embed", "--colour=red"], "Unknown command line flag 'colour'; vsim-tf embed --help lists the flags"),
         (["finetune", "--labels=rank", "uniter"], "unexpected arguments ['uniter']"),

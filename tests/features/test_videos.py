@@ -64,7 +64,7 @@ def long_clip(folder):
 
 
 def decoded_packets(monkeypatch) -> list[str]:
-    """What is asked of the decoder for each packet from here on."""
+    """Packets that the decoder is given from here on, each by whether its frame is wanted."""
     asked = []
     original = videos._decoded
 
@@ -133,7 +133,7 @@ def test_pictures_are_prepared_as_they_are_decoded(long_clip):
     assert [picture.shape for picture in clip.pictures] == [(16, 16, 3)] * 3
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- refused files --------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_file(tmp_path):

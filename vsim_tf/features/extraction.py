@@ -31,7 +31,7 @@ VIDEOS_PER_PART = 64
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be written, and how.
+    """The output, and how it is made.
 
     Attributes:
         output: the file; shards have names of their own next to it.

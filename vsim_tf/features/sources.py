@@ -56,7 +56,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is made of each picture.
+    """How each picture is treated.
 
     Attributes:
         sizes: of the pictures that a tower reads.
