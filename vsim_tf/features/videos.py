@@ -98,7 +98,7 @@ def _video_stream(container: "InputContainer", path: PathLike) -> "VideoStream":
 
 
 def _read_by_index(path: PathLike, index: PacketIndex, sampling: Sampling, prepare: Prepare) -> Clip:
-    wanted = [index.shown[number] for number in sampling.choose(index.times)]
+    wanted = [index.shown[number] for number in sampling.choose(index.shown, index.tick)]
     found: dict[int, np.ndarray] = {}
     upright = _Upright()
     with _opened(path) as container:
