@@ -254,6 +254,9 @@ def test_no_video_is_left(root):
 
 
 def test_a_table_of_damage_has_every_word():
+    file = "folder/" * 20 + "7.mp4"
+    table = damage_table([Damaged("7", file, "damaged")])
+    assert "".join(line.split("│")[2].strip() for line in table.splitlines() if line.startswith("│")) == file
     table = damage_table([Damaged("7", "folder/7.mp4", "not a readable video")])
     assert all(word in table for word in ("id", "file", "what", "7.mp4", "not a readable video"))
 

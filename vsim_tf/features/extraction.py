@@ -1,6 +1,7 @@
 """Extraction: frames of videos through a tower into one file, reading next to computing, resumable, damaged videos listed."""
 
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from vsim_tf.features.sources import Frames, Source
 from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.io.files import exclusive, output_file, read_json_object
 from vsim_tf.io.paths import extraction_note, shard_file
+from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.io.tables import table_text
 
@@ -164,6 +166,8 @@ def extract(
         raise UserError(f"shard={job.shard}/{job.shards}: {len(videos)} videos do not fill so many shards", ["shard"])
     chosen = job.slice(videos)
     chunks = [chosen[start : start + job.videos_per_part] for start in range(0, len(chosen), job.videos_per_part)]
+    with quiet_imports():
+        importlib.import_module("vsim_tf.records.videos")  # with TensorFlow: only behind the checks that do not need it
     with exclusive(job.file):
         parts = Parts(job.file, whole, job.overwrite)
         _write_missing_parts(parts, chunks, source, tower, job)
@@ -190,8 +194,9 @@ def _write_missing_parts(
 
 def _in_turn(ahead: Ahead[Frames | Damaged], count: int, bar: "tqdm[Any]") -> Iterator[Frames | Damaged]:
     for n in range(count):
-        yield ahead(n)
+        reading = ahead(n)
         bar.update()
+        yield reading
 
 
 def _read(source: Source, video: Described) -> Frames | Damaged:
@@ -260,9 +265,9 @@ def _merged(parts: Parts, count: int, job: Job, settings: Mapping[str, Any]) -> 
 
 def damage_table(damaged: Sequence[Damaged]) -> str:
     """A table of damaged videos: id, file, and the reason."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("id", "file", "what", show_lines=False)
+    table = Table(*(Column(name, overflow="fold") for name in ("id", "file", "what")))
     for each in damaged:
         table.add_row(*each)
     return table_text(table)
