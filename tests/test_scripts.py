@@ -116,7 +116,7 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
         ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
         ("ensemble_final.py", "--output_dir=none"),  # where no model has a run
-        ("extract_features.py", "--output=a.tfrecords"),
+        ("extract_features.py", "--frames=a", "--videos=b"),
         ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.zip"),
         ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--shard=4/4"),
         ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--fps=0"),
