@@ -193,6 +193,20 @@ def test_a_file_that_is_cut_off(name, options, message, tmp_path):
     assert 0 < frames < 40
 
 
+def test_data_that_is_corrupt(tmp_path):
+    """Zeros in the data of a frame that others are made of; the decoder would fill the gap with something."""
+    path = clips.write_clip(tmp_path / "a.mp4", 40)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size, packet.pts) for packet in container.demux(video=0) if packet.size]
+    position, size, _ = places[20]
+    data = bytearray(path.read_bytes())
+    data[position + size // 2 : position + size // 2 + 40] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a.mp4: damaged after 20 decoded frames: data of the next one, at 2.50 s, is corrupt"):
+        read_video(path)
+    assert [clips.number_of(picture) for picture in read_video(path, Sampling(first=9)).pictures] == list(range(9))
+
+
 @settings(max_examples=40)
 @given(st.data())
 def test_any_changed_bytes_are_read_or_a_user_error(folder, data):
