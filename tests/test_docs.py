@@ -15,7 +15,7 @@ import pytest
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import extract, flags
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
@@ -36,6 +36,7 @@ DOCUMENTS = {
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
     "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
+    "extract_features.py": extract.define_flags,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",

@@ -1,4 +1,4 @@
-"""The five scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
+"""The scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
 
 import subprocess
 import sys
@@ -12,7 +12,9 @@ from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
+SCRIPTS = (
+    "write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py", "extract_features.py",
+)  # fmt: skip
 
 
 def start(*command, folder=ROOT) -> subprocess.CompletedProcess:
@@ -114,6 +116,12 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
         ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
         ("ensemble_final.py", "--output_dir=none"),  # where no model has a run
+        ("extract_features.py", "--frames=a", "--videos=b"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.zip"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--shard=4/4"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--fps=0"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--count=33"),
+        ("extract_features.py", "--kind=frames"),
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )

@@ -6,9 +6,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import clips
 import numpy as np
 import pytest
+import toy_clips as clips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +64,7 @@ def long_clip(folder):
 
 
 def decoded_packets(monkeypatch) -> list[str]:
-    """What is asked of the decoder for each packet from here on."""
+    """Packets that the decoder is given from here on, each by whether its frame is wanted."""
     asked = []
     original = videos._decoded
 
@@ -133,7 +133,7 @@ def test_pictures_are_prepared_as_they_are_decoded(long_clip):
     assert [picture.shape for picture in clip.pictures] == [(16, 16, 3)] * 3
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- refused files --------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_file(tmp_path):
@@ -191,6 +191,20 @@ def test_a_file_that_is_cut_off(name, options, message, tmp_path):
         read_video(path, Sampling(first=1))
     frames = int(re.search(r"after (\d+) decoded", str(error.value))[1])
     assert 0 < frames < 40
+
+
+def test_data_that_is_corrupt(tmp_path):
+    """Zeros in the data of a frame that others are made of; the decoder would fill the gap with something."""
+    path = clips.write_clip(tmp_path / "a.mp4", 40)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size, packet.pts) for packet in container.demux(video=0) if packet.size]
+    position, size, _ = places[20]
+    data = bytearray(path.read_bytes())
+    data[position + size // 2 : position + size // 2 + 40] = bytes(40)
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a.mp4: damaged after 20 decoded frames: data of the next one, at 2.50 s, is corrupt"):
+        read_video(path)
+    assert [clips.number_of(picture) for picture in read_video(path, Sampling(first=9)).pictures] == list(range(9))
 
 
 @settings(max_examples=40)

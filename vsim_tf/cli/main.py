@@ -16,6 +16,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("vsim_tf.demo.__main__", "write demo data in the contest's format"),
+    "extract": Command("vsim_tf.cli.extract", "make features or records of videos, pictures and annotations"),
     "write-folds": Command("vsim_tf.cli.write_folds", "split the labelled pairs into folds"),
     "pretrain": Command("vsim_tf.cli.pretrain", "pre-train one model on tagged videos"),
     "finetune": Command("vsim_tf.cli.finetune", "fine-tune one model on labelled pairs"),

@@ -42,11 +42,6 @@ class PacketIndex:
     damage: str = ""
     usable: bool = True
 
-    @property
-    def times(self) -> list[Fraction]:
-        """Presentation times in seconds."""
-        return [shown * self.tick for shown in self.shown]
-
     def by_key_frame(self, wanted: list[int]) -> dict[KeyFrame, set[int]]:
         """Wanted presentation times, ascending, by the last key frame before each.
 
@@ -66,7 +61,8 @@ def read_packet_index(container: "InputContainer", stream: "VideoStream") -> Pac
     Raises:
         av.FFmpegError: a damaged file.
     """
-    damage, end = _beyond_the_end(container, stream), Fraction(0)
+    damage = _beyond_the_end(container, stream)
+    ends: dict[Fraction, int] = {}  # by ticks, of all streams: sound may last longer
     shown: list[int] = []
     key_frames: list[KeyFrame] = []
     usable = not ("avi" in container.format.name and stream.codec_context.has_b_frames)  # AVI knows no times, order is all it has
@@ -76,7 +72,7 @@ def read_packet_index(container: "InputContainer", stream: "VideoStream") -> Pac
         if packet.is_corrupt:
             damage = damage or "a packet is not complete"
         if packet.pts is not None:
-            end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            ends[packet.time_base] = max(ends.get(packet.time_base, 0), packet.pts + (packet.duration or 0))
         if packet.stream_index != stream.index:
             continue
         if packet.pts is None:
@@ -87,7 +83,7 @@ def read_packet_index(container: "InputContainer", stream: "VideoStream") -> Pac
         if not packet.is_discard:  # cut away by the edit list, though other frames may need it
             shown.append(packet.pts)
     usable = usable and bool(key_frames) and len(set(shown)) == len(shown) and stream.time_base is not None
-    damage = damage or _earlier_than_said(container, end)
+    damage = damage or _earlier_than_said(container, max((end * tick for tick, end in ends.items()), default=Fraction(0)))
     key_frames.sort(key=lambda key: key.shown)
     return PacketIndex(sorted(shown), stream.time_base or Fraction(0), key_frames, damage, usable)
 

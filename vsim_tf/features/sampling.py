@@ -35,19 +35,22 @@ class Sampling:
             if value is not None and value < 1:
                 raise UserError(f"{name}={value}: an integer above 0 is needed", [name])
 
-    def choose(self, times: Sequence[Fraction]) -> list[int]:
+    def choose(self, times: Sequence[int] | Sequence[Fraction], tick: Fraction = Fraction(1)) -> list[int]:
         """Numbers of the frames that are used, ascending.
 
         Args:
-            times: ascending times of all frames in seconds.
+            times: ascending times of all frames in ticks.
+            tick: seconds.
         """
-        return self._all_chosen(times)[: self.first]
+        return self._all_chosen(times, tick)[: self.first]
 
-    def _all_chosen(self, times: Sequence[Fraction]) -> list[int]:
+    def _all_chosen(self, times: Sequence[int] | Sequence[Fraction], tick: Fraction) -> list[int]:
         if self.count is not None:
             return spread(len(times), self.count)
         if self.fps is not None and times:
-            return _at_rate(times, Fraction(str(self.fps)))  # 0.1 is meant, not the nearest binary number
+            return _at_rate(
+                [time * tick for time in times], Fraction(str(self.fps))
+            )  # 0.1 is meant, not the nearest binary number
         return list(range(len(times)))
 
 

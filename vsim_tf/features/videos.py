@@ -98,16 +98,17 @@ def _video_stream(container: "InputContainer", path: PathLike) -> "VideoStream":
 
 
 def _read_by_index(path: PathLike, index: PacketIndex, sampling: Sampling, prepare: Prepare) -> Clip:
-    wanted = [index.shown[number] for number in sampling.choose(index.times)]
+    wanted = [index.shown[number] for number in sampling.choose(index.shown, index.tick)]
     found: dict[int, np.ndarray] = {}
-    upright = _Upright()
+    upright, whole = _Upright(), True
     with _opened(path) as container:
         stream = _video_stream(container, path)
         for key, shown in index.by_key_frame(wanted).items():
             for frame in _decoded(_packets_from(container, stream, key), stream, shown):
-                if frame.pts in shown and not frame.is_corrupt:
+                whole = whole and not (frame.is_corrupt and (frame.pts is None or frame.pts >= key.shown))
+                if frame.pts in shown:
                     found[frame.pts] = prepare(upright(frame))
-    if len(found) < len(wanted):  # seeking went elsewhere, or packets and frames do not agree
+    if len(found) < len(wanted) or not whole:  # seeking went elsewhere, packets and frames do not agree, or there is damage
         return _read_by_decoding(path, sampling, prepare)
     seconds = [float((shown - index.shown[0]) * index.tick) for shown in wanted]
     return Clip([found[shown] for shown in wanted], seconds, len(index.shown))
@@ -133,7 +134,8 @@ def _decoded(packets: Iterable["Packet[VideoStream]"], stream: "VideoStream", sh
     for packet in packets:
         context.skip_frame = "DEFAULT" if packet.pts in shown else "NONREF"
         yield from context.decode(packet)
-        missing.discard(packet.pts or 0)
+        if packet.pts is not None:
+            missing.discard(packet.pts)
         if not missing:
             break
     context.skip_frame = "DEFAULT"
@@ -152,6 +154,9 @@ def _read_by_decoding(path: PathLike, sampling: Sampling, prepare: Prepare) -> C
     numbers = set(wanted)
     pictures, upright = [], _Upright()
     for number, frame in enumerate(_all_frames(path)):
+        if frame.is_corrupt:
+            time = float(times[number] - times[0])
+            raise UserError(f"{path}: damaged after {number} decoded frames: data of the next one, at {time:.2f} s, is corrupt")
         if number in numbers:
             pictures.append(prepare(upright(frame)))
         if len(pictures) == len(wanted):

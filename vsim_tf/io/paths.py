@@ -109,6 +109,25 @@ def basis_file(output_zip: PathLike) -> Path:
     return Path(output_zip).with_suffix(".basis.npz")
 
 
+# --- extraction -------------------------------------------------------------------------------------------------------
+
+
+def shard_file(output: PathLike, shard: int, shards: int) -> Path:
+    """The file of a shard, `NAME-00000-of-00004.tfrecords` of `NAME.tfrecords`; the output itself if there is but one."""
+    path = Path(output)
+    return path if shards == 1 else path.with_name(f"{path.stem}-{shard:05d}-of-{shards:05d}{path.suffix}")
+
+
+def parts_folder(output: PathLike) -> Path:
+    """What an extraction has done so far, until its output is complete."""
+    return Path(f"{os.fspath(output)}.parts")
+
+
+def extraction_note(output: PathLike) -> Path:
+    """The note next to a complete output that says what it was made of."""
+    return Path(f"{os.fspath(output)}.source.json")
+
+
 # --- set of folds -----------------------------------------------------------------------------------------------------
 
 MANIFEST, ALWAYS_TRAIN = "manifest.json", "always-train.tfrecord"
