@@ -98,12 +98,7 @@ def ensemble_and_report(
     ids = test_ids(data_dir, test_name, are_files)
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
     logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
-    written = [Path(output_zip)]
-    if result.basis:
-        written.append(basis_file(output_zip))
-        save_basis(written[-1], result.basis, weights, are_files)
-    else:  # that of an earlier zip
-        basis_file(output_zip).unlink(missing_ok=True)
+    written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
     if report:
         written.append(report_file(output_zip, output_dir))
         _publish(written[-1], report)
@@ -125,6 +120,15 @@ def save_basis(path: PathLike, basis: SvdBasis, weights: Iterable[str], are_file
     """Writes what `load_basis` reads."""
     names = _names_in_basis(weights, are_files)
     dataclasses.replace(basis, names=tuple(names[name] for name in basis.names)).save(path)
+
+
+def _write_basis(path: Path, basis: SvdBasis | None, weights: Iterable[str], are_files: bool) -> list[Path]:
+    """Writes the basis that a zip was made by, or removes that of an earlier one; returns what was written."""
+    if not basis:
+        path.unlink(missing_ok=True)
+        return []
+    save_basis(path, basis, weights, are_files)
+    return [path]
 
 
 def _names_in_basis(weights: Iterable[str], are_files: bool) -> dict[str, str]:
