@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsim_tf.records.embeddings import ZIP_EPOCH
+from vsim_tf.io.zips import ZIP_EPOCH
 
 _JPEG_QUALITY = 80
 _FRAMES_PER_SECOND = 8
