@@ -502,7 +502,7 @@ def test_several_machines_decide_together(root, monkeypatch):
 def test_titles_are_read_once(root, tmp_path, monkeypatch):
     """A vocabulary is taken from the run folder as long as it was built from the same files."""
     options = pretrain_options(root, "uniter")
-    monkeypatch.setattr(pretrain_inputs, "read_titles", lambda files: pytest.fail("titles are read again"))
+    monkeypatch.setattr(pretrain_inputs, "read_texts", lambda files, keys: pytest.fail("titles are read again"))
     pretrain(options)
     (root / "output/uniter/pretrain/tokenizer/source.json").rename(tmp_path / "note")
     with pytest.raises(pytest.fail.Exception, match="titles are read again"):

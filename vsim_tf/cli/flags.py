@@ -14,17 +14,22 @@ from vsim_tf.cli.enum_flags import EnumWithHidden
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
+    FEATURES,
+    LABELED,
     LAST,
     OUTPUT,
     PAIRWISE,
+    PICTURES,
     POINTWISE,
     RESULT,
     TAGS,
+    UNLABELED,
     all_sets_pattern,
     folds_folder,
     pairwise_labels,
     pretrain_folder,
     records_pattern,
+    short_videos_pattern,
 )
 from vsim_tf.models.architectures import Model
 from vsim_tf.presets import recipes, registry
@@ -68,11 +73,19 @@ def define_write_tfrecord() -> None:
 
 def define_pretrain() -> None:
     """Flags of train_pretrain.py."""
-    _define_model()
+    names = (*registry.PUBLIC_MODELS, *registry.PRETRAININGS)
+    _define_registered("model", "uniter", names, [*registry.MODELS, *registry.PRETRAININGS], "Registered model.")
     _define_data_dir()
     _define_output_dir()
-    flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
-    flags.DEFINE_string("val_record_pattern", None, "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    flags.DEFINE_string(
+        "train_record_pattern", None,
+        "Videos to train on; default: <data_dir>/pointwise/*.tfrecords, of wbdc_* <data_dir>/unlabeled/<kind>*.tfrecords, where"
+        " <kind> is features or pictures.",
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "val_record_pattern", None,
+        "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords, of wbdc_* <data_dir>/labeled/<kind>*.tfrecords.",
+    )  # fmt: skip
     flags.DEFINE_string("test_record_pattern", None, "Videos of the test sets (qq_job5); default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
@@ -86,6 +99,7 @@ def define_pretrain() -> None:
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
+    _define_clip_dir()
     flags.DEFINE_enum("recipe", "2021", list(RECIPES), "The solution as it was, or what improves it, in every stage.")
     settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), "model.encoder.hidden_dropout=0.2")
     _define_run()
@@ -171,6 +185,10 @@ def _define_model(default: str | None = "uniter", help_text: str = "Registered m
     _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
 
 
+def _define_clip_dir() -> None:
+    flags.DEFINE_string("clip_dir", None, "Hugging Face folder of the vision tower of wbdc_*; default: train from scratch.")
+
+
 def _define_data_dir() -> None:
     flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
 
@@ -218,30 +236,47 @@ def folds_of(model: str) -> list[int]:
 
 def pretrain_options() -> PretrainOptions:
     """What the pre-training was asked for; `UserError` for flags that contradict each other, no file is looked up."""
-    preset, recipe, data = registry.preset(FLAGS.model), recipes.recipe(FLAGS.recipe), Path(FLAGS.data_dir)
+    asked, recipe = registry.pretraining(FLAGS.model), recipes.recipe(FLAGS.recipe)
     settings.require_known_sections(settings.MODEL, settings.TRAINING)
-    kind = preset.model.encoder.kind
+    kind = asked.model.encoder.kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
     if hub_dir and vocab:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
-    size = FLAGS.size or preset.published_size
-    if hub_dir and size != preset.published_size:
-        raise UserError(f"--{kind}_dir fixes the encoder's size: --size={preset.published_size} is needed, not {size}")
-    model = settings.model_as_asked(sized(preset.model, preset.size or size)).replace(recipe=FLAGS.recipe)
+    if FLAGS.clip_dir and not asked.model.tower:
+        raise UserError(f"--clip_dir is of a vision tower, which {FLAGS.model} does not have")
+    size = FLAGS.size or asked.published_size
+    if hub_dir and size != asked.published_size:
+        raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
+    model = settings.model_as_asked(sized(asked.model, asked.size or size)).replace(recipe=FLAGS.recipe)
+    stage = recipe.stage("pretrain", asked.stage, asked.changes_of_plus)
     return PretrainOptions(
         model=recipe.model(model),
-        training=settings.stage_as_asked(recipe.stage("pretrain", preset.pretrain)),
-        train_records=FLAGS.train_record_pattern or records_pattern(data / POINTWISE),
-        val_records=FLAGS.val_record_pattern or records_pattern(data / PAIRWISE),
-        test_records=FLAGS.test_record_pattern or all_sets_pattern(data),
-        label_file=FLAGS.annotation_file or str(pairwise_labels(data)),
-        tag_file=FLAGS.multi_label_file or str(data / TAGS),
+        training=settings.stage_as_asked(stage),
+        **_inputs(model),
         hub_dir=hub_dir or "",
+        clip_dir=FLAGS.clip_dir or "",
         vocab=vocab or "",
         folder=pretrain_folder(FLAGS.output_dir, FLAGS.model),
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
+
+
+def _inputs(model: Model) -> dict[str, str]:
+    """Records and labels: of short videos there are records alone."""
+    data, given = Path(FLAGS.data_dir), (FLAGS.train_record_pattern, FLAGS.val_record_pattern)
+    if FLAGS.model in registry.PRETRAININGS:
+        kind = PICTURES if model.tower else FEATURES
+        train, val = (short_videos_pattern(data, split, kind) for split in (UNLABELED, LABELED))
+        labels = {"test_records": "", "label_file": "", "tag_file": ""}
+    else:
+        train, val = records_pattern(data / POINTWISE), records_pattern(data / PAIRWISE)
+        labels = {
+            "test_records": FLAGS.test_record_pattern or all_sets_pattern(data),
+            "label_file": FLAGS.annotation_file or str(pairwise_labels(data)),
+            "tag_file": FLAGS.multi_label_file or str(data / TAGS),
+        }
+    return {"train_records": given[0] or train, "val_records": given[1] or val} | labels
 
 
 def finetune_stage(recipe: str) -> Stage:

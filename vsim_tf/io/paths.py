@@ -79,6 +79,15 @@ def all_sets_pattern(data_dir: PathLike) -> str:
     return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, RECORDS)
 
 
+FEATURES, PICTURES = "features", "pictures"
+"""Kinds of records of short videos, whose files begin with these words."""
+
+
+def short_videos_pattern(records_dir: PathLike, split: str, kind: str) -> str:
+    """The glob pattern of the record files of a kind of one split, e.g. `records/labeled/pictures*.tfrecords`."""
+    return os.path.join(glob.escape(os.fspath(records_dir)), split, f"{kind}{RECORDS}")
+
+
 # --- output folder ----------------------------------------------------------------------------------------------------
 
 OUTPUT = "output"
