@@ -12,11 +12,11 @@ from vsim_tf.golden.file import GoldenFile
 from vsim_tf.golden.qq_weights import LAYERS, TENSORS
 from vsim_tf.golden.wbdc_tower import tower_config, tower_weight
 from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.models.bert_names import torch_name
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.two_stream import TwoStreamNetwork
-from vsim_tf.models.weight_files import torch_name
 from vsim_tf.records.schema import VideoBatch
 from vsim_tf.tasks.task import Task
 
