@@ -10,8 +10,9 @@ import tensorflow as tf
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
 from vsim_tf.golden.qq_weights import LAYERS, TENSORS
-from vsim_tf.golden.wbdc_tower import tower_config, tower_weight
+from vsim_tf.golden.wbdc_tower import tower_config
 from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.models import clip_weights
 from vsim_tf.models.bert_names import torch_name
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
@@ -95,7 +96,7 @@ def _of_bert(weights: Mapping[str, NamedWeight], name: str) -> Place | None:
 
 
 def _of_tower(network: VideoNetwork, name: str) -> Place | None:
-    ours = tower_weight(name)
+    ours, _ = clip_weights.torch_name(name)
     weights = network.tower.named_weights() if network.tower else {}
     return (weights[ours], ours.endswith("/kernel")) if ours and ours in weights else None
 
