@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.records.annotations import Annotation, read_annotations
+from vsim_tf.text.fields import Fields
 
 SHORT_VIDEO = Path(__file__).parents[2].parent / "shared/shortvideo/annotations"
 RECORD = {"id": "0012", "title": "题目", "asr": "", "ocr": [], "category_id": "0103"}
@@ -25,7 +26,9 @@ def write(path, records):
 
 def test_texts_of_the_pictures_are_joined_with_nothing_in_between(file):
     record = RECORD | {"ocr": [{"time": 0, "text": "左 "}, {"text": ""}, {"text": "右"}], "more": None}
-    assert read_annotations(write(file, [record]), labelled=True) == [Annotation("0012", "题目", "", "左 右", "0103")]
+    (annotation,) = read_annotations(write(file, [record]), labelled=True)
+    assert annotation == Annotation("0012", "题目", "", "左 右", "0103")
+    assert annotation.fields == Fields(title="题目", ocr="左 右", asr="")
 
 
 def test_unlabelled_files_need_no_class_and_give_none(file):
@@ -77,10 +80,11 @@ def test_any_bytes_give_annotations_or_a_user_error(file, data):
         ({"title": None}, "record 1, id 0012: title is null; expected text"),
         ({"ocr": "text"}, 'id 0012: ocr is "text"; expected a list'),
         ({"ocr": ["text"]}, r'id 0012: ocr\[0\] is "text"; expected an object with a text'),
-        ({"ocr": [{"text": ""}, {"txt": ""}]}, r"id 0012, ocr\[1\]: the key 'text' is missing; the record has txt"),
+        ({"ocr": [{"text": ""}, {"txt": ""}]}, r"id 0012, ocr\[1\]: the key 'text' is missing; the record has \[\"txt\"\]"),
         ({"category_id": 103}, "id 0012: category_id is 103; expected text"),
         ({"category_id": "103"}, 'id 0012: category_id is "103"; expected four digits'),
         ({"category_id": "0 03"}, "expected four digits"),
+        ({"category_id": "体\ud83d"}, 'category_id is "体�"; expected four digits'),
         ({"category_id": "x" * 99}, r'category_id is "x{59}\.\.\.; expected four digits'),
     ],
 )
@@ -92,7 +96,7 @@ def test_a_bad_record_is_named(file, change, message):
 
 @pytest.mark.parametrize("key", RECORD)
 def test_a_missing_key_is_named(file, key):
-    with pytest.raises(RecordError, match=f"record 0.*: the key {key!r} is missing; the record has "):
+    with pytest.raises(RecordError, match=f'record 0.*: the key {key!r} is missing; the record has ."'):
         read_annotations(write(file, [{other: RECORD[other] for other in RECORD if other != key}]), labelled=True)
 
 

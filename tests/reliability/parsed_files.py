@@ -22,9 +22,13 @@ from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.hub_folder import load_hub_tokenizer
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
+from vsim_tf.records.annotations import read_annotations
+from vsim_tf.records.category_files import read_categories
+from vsim_tf.records.classes import read_class_table
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
+from vsim_tf.records.predictions import Predictions, read_predictions, write_predictions
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, read_records
 from vsim_tf.records.videos import VideoIndex, read_ids
@@ -102,6 +106,16 @@ def make_submission(folder: Path):
 
 def make_embeddings(folder: Path):
     write_embeddings(folder / "a.npz", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+def make_predictions(folder: Path):
+    write_predictions(folder / "a.npz", Predictions(["1", "天"], ("0000", "0100"), np.array([[0.5, 1], [2, -3.25]])))
+
+
+ANNOTATIONS = [
+    {"id": f"{number}", "title": "天地", "asr": "", "ocr": [{"time": 1, "text": "人"}], "category_id": "0100"}
+    for number in range(2)
+]
 
 
 def make_basis(folder: Path):
@@ -198,6 +212,9 @@ def encode(kind: str) -> Callable[[Path], Any]:
 
 PARSERS = {
     "label file": text_file("label.tsv", "1\t2\t0.5\n007\t2\t1\n", read_labels),
+    "class table": text_file("category_ids.txt", "0000\n0001\n0100\n", read_class_table),
+    "classes of videos": text_file("result.csv", "007,0001\n7,0100\n", read_categories),
+    "annotations": text_file("labeled.json", json.dumps(ANNOTATIONS), lambda path: read_annotations(path, labelled=True)),
     "tag list": text_file("tag_list.txt", "100\n20\tname\n-3\n", read_tag_list),
     "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\n", read_timings),
     "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
@@ -227,8 +244,9 @@ PARSERS = {
     "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
     "basis npz": Parser("a.npz", make_basis, lambda folder: SvdBasis.load(folder / "a.npz", max_bytes=10**6)),
     "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
+    "predictions npz": Parser("a.npz", make_predictions, lambda folder: read_predictions(folder / "a.npz", max_bytes=10**6)),
 }
 JSON_FILES = [
     "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
-    "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards",
+    "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards", "annotations",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 
 from vsim_tf.errors import UserError
@@ -107,7 +107,16 @@ def _fit_terms(titles: Sequence[str]) -> TfidfVectorizer | None:
     """None where there is no text."""
     if not any(title.strip() for title in titles):
         return None
-    return TfidfVectorizer(analyzer="char", ngram_range=(1, 2), max_features=MAX_TERMS, dtype=np.float32).fit(titles)
+    options = {"analyzer": "char", "ngram_range": (1, 2), "dtype": np.float32}
+    return TfidfVectorizer(vocabulary=_frequent_terms(CountVectorizer(**options), titles), **options).fit(titles)
+
+
+def _frequent_terms(counter: CountVectorizer, titles: Sequence[str]) -> list[str]:
+    """The most frequent terms, of equally frequent ones those that come first; `max_features` takes some by processor."""
+    counts = counter.fit_transform(titles).sum(axis=0).A1
+    chosen = np.argsort(-counts, kind="stable")[:MAX_TERMS]
+    terms: list[str] = counter.get_feature_names_out()[np.sort(chosen)].tolist()
+    return terms
 
 
 def multi_hot(videos: Sequence[Sequence[int]], tags: np.ndarray) -> sparse.csr_array:

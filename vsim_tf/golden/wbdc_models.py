@@ -34,7 +34,7 @@ CLIP_GRADIENT = to_largest(3e-5)
 
 def single_stream(file: GoldenFile) -> None:
     """The whole forward pass on stored features, all heads, and the pass without frames."""
-    model = sized(file, wbdc2022_rank8.wbdc_single(), file.config["frame_slots"], tower=False)
+    model = sized(file, wbdc2022_rank8.single_stream(), file.config["frame_slots"], tower=False)
     tasks: dict[str, Task] = wbdc2022_rank8.pretrain_tasks() | {"classes": Classes()}
     network = make_network(file, model, tasks.values())
     batch = videos(file)
@@ -126,7 +126,7 @@ def _below(rows: int, array: np.ndarray, fill: Any = False) -> np.ndarray:
 def pretrain_losses(file: GoldenFile) -> None:
     """All terms, the total with its gradients, and which rows are treated how, of batches of several sizes."""
     tasks = wbdc2022_rank8.pretrain_tasks()
-    model = sized(file, wbdc2022_rank8.wbdc_single(), file.config["frame_slots"], tower=False)
+    model = sized(file, wbdc2022_rank8.single_stream(), file.config["frame_slots"], tower=False)
     network = make_network(file, model, tasks.values())
     for size in file.config["batches_pretrain"]:
         _check_batch(file, network, tasks, f"batch_{size}")
@@ -155,7 +155,7 @@ def _check_batch(file: GoldenFile, network: VideoNetwork, tasks: Mapping[str, Ta
     file.check(f"out/{name}/loss/total", logs["loss"], TERM)
     file.check(f"out/{name}/loss/printed_mmm_text", terms["mmm_text"] / 2, TERM)
     check_gradients(file, network, tape, logs["loss"], f"grad/{name}/")
-    similarity = _products(*JointContrast.vectors(network, batch, training=False))
+    similarity = _products(*JointContrast().vectors(network, batch, training=False))
     file.check(f"out/{name}/ict_similarity", similarity, STATES)
     _check_frame_logits(file, network, batch, sequence, name)
 
@@ -218,7 +218,7 @@ def check_gradients(
 def two_stream(file: GoldenFile) -> None:
     """Both streams, every cross layer, logits and gradients; with or without a tower in front."""
     with_tower = file["in/frames"].ndim == 5
-    model = sized(file, wbdc2022_rank8.wbdc_two_stream(), file.config["frame_slots"], tower=with_tower)
+    model = sized(file, wbdc2022_rank8.two_stream(), file.config["frame_slots"], tower=with_tower)
     network = make_network(file, model, [Classes()])
     assert isinstance(network, TwoStreamNetwork)
     batch = videos(file, classes=file["in/labels"].astype("int32"))
@@ -264,7 +264,7 @@ def _check_frozen(file: GoldenFile, network: VideoNetwork) -> None:
 def clip_pretrain(file: GoldenFile) -> None:
     """Vectors of both towers, logits, the loss and its gradients, that of the scale among them."""
     tasks: dict[str, Task] = {"contrast": ScaledContrast()}
-    model = sized(file, wbdc2022_rank8.wbdc_clip(), file.config["clip_frames"], tower=True)
+    model = sized(file, wbdc2022_rank8.dual_encoder(), file.config["clip_frames"], tower=True)
     network = make_network(file, model, tasks.values())
     batch = videos(file)
     with tf.GradientTape() as tape:

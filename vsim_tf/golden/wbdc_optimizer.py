@@ -37,10 +37,10 @@ def _registered(name: str) -> Registered:
     """By the names of the file of optimizers."""
     presets = wbdc2022_rank8
     return {
-        "pretrain": Registered(presets.wbdc_single(), presets.single_pretraining(), tower=False),
-        "finetune": Registered(presets.wbdc_single(), presets.single_classification(), True, presets.pretrain_tasks()),
-        "two_stream": Registered(presets.wbdc_two_stream(), presets.two_stream_classification(), tower=True),
-        "clip_pretrain": Registered(presets.wbdc_clip(), presets.clip_pretraining(), tower=True),
+        "pretrain": Registered(presets.single_stream(), presets.single_pretraining(), tower=False),
+        "finetune": Registered(presets.single_stream(), presets.single_classification(), True, presets.pretrain_tasks()),
+        "two_stream": Registered(presets.two_stream(), presets.two_stream_classification(), tower=True),
+        "clip_pretrain": Registered(presets.dual_encoder(), presets.clip_pretraining(), tower=True),
     }[name]
 
 

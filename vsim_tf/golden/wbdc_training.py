@@ -99,7 +99,7 @@ def _check_rates(file: GoldenFile, trainer: Trainer) -> None:
 
 def train_pretrain(file: GoldenFile) -> None:
     """The single stream's five tasks."""
-    model = sized(file, wbdc2022_rank8.wbdc_single(), file.config["frame_slots"], tower=False)
+    model = sized(file, wbdc2022_rank8.single_stream(), file.config["frame_slots"], tower=False)
     trainer = _trainer(file, model, wbdc2022_rank8.single_pretraining())
     logs = _train(file, trainer, lambda step: pretrain_batch(file, "in/", step))
     for name, task in trainer.stage.tasks.items():
@@ -111,10 +111,10 @@ def train_classes(file: GoldenFile) -> None:
     """Classification of either model, without an attack or with one."""
     two_stream = any(name.startswith("cross_bert.") for name in file.under("w/"))
     attack = ATTACKS[file.about["adversarial"]]
-    model: Model = wbdc2022_rank8.wbdc_single()
+    model: Model = wbdc2022_rank8.single_stream()
     stage = wbdc2022_rank8.single_classification()
     if two_stream:
-        model, stage = wbdc2022_rank8.wbdc_two_stream(), wbdc2022_rank8.two_stream_classification()
+        model, stage = wbdc2022_rank8.two_stream(), wbdc2022_rank8.two_stream_classification()
         attack = attack and attack.replace(table="")
     stage = stage.replace({"gradient_method": attack.to_dict() if attack else None})
     trainer = _trainer(file, sized(file, model, file.config["frame_slots"], tower=True), stage)
@@ -135,7 +135,7 @@ def _check_average(file: GoldenFile, trainer: Trainer) -> None:
 
 def train_clip_pretrain(file: GoldenFile) -> None:
     """Contrast of two towers, with the scale after each step."""
-    model = sized(file, wbdc2022_rank8.wbdc_clip(), file.config["clip_frames"], tower=True)
+    model = sized(file, wbdc2022_rank8.dual_encoder(), file.config["clip_frames"], tower=True)
     trainer = _trainer(file, model, wbdc2022_rank8.clip_pretraining())
     scale, scales = trainer.network.heads["scale"].value, []
 

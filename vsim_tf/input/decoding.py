@@ -38,6 +38,8 @@ Pictures = Sequence[bytes]
 Frames = np.ndarray | Pictures
 """Of a video: bits of features, `[frames, width]` uint16, or encoded pictures."""
 NO_SPEECH, ZEROS_BEHIND = "nan", "zeros"
+CONTEXTS = {"context": "ocr_asr", "title": "title"}
+"""Parts of a video's text that are targets, and how they are encoded."""
 
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 """Of the keys of each video of a record."""
@@ -57,7 +59,7 @@ class BatchFormat:
         length_multiple: where a batch is cut, its length is rounded up to a multiple of this, at most to the full length; 0: not.
         text_form, sampling, padding: those of `TextInput` and `FrameInput`.
         classes: of the videos, whose indices become targets; None: not.
-        context: tokens of OCR and speech become targets.
+        context: tokens of OCR and speech, and of the title alone, become targets.
         picture: frames are pictures of these sizes; None: features.
     """
 
@@ -210,8 +212,10 @@ def _targets(videos: Sequence[RawVideo], form: BatchFormat) -> dict[str, np.ndar
     if form.classes:
         targets["classes"] = np.array([form.classes.index(video.category) for video in videos], np.int32)
     if form.context:
-        context = encode_fields(form.tokenizer, [video.texts for video in videos], form.max_text_length, "ocr_asr")
-        targets |= dict(zip(("context_ids", "context_mask"), context, strict=True))
+        texts = [video.texts for video in videos]
+        for name, mode in CONTEXTS.items():
+            tokens = encode_fields(form.tokenizer, texts, form.max_text_length, mode)
+            targets |= dict(zip((f"{name}_ids", f"{name}_mask"), tokens, strict=True))
     return targets
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
-from vsim_tf.input.decoding import BatchFormat, decode
+from vsim_tf.input.decoding import CONTEXTS, BatchFormat, decode
 from vsim_tf.input.frames import FrameDraw
 from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder
 from vsim_tf.input.phased_order import PhasedOrder
@@ -106,10 +106,11 @@ class RecordBatches:
 
     def _target_specs(self) -> dict[str, tf.TensorSpec]:
         form = self.format
-        context = tf.TensorSpec([None, form.max_text_length], tf.int32)
+        tokens = tf.TensorSpec([None, form.max_text_length], tf.int32)
         specs = {"tags": tf.TensorSpec([None, len(form.tags)], tf.int8)} if len(form.tags) else {}
         specs |= {"classes": tf.TensorSpec([None], tf.int32)} if form.classes else {}
-        return specs | ({"context_ids": context, "context_mask": context} if form.context else {})
+        names = [f"{name}_{part}" for name in CONTEXTS for part in ("ids", "mask")] if form.context else []
+        return specs | dict.fromkeys(names, tokens)
 
     def numbered(
         self, places: tf.data.Dataset, order: Order, end: int | None = None, draw_seed: int | None = None

@@ -4,6 +4,11 @@ Data folder:
 
     pointwise/*.tfrecords  pairwise/*.tfrecords  pairwise/label.tsv  tag_list.txt  test_a/test_a.tfrecords  test_a/label.tsv  ...
 
+of the WeChat contest of 2022:
+
+    annotations/{unlabeled,labeled,test_a,test_b}.json  frames/SPLIT/LAST3/ID.zip  videos/ID.mp4
+    category_ids.txt  test_a_labels.tsv  vocab.txt
+
 Output folder, with one run folder for each model and stage:
 
     folds/                   manifest.json, fold-00-of-11.tfrecord ... always-train.tfrecord
@@ -27,6 +32,9 @@ POINTWISE, PAIRWISE = "pointwise", "pairwise"
 TEST_SETS, TEST_A, TEST_B = "test_*", "test_a", "test_b"
 LABELS, TAGS, CLASSES = "label.tsv", "tag_list.txt", "category_ids.txt"
 RECORDS = "*.tfrecords"
+ANNOTATIONS, FRAMES, VIDEO_FILES = "annotations", "frames", "videos"
+"""Of the WeChat contest of 2022."""
+UNLABELED, LABELED = "unlabeled", "labeled"
 DEMO = "demo.json"
 """Parameters of a demo data set."""
 
@@ -49,6 +57,21 @@ def set_labels(data_dir: PathLike, name: str) -> Path:
 def records_pattern(folder: PathLike) -> str:
     """The glob pattern of all record files in a folder, whatever characters its name has."""
     return os.path.join(glob.escape(os.fspath(folder)), RECORDS)
+
+
+def annotation_file(data_dir: PathLike, split: str) -> Path:
+    """Texts, and classes where they are known, of a split of the WeChat contest of 2022."""
+    return Path(data_dir, ANNOTATIONS, f"{split}.json")
+
+
+def frame_folder(data_dir: PathLike, split: str) -> Path:
+    """The folder of a split's frames, `<last 3 characters of id>/<id>.zip`."""
+    return Path(data_dir, FRAMES, split)
+
+
+def category_labels(data_dir: PathLike, split: str) -> Path:
+    """The classes of a test set, in a file of their own."""
+    return Path(data_dir, f"{split}_labels.tsv")
 
 
 def all_sets_pattern(data_dir: PathLike) -> str:

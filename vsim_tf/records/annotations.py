@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from vsim_tf.errors import RecordError
 from vsim_tf.io.files import read_json_list
+from vsim_tf.text.fields import Fields
 from vsim_tf.types import PathLike
 
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -32,6 +33,11 @@ class Annotation(NamedTuple):
     asr: str
     ocr: str
     category: str = ""
+
+    @property
+    def fields(self) -> Fields:
+        """Its texts, to be tokenised."""
+        return Fields(self.title, self.ocr, self.asr)
 
 
 def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
@@ -76,7 +82,7 @@ def _parse(record: Any, where: str, labelled: bool) -> Annotation:
 
 def _value(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     if key not in record:
-        raise RecordError(f"{where}: the key {key!r} is missing; the record has {', '.join(sorted(record)) or 'no keys'}")
+        raise RecordError(f"{where}: the key {key!r} is missing; the record has {_shown(sorted(record))}")
     if not isinstance(record[key], kind):
         raise RecordError(f"{where}: {key} is {_shown(record[key])}; expected {'text' if kind is str else 'a list'}")
     return record[key]
@@ -106,5 +112,5 @@ def _text(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
+    text = _text(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

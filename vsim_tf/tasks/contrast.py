@@ -54,13 +54,24 @@ class ScaledContrast(Task, name="scaled_contrast"):
 
 
 class JointContrast(Task, name="joint_contrast"):
-    """Σ over videos of 2·C(b, a), without temperature: the text alone, a, and frames with OCR and speech, b.
+    """Σ over videos of 2·C(b, a): the text alone, a, and frames with OCR and speech, b.
 
     Both are means of the encoder's states without padding, of the batch before anything was masked (docs/facts_rank8.md 5.2). So
     this task must be the first of a stage.
+
+    Attributes:
+        temperature: of the cosines; the original has none (rank-8 quirk 6).
+        title_alone: a is of the title; else of all the text that the model reads, much of which b has too (rank-8 quirk 5).
     """
 
+    temperature: float = 1.0
+    title_alone: bool = False
+
     reads_context: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.temperature > 0, f"temperature={self.temperature}: a number above 0 is needed", "temperature")
 
     def require_model(self, model: "Model") -> None:
         require_single_stream(self, model)
@@ -75,13 +86,13 @@ class JointContrast(Task, name="joint_contrast"):
             losses.contrastive(joint, text, world.gather(joint), world.gather(text), world.offset, temperature=1.0)
         )
 
-    @staticmethod
-    def vectors(network: "VideoNetwork", batch: "VideoBatch", training: bool) -> tuple[Tensor, Tensor]:
+    def vectors(self, network: "VideoNetwork", batch: "VideoBatch", training: bool) -> tuple[Tensor, Tensor]:
         """b and a, `[batch, dim]` each."""
         ids, frames, num_frames = (batch.targets[f"clean/{name}"] for name in CLEAN)
+        text = (batch.targets["title_ids"], batch.targets["title_mask"]) if self.title_alone else (ids, batch.attention_mask)
         context = (batch.targets["context_ids"], batch.targets["context_mask"])
         joint = network.encoded(network.sequence(*context, frames, num_frames, training=training), training=training)
-        return _mean(joint), _mean(network.text_alone(ids, batch.attention_mask, training=training))
+        return _mean(joint), _mean(network.text_alone(*text, training=training))
 
 
 def _mean(sequence: "Sequence") -> Tensor:

@@ -46,7 +46,8 @@ class Task(Component):
 
     Attributes:
         weight: factor of the loss.
-        reads_context: whether it needs the tokens of OCR and speech, targets "context_ids" and "context_mask" `[batch, text]`.
+        reads_context: whether it needs the tokens of OCR and speech, and of the title alone: targets "context_ids",
+            "context_mask", "title_ids" and "title_mask", `[batch, text]` each.
     """
 
     weight: float = 1.0
