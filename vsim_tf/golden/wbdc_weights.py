@@ -159,6 +159,7 @@ def sized(file: GoldenFile, model: Model, frames: int, tower: bool) -> Model:
         "encoder.padding_token": config["special_ids"]["PAD"], "encoder.hidden_dropout": 0.0, "encoder.attention_dropout": 0.0,
         "text.max_length": config["text_len"], "frames.max_frames": frames, "num_classes": config["classes"],
         "frames.dim": config["hidden"] if model.type_name != "single_stream" else width,
+        "frames.resize": of_tower["image"] if of_tower else 0,
         "vision_layers": config["video_layers"], "cross_layers": config["cross_layers"],
     }  # fmt: skip
     trained = model.tower.trainable_blocks if model.tower else -1
