@@ -8,6 +8,7 @@ from vsim_tf.features.pictures import PictureSizes, resize_and_crop, resized
 from vsim_tf.golden.file import EXACT, Case, GoldenFile, absolute, scaled
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.layers.vision_tower import VisionTower, pixel_values
+from vsim_tf.models.clip_weights import torch_name
 
 STATES, PIXELS = scaled(5e-6), absolute(1e-6)
 TOWER_SIZES = {
@@ -23,23 +24,10 @@ def tower_config(sizes: dict[str, Any]) -> VisionConfig:
     return VisionConfig(**{TOWER_SIZES[name]: value for name, value in sizes.items()})
 
 
-def tower_weight(name: str) -> str | None:
-    """The name of this package for one of PyTorch; None for what is no weight of a tower."""
-    module, _, last = name.rpartition(".")
-    if not name.startswith("vision_model."):
-        return None
-    owner = module.rpartition(".")[2]
-    if "norm" in owner:  # pre_layrnorm among them
-        last = {"weight": "gamma", "bias": "beta"}[last]
-    elif last == "weight" and owner != "position_embedding":
-        last = "kernel"
-    return f"{module}.{last}".replace(".", "/").lstrip("/")
-
-
 def fill_tower(tower: VisionTower, arrays: dict[str, np.ndarray]) -> None:
     """Sets all weights of a built tower to arrays in PyTorch's layout under its names."""
     weights = tower.named_weights()
-    values = {tower_weight(name): array for name, array in arrays.items()}
+    values = {torch_name(name)[0]: array for name, array in arrays.items()}
     for name, weight in weights.items():
         weight.assign(kernel_of(name, values[name]))
 

@@ -10,13 +10,14 @@ import tensorflow as tf
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
 from vsim_tf.golden.qq_weights import LAYERS, TENSORS
-from vsim_tf.golden.wbdc_tower import tower_config, tower_weight
+from vsim_tf.golden.wbdc_tower import tower_config
 from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.models import clip_weights
+from vsim_tf.models.bert_names import torch_name
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.two_stream import TwoStreamNetwork
-from vsim_tf.models.weight_files import torch_name
 from vsim_tf.records.schema import VideoBatch
 from vsim_tf.tasks.task import Task
 
@@ -95,7 +96,7 @@ def _of_bert(weights: Mapping[str, NamedWeight], name: str) -> Place | None:
 
 
 def _of_tower(network: VideoNetwork, name: str) -> Place | None:
-    ours = tower_weight(name)
+    ours, _ = clip_weights.torch_name(name)
     weights = network.tower.named_weights() if network.tower else {}
     return (weights[ours], ours.endswith("/kernel")) if ours and ours in weights else None
 
@@ -158,6 +159,7 @@ def sized(file: GoldenFile, model: Model, frames: int, tower: bool) -> Model:
         "encoder.padding_token": config["special_ids"]["PAD"], "encoder.hidden_dropout": 0.0, "encoder.attention_dropout": 0.0,
         "text.max_length": config["text_len"], "frames.max_frames": frames, "num_classes": config["classes"],
         "frames.dim": config["hidden"] if model.type_name != "single_stream" else width,
+        "frames.resize": of_tower["image"] if of_tower else 0,
         "vision_layers": config["video_layers"], "cross_layers": config["cross_layers"],
     }  # fmt: skip
     trained = model.tower.trainable_blocks if model.tower else -1
