@@ -3,6 +3,7 @@
 Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,12 @@ from vsim_tf.io.paths import (
     PICTURES,
     POINTWISE,
     RESULT,
+    RESULT_CSV,
     TAGS,
     UNLABELED,
     all_sets_pattern,
     folds_folder,
+    model_folder,
     pairwise_labels,
     pretrain_folder,
     records_pattern,
@@ -37,6 +40,7 @@ from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.stage import PRECISIONS, Stage
+from vsim_tf.training.class_options import FULL, ClassOptions
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
 FLAGS = flags.FLAGS
@@ -89,13 +93,7 @@ def define_pretrain() -> None:
     flags.DEFINE_string("test_record_pattern", None, "Videos of the test sets (qq_job5); default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    _define_registered(
-        "size",
-        None,
-        PUBLIC_SIZES,
-        list(SIZES),
-        "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published.",
-    )
+    _define_size()
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
@@ -117,6 +115,46 @@ def define_pair() -> None:
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), "training.tasks.tag.weight=0.5")
     _define_run()
+
+
+def define_classify() -> None:
+    """Flags of train_classify.py."""
+    _define_classifier("wbdc_1", "Registered classifier.")
+    _define_records_dir()
+    _define_output_dir()
+    flags.DEFINE_string("folds", "0", f"Folds to validate on, e.g. 0-4 or 0,3; {FULL}: train on all videos.")
+    flags.DEFINE_enum(
+        "frames", PICTURES, [PICTURES, FEATURES],
+        "pictures: the model's own vision tower reads them, and is trained. features: as they were extracted.",
+    )  # fmt: skip
+    flags.DEFINE_string("record_pattern", None, "Labelled videos; default: <data_dir>/labeled/<frames>*.tfrecords.")
+    flags.DEFINE_string(
+        "pretrained_dir", None, "Pre-training run of the single stream; default: <output_dir>/wbdc_single/pretrain."
+    )
+    flags.DEFINE_string(
+        "tower_dir", None,
+        "Pre-training run whose vision tower is taken, of models that do not start from --clip_dir or without it; default:"
+        " <output_dir>/wbdc_clip/pretrain.",
+    )  # fmt: skip
+    _define_clip_dir()
+    flags.DEFINE_string("bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir.")
+    _define_size()
+    settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
+    _define_run()
+
+
+def define_predict() -> None:
+    """Flags of predict_classify.py."""
+    _define_classifier(None, "Registered classifier; with --ckpt_file: what it must be.")
+    _define_records_dir()
+    _define_output_dir()
+    flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
+    flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
+    flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/<kind>*.tfrecords.")
+    flags.DEFINE_string("output_csv", RESULT_CSV, "File for the classes by --ckpt_file: id,category_id.")
+    flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each run; default: the model's, last or best.")
+    flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
+    _define_precision()
 
 
 def define_inference() -> None:
@@ -183,6 +221,21 @@ def _define_registered(name: str, default: str | None, shown: Sequence[str], acc
 
 def _define_model(default: str | None = "uniter", help_text: str = "Registered model.") -> None:
     _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
+
+
+def _define_size() -> None:
+    text = "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published."
+    _define_registered("size", None, PUBLIC_SIZES, list(SIZES), text)
+
+
+def _define_classifier(default: str | None, help_text: str) -> None:
+    flags.DEFINE_enum("model", default, list(registry.CLASSIFIERS), help_text)
+
+
+def _define_records_dir() -> None:
+    flags.DEFINE_string(
+        "data_dir", "output/records", "Folder with unlabeled/, labeled/, test_a/ ..., as extract_features.py writes them."
+    )
 
 
 def _define_clip_dir() -> None:
@@ -277,6 +330,36 @@ def _inputs(model: Model) -> dict[str, str]:
             "tag_file": FLAGS.multi_label_file or str(data / TAGS),
         }
     return {"train_records": given[0] or train, "val_records": given[1] or val} | labels
+
+
+def class_options() -> ClassOptions:
+    """What the classification was asked for; `UserError` for flags that contradict each other."""
+    asked = registry.classifier(FLAGS.model)
+    settings.require_known_sections(settings.TRAINING)
+    if FLAGS.clip_dir and FLAGS.frames == FEATURES:
+        raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
+    if FLAGS.bert_dir and asked.encoder_from:
+        raise UserError(f"--bert_dir is of the encoder, and that of {FLAGS.model} is pre-trained: leave it out")
+    starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
+    return ClassOptions(
+        classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
+        training=settings.stage_as_asked(asked.stage),
+        records=FLAGS.record_pattern or short_videos_pattern(FLAGS.data_dir, LABELED, FLAGS.frames),
+        pictures=FLAGS.frames == PICTURES,
+        runs=parse_runs(FLAGS.folds),
+        folder=model_folder(FLAGS.output_dir, FLAGS.model),
+        pretrained=Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single")),
+        hub_dir=FLAGS.bert_dir or "",
+        clip_dir=starts_from_clip or "",
+        tower_run=Path(FLAGS.tower_dir or pretrain_folder(FLAGS.output_dir, asked.tower_from or "wbdc_clip")),
+        overwrite=FLAGS.overwrite,
+        keep_optimizer=FLAGS.keep_optimizer,
+    )
+
+
+def parse_runs(text: str) -> list[int | str]:
+    """ "0-4" to its folds, or the run on all videos; `UserError` for anything else."""
+    return [FULL] if text == FULL else list(parse_folds(text))
 
 
 def finetune_stage(recipe: str) -> Stage:

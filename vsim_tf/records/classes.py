@@ -80,7 +80,12 @@ class ClassTable:
 
 def classes_of(annotations: Iterable[Annotation]) -> ClassTable:
     """The classes that occur among labelled videos."""
-    return ClassTable(tuple(sorted({annotation.category for annotation in annotations})))
+    return classes_of_ids(annotation.category for annotation in annotations)
+
+
+def classes_of_ids(categories: Iterable[str]) -> ClassTable:
+    """The classes that occur among some."""
+    return ClassTable(tuple(sorted(set(categories))))
 
 
 def contest_classes() -> ClassTable:

@@ -65,9 +65,29 @@ def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
     Raises:
         UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
     """
-    weights = model_weights(model)
+    _restore(model_weights(model), checkpoint, model.config.name)
+
+
+def restore_shared_weights(model: VideoNetwork, checkpoint: PathLike, pattern: str = ".*") -> list[str]:
+    """Fills those weights of a model that another model's checkpoint has too; returns their names.
+
+    Args:
+        model: whose other weights stay as they are.
+        checkpoint: of a model that shares layers with it.
+        pattern: regular expression of the whole names of weights to fill.
+
+    Raises:
+        UserError: see `restore_weights`; none that is missing.
+    """
+    saved = _saved_shapes(checkpoint)
+    shared = {name: value for name, value in model_weights(model).items() if name in saved and re.fullmatch(pattern, name)}
+    _restore(shared, checkpoint, model.config.name)
+    return list(shared)
+
+
+def _restore(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
     try:
-        _require_fit(weights, checkpoint, model.config.name)
+        _require_fit(weights, checkpoint, model)
         with path_for_tensorflow(checkpoint) as path:
             status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:

@@ -19,6 +19,7 @@ from vsim_tf.input.plausibility import check_sample
 from vsim_tf.layers.heads import MaskedLanguageModelHead
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
+from vsim_tf.models.clip_weights import load_vision_tower
 from vsim_tf.models.hub_weights import load_pretrained
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.records.record_index import RecordIndex
@@ -109,15 +110,24 @@ def _evaluator(
 def start_from_published(network: VideoNetwork, hub_dir: str, clip_dir: str) -> None:
     """Fills encoder and MLM head, and the vision tower, from Hugging Face folders where these are given."""
     if hub_dir:
-        logger.info(load_pretrained(network.encoder, hub_dir, _untied_mlm_head(network)))
+        start_encoder(network, hub_dir)
     else:
         logger.info(f"the {network.config.encoder.kind} encoder starts from random weights")
-    if network.tower and clip_dir:
-        from vsim_tf.models.clip_weights import load_vision_tower
-
-        logger.info(load_vision_tower(network.tower, clip_dir))
+    if clip_dir:
+        start_tower(network, clip_dir)
     elif network.tower:
         logger.info("the vision tower starts from random weights")
+
+
+def start_encoder(network: VideoNetwork, hub_dir: str) -> None:
+    """Fills encoder and MLM head from a Hugging Face folder."""
+    logger.info(load_pretrained(network.encoder, hub_dir, _untied_mlm_head(network)))
+
+
+def start_tower(network: VideoNetwork, clip_dir: str) -> None:
+    """Fills the vision tower from a Hugging Face folder."""
+    assert network.tower is not None
+    logger.info(load_vision_tower(network.tower, clip_dir))
 
 
 def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
