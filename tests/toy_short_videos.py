@@ -23,7 +23,7 @@ PICTURE = (9, 11, 3)
 
 
 def short_video(number: int, rng: np.random.Generator, pictures: bool) -> bytes:
-    """A record with 1 to 7 frames, features as wide as `toys.DIM` or pictures of even colours, and texts of up to 5 characters."""
+    """A record with 1 to 7 frames, features or pictures of even colours, and texts of up to 5 characters."""
     frames = rng.standard_normal((rng.integers(1, 8), toys.DIM)).astype(np.float16)
     jpegs = [encode_jpeg(np.full(PICTURE, rng.integers(0, 256, 3), np.uint8)) for _ in frames] if pictures else None
     title, ocr, asr = (toys.random_title(rng, 5) for _ in range(3))
