@@ -23,10 +23,10 @@ PICTURE = (9, 11, 3)
 
 
 def short_video(number: int, rng: np.random.Generator, pictures: bool) -> bytes:
-    """A record with 1 to 7 frames, features or pictures of even colours, and texts of up to 5 characters."""
+    """A record with 1 to 7 frames, features or pictures of even colours, and short texts."""
     frames = rng.standard_normal((rng.integers(1, 8), toys.DIM)).astype(np.float16)
     jpegs = [encode_jpeg(np.full(PICTURE, rng.integers(0, 256, 3), np.uint8)) for _ in frames] if pictures else None
-    title, ocr, asr = (toys.random_title(rng, 5) for _ in range(3))
+    title, ocr, asr = (toys.random_title(rng, longest) for longest in (3, 2, 2))  # some do not fill `toys.TEXT`
     category = int(CATEGORIES[number % len(CATEGORIES)])
     return video_record(f"v{number}", title, None if pictures else frames, asr, None, category, ocr, jpegs)
 

@@ -173,7 +173,7 @@ def slots_loss(masked, state):
 
 
 def test_padding_is_that_of_the_frames_that_the_model_sees():
-    """(0, 1) for the first slot of the second video: logits 0, 2, 1, 0, of which the second counts as padding and the last not."""
+    """(0, 1) at the first slot of the second video: logits 0, 2, 1, 0, of which the second is padding and the last not."""
     loss = slots_loss(np.array([[False, False], [True, False]]), [0, 1])
     assert loss == pytest.approx(math.log(1 + math.e + 1) - 1, rel=1e-6)
 

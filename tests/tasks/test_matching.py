@@ -42,7 +42,7 @@ def test_loss_by_hand():
 
 
 def test_loss_of_two_logits_by_hand():
-    """(0, ln 3) of a pair that belongs together: log 4/3; (0, 0) of one that does not: log 2; the first row is of another part."""
+    """(0, ln 3) where both belong together: log 4/3; (0, 0) where they do not: log 2; the first row is of another part."""
     states = np.zeros((3, 3, 2), np.float32)
     states[:, 0] = [[5, -5], [0, math.log(3)], [0, 0]]
     rows = np.array([False, True, True])
