@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from vsim_tf.errors import RecordError
 from vsim_tf.features.pictures import PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
-from vsim_tf.input.pictures import sample_pictures
+from vsim_tf.input.pictures import sample_pictures, video_named
 from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.schema import (
     ASR_TEXT,
@@ -268,9 +268,14 @@ def _decode_videos(
     except UnicodeDecodeError:
         raise _Unusable from None
     videos = [_raw_video(feature, suffix, form) for feature in features]
+
+    def named(row: int) -> str:
+        return f"{where(row)}, video {names[row]!r}"
+
     if form.classes:
-        _require_classes(videos, form.classes, lambda row: f"{where(row)}, video {names[row]!r}")
-    return batch_videos(ids, videos, form, draw)
+        _require_classes(videos, form.classes, named)
+    with video_named(named):
+        return batch_videos(ids, videos, form, draw)
 
 
 def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Callable[[int], str]) -> None:
