@@ -230,7 +230,7 @@ SCRIPTS_OF_2021 = {
     for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
 }
 PATHS = re.compile(
-    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|presets|records|reliability|runs|tasks|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
+    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|optim|presets|records|reliability|runs|tasks|text|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
 )
 
 

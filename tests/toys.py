@@ -34,7 +34,7 @@ CLASSES = 5
 
 
 def registered(name: str) -> Preset | Pretraining | Classifier:
-    """What is registered under a name."""
+    """The entry that is registered under a name."""
     return next(known[name]() for known in (registry.MODELS, registry.PRETRAININGS, registry.CLASSIFIERS) if name in known)
 
 

@@ -293,8 +293,8 @@ def test_everything_else_of_plus(name):
 @EVERY_NAME
 def test_the_recipe_2021_changes_nothing(name):
     one = toys.registered(name)
-    kind, mended = ("pretrain", one.changes_of_plus) if name in PRETRAININGS else ("finetune", {})
-    assert recipes.recipe("2021").stage(kind, one.stage, mended) == one.stage
+    kind, fixed = ("pretrain", one.changes_of_plus) if name in PRETRAININGS else ("finetune", {})
+    assert recipes.recipe("2021").stage(kind, one.stage, fixed) == one.stage
     assert recipes.recipe("2021").model(one.model) == one.model
 
 

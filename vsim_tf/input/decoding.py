@@ -247,10 +247,9 @@ def _require(condition: bool) -> None:
 
 def _features(record: bytes) -> Features:
     try:
-        features: Features = tf.train.Example.FromString(record).features.feature
+        return cast("Features", tf.train.Example.FromString(record).features.feature)
     except DecodeError:
         raise _Unusable from None
-    return features
 
 
 def _similarity(features: Sequence[Features]) -> np.ndarray:
@@ -318,8 +317,7 @@ def _pictures(feature: Features, key: str) -> list[bytes]:
 def _only_value(feature: tf.train.Feature) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
-    value: bytes = values[0]
-    return value
+    return cast("bytes", values[0])
 
 
 def _frames(feature: Features, key: str, width: int) -> np.ndarray:
