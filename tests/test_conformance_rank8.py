@@ -34,11 +34,11 @@ QUICK_OR_SLOW = pytest.mark.parametrize(
 
 
 def make(case, strategy=None, dropout=0.0, **fields) -> Trainer:
-    name, changes = CASES[case]
+    (name, changes), recipe = CASES[case], "2021"
     if changes.get("tasks") == PLUS:
-        changes = toys.registered(name).changes_of_plus
+        changes, recipe = toys.registered(name).changes_of_plus, "plus"
     stage = toys.stage(8, (name, "stage"), 3e-3, changes, batch_size=BATCH, **fields)
-    return make_trainer(toys.model(name, dropout=dropout), stage, strategy or tf.distribute.get_strategy())
+    return make_trainer(toys.model(name, dropout=dropout, recipe=recipe), stage, strategy or tf.distribute.get_strategy())
 
 
 def batches_of(trainer, count=2):
