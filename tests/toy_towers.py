@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.layers.vision_tower import VisionTower
+from vsim_tf.models.architectures import DualEncoder, FrameInput, TextInput
 
 HIDDEN, WIDE, PATCH, PICTURE, LAYERS = 6, 10, 4, 8, 2
 CONFIG = VisionConfig(
@@ -64,3 +66,15 @@ def built_tower(config: VisionConfig = CONFIG) -> VisionTower:
     tower = VisionTower(config)
     tower.build()
     return tower
+
+
+def dual_encoder(vocab_size: int) -> DualEncoder:
+    """A model with the tower in front."""
+    encoder = EncoderConfig(
+        kind="bert", vocab_size=vocab_size, hidden_size=HIDDEN, num_layers=1, num_heads=2, intermediate_size=WIDE,
+        max_positions=8, hidden_dropout=0.0, attention_dropout=0.0,
+    )  # fmt: skip
+    frames = FrameInput(dim=HIDDEN, max_frames=3, padding="zeros", resize=9)
+    return DualEncoder(
+        name="wbdc_clip", encoder=encoder, text=TextInput(max_length=6), frames=frames, embedding_size=0, tower=CONFIG
+    )

@@ -65,9 +65,19 @@ def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
     Raises:
         UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
     """
-    weights = model_weights(model)
+    restore_part(model_weights(model), checkpoint, f"model {model.config.name}")
+
+
+def restore_part(weights: Mapping[str, tf.Variable], checkpoint: PathLike, owner: str) -> None:
+    """Fills some weights from a checkpoint, as `restore_weights` does.
+
+    Args:
+        weights: by their path in the whole model.
+        checkpoint: path without `.index`.
+        owner: what messages call the part.
+    """
     try:
-        _require_fit(weights, checkpoint, model.config.name)
+        _require_fit(weights, checkpoint, owner)
         with path_for_tensorflow(checkpoint) as path:
             status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:
@@ -85,7 +95,7 @@ def _way_out(damaged: Path) -> str:
     return "train this run again with overwrite=True"
 
 
-def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
+def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, owner: str) -> None:
     saved = _saved_shapes(checkpoint)
     missing = [name for name in weights if name not in saved]
     differing = [
@@ -95,7 +105,7 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model
     ]
     if missing or differing:
         raise UserError(
-            f"checkpoint {checkpoint} does not fit model {model}: {len(missing)} weights missing"
+            f"checkpoint {checkpoint} does not fit {owner}: {len(missing)} weights missing"
             f" {missing[:5]}, {len(differing)} of another shape {differing[:5]}"
         )
 
@@ -273,7 +283,7 @@ class TrainingState:
         return False
 
     def _restore(self, checkpoint: Path) -> None:
-        _require_fit(self.weights, checkpoint, self.name)
+        _require_fit(self.weights, checkpoint, f"model {self.name}")
         self.whole = _is_whole(checkpoint)
         try:
             with path_for_tensorflow(checkpoint) as path:
