@@ -1,6 +1,9 @@
 """CLIP's vision tower, ViT-B/32, 32 pictures of 224 x 224: features and training steps, compared with PyTorch's CLIPVisionModel.
 
 Without arguments all, or for example: python -m benchmarks.clip_tower features float32
+
+Processor time stands next to wall time, for machines that have other work. There PyTorch's threads need
+OMP_WAIT_POLICY=PASSIVE, else they wait for each other in loops, and that is processor time too.
 """
 
 import importlib.util
@@ -18,7 +21,7 @@ from vsim_tf.inference.compiled_tower import rounded_tower
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.layers.vision_tower import VisionTower
 
-BATCH, ROUNDS = 32, 7
+BATCH, ROUNDS = 32, 5
 CONFIG = VisionConfig()
 PRECISIONS = ("float32", "mixed_bfloat16")
 PIXELS = np.random.default_rng(0).standard_normal((BATCH, 224, 224, 3), "float32")
