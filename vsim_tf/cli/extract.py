@@ -40,7 +40,7 @@ def define_flags() -> None:
     flags.DEFINE_string("videos", None, "Video files <id>.mp4 and others: a folder, a file, or a pattern.")
     flags.DEFINE_string("features", None, "Zip of features that are there already, <id>.npy each; no tower is needed.")
     flags.DEFINE_string("clip_dir", None, "Hugging Face folder of a CLIP model, whose vision tower makes the features.")
-    flags.DEFINE_string("tower", None, "Checkpoint of a model with a vision tower, instead of --clip_dir.")
+    flags.DEFINE_string("tower", None, "Run folder of a model with a vision tower, or a checkpoint in it; not with --clip_dir.")
     flags.DEFINE_string("output", None, "File to write, NAME.tfrecords, or NAME.zip with --kind=zip.")
     flags.DEFINE_enum(
         "kind", "features", list(KINDS),
@@ -182,10 +182,9 @@ def _tower() -> "Tower | None":
     path = FLAGS.clip_dir or FLAGS.tower
     if not path:
         return None
-    from vsim_tf.inference.tower import load_tower  # type: ignore[import-not-found, unused-ignore]
+    from vsim_tf.inference.tower import load_tower
 
-    tower: Tower = load_tower(path)
-    return tower
+    return load_tower(path)
 
 
 def _sizes(tower: "Tower | None") -> "PictureSizes":
@@ -222,10 +221,9 @@ def _described(source: "Source") -> "Sequence[Described]":
         if not (ids := source.ids()):
             raise UserError(f"{source.name}: no videos; <frames>/<last 3 characters of the id>/<id>.zip is needed")
         return [Video(video) for video in ids]
-    from vsim_tf.records.annotations import read_annotations  # type: ignore[import-not-found, unused-ignore]
+    from vsim_tf.records.annotations import read_annotations
 
-    videos: Sequence[Described] = read_annotations(FLAGS.annotations, FLAGS.labelled)
-    return videos
+    return read_annotations(FLAGS.annotations, FLAGS.labelled)
 
 
 def _settings() -> dict[str, Any]:

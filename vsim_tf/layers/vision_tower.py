@@ -9,13 +9,11 @@ from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
-from vsim_tf.layers.vision_config import VisionConfig
+from vsim_tf.layers.vision_config import CHANNELS, PREFIX, VisionConfig
 from vsim_tf.types import Shape, Tensor
 
-CHANNELS = 3
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of red, green and blue in ImageNet, from 0 to 1: what pictures are normalised by (docs/facts_rank8.md 2), not CLIP's own."""
-PREFIX = "vision_model"
 
 
 def pixel_values(pictures: Tensor) -> Tensor:
