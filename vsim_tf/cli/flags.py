@@ -16,6 +16,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
     FEATURES,
+    FULL,
     LABELED,
     LAST,
     OUTPUT,
@@ -40,7 +41,7 @@ from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.stage import PRECISIONS, Stage
-from vsim_tf.training.class_options import FULL, ClassOptions
+from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
 FLAGS = flags.FLAGS
@@ -150,7 +151,11 @@ def define_predict() -> None:
     _define_output_dir()
     flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
-    flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/<kind>*.tfrecords.")
+    flags.DEFINE_string(
+        "test_file", None,
+        "Videos, a pattern; a set is named after its folder; default: <data_dir>/test_*/<kind>*.tfrecords, where <kind> is what"
+        " the model reads, pictures or features.",
+    )  # fmt: skip
     flags.DEFINE_string("output_csv", RESULT_CSV, "File for the classes by --ckpt_file: id,category_id.")
     flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each run; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)

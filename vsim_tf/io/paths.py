@@ -74,9 +74,9 @@ def category_labels(data_dir: PathLike, split: str) -> Path:
     return Path(data_dir, f"{split}_labels.tsv")
 
 
-def all_sets_pattern(data_dir: PathLike) -> str:
-    """The glob pattern of the record files of all test sets."""
-    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, RECORDS)
+def all_sets_pattern(data_dir: PathLike, kind: str = "") -> str:
+    """The glob pattern of the record files of all test sets; of short videos, of one kind of records."""
+    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, f"{kind}{RECORDS}")
 
 
 FEATURES, PICTURES = "features", "pictures"
@@ -93,6 +93,8 @@ def short_videos_pattern(records_dir: PathLike, split: str, kind: str) -> str:
 OUTPUT = "output"
 """The output folder unless another one is given."""
 FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
+FULL = "full"
+"""The run of a classifier that trains on all videos."""
 RESULT, RESULT_CSV, REPORT, TIMINGS = "result.zip", "result.csv", "report.md", "timings.tsv"
 LAUNCH = "run"
 """What `run.sh` locks."""
@@ -121,6 +123,11 @@ def fold_folder(output_dir: PathLike, model: str, fold: int) -> Path:
 def fold_name(fold: int) -> str:
     """The name of a fold's run folder."""
     return f"fold-{fold:02d}"
+
+
+def class_run_name(run: int | str) -> str:
+    """The name of the run folder of a classifier, on a fold or `FULL`."""
+    return fold_name(run) if isinstance(run, int) else run
 
 
 def report_file(output_zip: PathLike, output_dir: PathLike) -> Path:
