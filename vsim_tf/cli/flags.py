@@ -32,6 +32,7 @@ from vsim_tf.io.paths import (
     model_folder,
     pairwise_labels,
     pretrain_folder,
+    records_folder,
     records_pattern,
     short_videos_pattern,
 )
@@ -85,7 +86,7 @@ def define_pretrain() -> None:
     flags.DEFINE_string(
         "train_record_pattern", None,
         "Videos to train on; default: <data_dir>/pointwise/*.tfrecords, of wbdc_* <data_dir>/unlabeled/<kind>*.tfrecords, where"
-        " <kind> is features or pictures.",
+        " <kind> is features or pictures and <data_dir> by default <output_dir>/records.",
     )  # fmt: skip
     flags.DEFINE_string(
         "val_record_pattern", None,
@@ -183,10 +184,13 @@ def define_ensemble() -> None:
     flags.DEFINE_string(
         "folds",
         None,
-        "Folds of every model, e.g. 0-10 or 0,3,5-7; default: all of each model that have embeddings of the test set.",
+        f"Folds of every model, e.g. 0-10 or 0,3,5-7, of classifiers also {FULL}; default: all of each model that have embeddings"
+        " or predictions of the test set.",
     )
     flags.DEFINE_list("models", None, "Models to combine, of any system; default: the registered ones with runs in --output_dir.")
-    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
+    flags.DEFINE_list(
+        "weights", None, "Weights in the order of --models; default: the registered ones, of embeddings scaled to sum to 1."
+    )
     flags.DEFINE_multi_string(
         "members",
         None,
@@ -201,15 +205,23 @@ def define_ensemble() -> None:
         "Basis of an earlier --method=svd (NAME.basis.npz next to NAME.zip) to apply instead of fitting one, e.g. to new videos.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
-    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string("test_name", None, "Test set of the result; default: test_b, else the only one there is.")
     flags.DEFINE_string(
         "labelled_test_name", None,
         "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
     )  # fmt: skip
     flags.DEFINE_string(
+        "labels", None,
+        "Classes of --labelled_test_name, for the report of classifiers: lines id,category_id, in a .tsv file with a tab;"
+        " default: <data_dir>/<name>_labels.tsv.",
+    )  # fmt: skip
+    flags.DEFINE_string(
         "output_zip", None,
         "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
     )  # fmt: skip
+    flags.DEFINE_string(
+        "output_csv", None, "Classes by an ensemble of classifiers, id,category_id; default: <output_dir>/result.csv."
+    )
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer(
         "frame_embedding_size",
@@ -239,7 +251,7 @@ def _define_classifier(default: str | None, help_text: str) -> None:
 
 def _define_records_dir() -> None:
     flags.DEFINE_string(
-        "data_dir", "output/records", "Folder with unlabeled/, labeled/, test_a/ ..., as extract_features.py writes them."
+        "data_dir", None, "Folder with labeled/, test_a/ ..., as extract_features.py writes them; default: <output_dir>/records."
     )
 
 
@@ -325,7 +337,7 @@ def _inputs(model: Model) -> dict[str, str]:
     data, given = Path(FLAGS.data_dir), (FLAGS.train_record_pattern, FLAGS.val_record_pattern)
     if FLAGS.model in registry.PRETRAININGS:
         kind = PICTURES if model.tower else FEATURES
-        train, val = (short_videos_pattern(data, split, kind) for split in (UNLABELED, LABELED))
+        train, val = (short_videos_pattern(records_dir(), split, kind) for split in (UNLABELED, LABELED))
         labels = {"test_records": "", "label_file": "", "tag_file": ""}
     else:
         train, val = records_pattern(data / POINTWISE), records_pattern(data / PAIRWISE)
@@ -335,6 +347,11 @@ def _inputs(model: Model) -> dict[str, str]:
             "tag_file": FLAGS.multi_label_file or str(data / TAGS),
         }
     return {"train_records": given[0] or train, "val_records": given[1] or val} | labels
+
+
+def records_dir() -> Path:
+    """The folder of the records of short videos."""
+    return Path(FLAGS.data_dir) if FLAGS["data_dir"].present else records_folder(FLAGS.output_dir)
 
 
 def class_options() -> ClassOptions:
@@ -349,7 +366,7 @@ def class_options() -> ClassOptions:
     return ClassOptions(
         classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
         training=settings.stage_as_asked(asked.stage),
-        records=FLAGS.record_pattern or short_videos_pattern(FLAGS.data_dir, LABELED, FLAGS.frames),
+        records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
         pictures=FLAGS.frames == PICTURES,
         runs=parse_runs(FLAGS.folds),
         folder=model_folder(FLAGS.output_dir, FLAGS.model),

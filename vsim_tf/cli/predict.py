@@ -9,7 +9,7 @@ from pathlib import Path
 from vsim_tf.cli import flags
 from vsim_tf.errors import UserError
 from vsim_tf.inference.predict_files import announce_predicted, read_kind, video_sets
-from vsim_tf.io.paths import all_sets_pattern, class_run_name, model_folder
+from vsim_tf.io.paths import all_sets_pattern, fold_folder
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 
@@ -19,12 +19,12 @@ define_flags = flags.define_predict
 def folders() -> list[Path]:
     """Run folders."""
     options = flags.FLAGS
-    return [model_folder(options.output_dir, options.model) / class_run_name(run) for run in flags.parse_runs(options.folds)]
+    return [fold_folder(options.output_dir, options.model, run) for run in flags.parse_runs(options.folds)]
 
 
 def pattern(run: Path) -> str:
     """The videos: as given, or of all test sets the records that the model of a run reads."""
-    return flags.FLAGS.test_file or all_sets_pattern(flags.FLAGS.data_dir, read_kind(run))
+    return flags.FLAGS.test_file or all_sets_pattern(flags.records_dir(), read_kind(run))
 
 
 def check_flags(devices: int = 1) -> None:

@@ -128,7 +128,7 @@ def _names_in_basis(weights: Iterable[str], are_files: bool) -> dict[str, str]:
     return {name: f"member {place}" if are_files else name for place, name in enumerate(weights, 1)}
 
 
-def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int]], labelled_test_name: str) -> str:
+def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int | str]], labelled_test_name: str) -> str:
     """Why there is nothing to score; empty where there is. Without folds, members are files."""
     label_file = set_labels(data_dir, labelled_test_name)
     if not folds:
@@ -178,8 +178,8 @@ def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
     return facts
 
 
-def validation_curve(path: Path) -> list[float]:
-    """Spearman of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
+def validation_curve(path: Path, metric: str = "spearman") -> list[float]:
+    """A metric of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
     lines = read_json_lines(path) if path.exists() else []
-    values = [line["validation/spearman"] for line in lines if "validation/spearman" in line]
+    values = [line[key] for line in lines if (key := f"validation/{metric}") in line]
     return [value if type(value) in (int, float) else math.nan for value in values]

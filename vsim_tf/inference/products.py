@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vsim_tf.io.paths import embeddings_file, predictions_file
+from vsim_tf.io.paths import FULL, embeddings_file, predictions_file
 from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings
 from vsim_tf.records.predictions import Predictions, predictions_bytes, write_predictions
 from vsim_tf.runs.run_folder import RunFolder
@@ -24,10 +24,12 @@ class Product:
     """A kind of result: how a network makes it, and the file of each test set in a run folder.
 
     Attributes:
-        noun: in messages.
+        noun, script: what messages call it, and the script that makes it.
+        named_runs: run folders that may have it besides those of folds.
     """
 
-    noun = ""
+    noun, script = "", ""
+    named_runs: tuple[str, ...] = ()
 
     def file(self, run: Path, name: str) -> Path:
         """The file of a test set in a run folder."""
@@ -53,7 +55,7 @@ class Product:
 class EmbeddingProduct(Product):
     """Embeddings, float16."""
 
-    noun = "embeddings"
+    noun, script = "embeddings", "inference_pair.py"
 
     def file(self, run: Path, name: str) -> Path:
         return embeddings_file(run, name)
@@ -74,7 +76,7 @@ class EmbeddingProduct(Product):
 class PredictionProduct(Product):
     """Class logits, float32, with the ids of the classes."""
 
-    noun = "predictions"
+    noun, script, named_runs = "predictions", "predict_classify.py", (FULL,)
 
     def file(self, run: Path, name: str) -> Path:
         return predictions_file(run, name)

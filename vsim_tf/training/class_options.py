@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsim_tf.io.paths import class_run_name
+from vsim_tf.io.paths import fold_name
 from vsim_tf.presets.preset import Classifier
 from vsim_tf.runs.stage import Stage
 
@@ -42,4 +42,4 @@ class ClassOptions:
 
     def run_folder(self, run: int | str) -> Path:
         """The folder of a fold, or of the run on all videos."""
-        return self.folder / class_run_name(run)
+        return self.folder / fold_name(run)
