@@ -139,7 +139,9 @@ def define_classify() -> None:
         " <output_dir>/wbdc_clip/pretrain.",
     )  # fmt: skip
     _define_clip_dir()
-    flags.DEFINE_string("bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir.")
+    flags.DEFINE_string(
+        "bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir, as of others."
+    )
     _define_size()
     settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
     _define_run()
@@ -321,7 +323,7 @@ def pretrain_options() -> PretrainOptions:
     stage = recipe.stage("pretrain", asked.stage, asked.changes_of_plus)
     return PretrainOptions(
         model=recipe.model(model),
-        training=settings.stage_as_asked(stage),
+        training=settings.stage_as_asked(stage, scales_schedules=FLAGS.model in registry.PRETRAININGS),
         **_inputs(model),
         hub_dir=hub_dir or "",
         clip_dir=FLAGS.clip_dir or "",
@@ -360,12 +362,10 @@ def class_options() -> ClassOptions:
     settings.require_known_sections(settings.TRAINING)
     if FLAGS.clip_dir and FLAGS.frames == FEATURES:
         raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
-    if FLAGS.bert_dir and asked.encoder_from:
-        raise UserError(f"--bert_dir is of the encoder, and that of {FLAGS.model} is pre-trained: leave it out")
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
         classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
-        training=settings.stage_as_asked(asked.stage),
+        training=settings.stage_as_asked(asked.stage, scales_schedules=True),
         records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
         pictures=FLAGS.frames == PICTURES,
         runs=parse_runs(FLAGS.folds),
