@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import toy_runs
 import toy_towers
 import toys
 
+from vsim_tf.distributed.device import precision_scope
 from vsim_tf.errors import UserError
 from vsim_tf.inference.tower import load_tower
 from vsim_tf.layers.vision_tower import pixel_values
@@ -60,6 +62,16 @@ def test_bfloat16_is_near(clip):
     exact, near = (load_tower(clip, precision)(pictures(4)) for precision in ("float32", "mixed_bfloat16"))
     assert near.dtype == np.float32
     assert 1e-4 < np.abs(near - exact).max() < 0.1
+
+
+def test_weights_are_rounded_once_with_the_same_result(clip):
+    with precision_scope("mixed_bfloat16"):
+        layer = toy_towers.built_tower()
+    load_vision_tower(layer, clip)
+    expected = tf.cast(layer(pixel_values(pictures(4))), tf.float32)
+    tower = load_tower(clip, "mixed_bfloat16")
+    assert {str(weight.dtype) for weight in tower.tower.weights} == {"bfloat16"}
+    np.testing.assert_allclose(tower(pictures(4)), expected, atol=1e-2)
 
 
 @pytest.mark.parametrize("of", ["folder", "checkpoint"])

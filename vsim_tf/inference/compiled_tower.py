@@ -3,9 +3,28 @@
 import numpy as np
 import tensorflow as tf
 
+from vsim_tf.distributed.device import precision_scope, suitable_precision
 from vsim_tf.io.memory import enough_memory
 from vsim_tf.layers.vision_config import CHANNELS
 from vsim_tf.layers.vision_tower import VisionTower, pixel_values
+
+
+def rounded_tower(tower: VisionTower, precision: str) -> VisionTower:
+    """The tower with weights in the type that a dtype policy computes in, so that no call has to round them; the same numbers.
+
+    Args:
+        tower: filled with its weights, in float32.
+        precision: dtype policy, or "auto".
+    """
+    policy = suitable_precision(precision).removeprefix("mixed_")
+    if policy == "float32":
+        return tower
+    with precision_scope(policy):
+        rounded = VisionTower(tower.config)
+        rounded.build()
+    for target, weight in zip(rounded.weights, tower.weights, strict=True):
+        target.assign(weight)
+    return rounded
 
 
 class CompiledTower:

@@ -47,9 +47,9 @@ def _of_hub(folder: Path, precision: str) -> Tower:
 
     config = read_vision_config(folder)
     weights_file(folder, SAFETENSORS)
-    tower = _built(config, precision)
+    tower = _built(config)
     logger.info(f"vision tower: {load_vision_tower(tower, folder)}")
-    return _compiled(tower)
+    return _compiled(tower, precision)
 
 
 def _of_checkpoint(checkpoint: Path, precision: str) -> Tower:
@@ -57,25 +57,25 @@ def _of_checkpoint(checkpoint: Path, precision: str) -> Tower:
     run = RunFolder.open(checkpoint.parent.parent)
     if run.model.tower is None:
         raise UserError(f"{run.path}: model {run.model.name} has no vision tower; one that reads pictures is needed")
-    tower = _built(run.model.tower, precision)
+    tower = _built(run.model.tower)
     from vsim_tf.runs.checkpoints import restore_part
 
     restore_part({weight.path: weight.value for weight in tower.weights}, checkpoint, f"the tower of model {run.model.name}")
-    return _compiled(tower)
+    return _compiled(tower, precision)
 
 
-def _built(config: VisionConfig, precision: str) -> "VisionTower":
+def _built(config: VisionConfig) -> "VisionTower":
     with quiet_imports():
         from vsim_tf.distributed.device import precision_scope
         from vsim_tf.layers.vision_tower import VisionTower
 
-    with precision_scope(precision):
+    with precision_scope("float32"):
         tower = VisionTower(config)
         tower.build()
     return tower
 
 
-def _compiled(tower: "VisionTower") -> Tower:
-    from vsim_tf.inference.compiled_tower import CompiledTower
+def _compiled(tower: "VisionTower", precision: str) -> Tower:
+    from vsim_tf.inference.compiled_tower import CompiledTower, rounded_tower
 
-    return CompiledTower(tower)
+    return CompiledTower(rounded_tower(tower, precision))
