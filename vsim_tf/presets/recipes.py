@@ -18,12 +18,12 @@ class Recipe:
 
     Attributes:
         without_padding: models read padding nowhere.
-        mends: what a preset names as put right (`Pretraining.changes_of_plus`) is.
+        fixes: with the changes that a preset names (`Pretraining.changes_of_plus`).
         pretrain, finetune: fields of `Stage`.
     """
 
     without_padding: bool = False
-    mends: bool = False
+    fixes: bool = False
     pretrain: dict[str, Any] = dataclasses.field(default_factory=dict)
     finetune: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -31,21 +31,21 @@ class Recipe:
         """The model as the recipe has it."""
         return model.without_padding() if self.without_padding else model
 
-    def stage(self, kind: str, stage: Stage, mended: Mapping[str, Any] = NOTHING) -> Stage:
+    def stage(self, kind: str, stage: Stage, fixed: Mapping[str, Any] = NOTHING) -> Stage:
         """The stage "pretrain" or "finetune" as the recipe has it.
 
         Args:
             kind: which stage.
             stage: as it was published.
-            mended: what is put right, by path.
+            fixed: changes of what is put right, by path.
         """
         changes: dict[str, Any] = getattr(self, kind)
-        return stage.replace(mended if self.mends else {}, **changes)
+        return stage.replace(fixed if self.fixes else {}, **changes)
 
 
 RECIPES = {
     "2021": Recipe(),
-    "plus": Recipe(without_padding=True, mends=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
+    "plus": Recipe(without_padding=True, fixes=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
 }
 
 

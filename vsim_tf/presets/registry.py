@@ -31,7 +31,7 @@ def preset(name: str) -> Preset:
 
 
 def pretraining(name: str) -> Pretraining:
-    """What is registered for pre-training under a name; `UserError` with the known names otherwise."""
+    """The entry that is registered for pre-training under a name; `UserError` with the known names otherwise."""
     if name in PRETRAININGS:
         return PRETRAININGS[name]()
     return preset(name).pretraining

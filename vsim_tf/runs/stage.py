@@ -103,11 +103,11 @@ class Stage(Component):
     average: WeightAverage | None = None
 
     def require_micro_batches(self, model: Model, replicas: int) -> None:
-        """`UserError` where the model needs its whole batch at once, or a replica's has too few examples for `accumulate`."""
+        """`UserError` where model or tasks need the whole batch at once, or a replica's has too few examples for `accumulate`."""
         examples = max(self.batch_size // max(replicas, 1), 1)  # a batch too small for the replicas is another error
         given, of_replica = f"accumulate={self.accumulate}", f" on {replicas} replicas" if replicas > 1 else ""
         require(
-            self.accumulate == 1 or model.videos_are_independent,
+            self.accumulate == 1 or self.videos_are_independent(model),
             f"{given}: {model.name} needs the whole batch at once (BatchNorm, contrastive loss); leave it out",
             "training.accumulate",
         )
@@ -117,6 +117,10 @@ class Stage(Component):
             f" give {examples} or less",
             "training.accumulate", "training.batch_size",
         )  # fmt: skip
+
+    def videos_are_independent(self, model: Model) -> bool:
+        """Whether neither the model's outputs of a video nor its losses need the outputs of others."""
+        return model.videos_are_independent and all(task.videos_are_independent for task in self.tasks.values())
 
     @property
     def schedules(self) -> dict[str, Schedule | PhasedSchedule]:

@@ -77,7 +77,7 @@ class Trainer:
 
     def _require_compilable(self) -> None:
         replicas = self.strategy.num_replicas_in_sync
-        if replicas > 1 and not self.network.config.videos_are_independent:
+        if replicas > 1 and not self.stage.videos_are_independent(self.network.config):
             raise UserError(
                 f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas within"
                 " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
