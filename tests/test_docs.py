@@ -22,6 +22,8 @@ from vsim_tf.models.layouts import Layout
 from vsim_tf.models.pooling import Pooling
 from vsim_tf.models.projections import Projection
 from vsim_tf.models.tag_heads import TagHead
+from vsim_tf.optim.averaging import WeightAverage
+from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 from vsim_tf.records.labels import read_labels
@@ -144,7 +146,7 @@ def test_parts_of_architecture_md_are_those_that_are_trained():
 
 def test_entries_of_architecture_md_are_those_of_the_package():
     rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", DOCUMENTS["docs/architecture.md"], re.MULTILINE))
-    families = (Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule)
+    families = (Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule, GradientMethod, WeightAverage)
     assert rows.keys() == {family.__name__ for family in families}
     for family in families:
         entries = {name for name, entry in family.entries.items() if entry.__module__.startswith("vsim_tf.")}
@@ -230,7 +232,7 @@ SCRIPTS_OF_2021 = {
     for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
 }
 PATHS = re.compile(
-    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|presets|records|reliability|runs|tasks|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
+    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|optim|presets|records|reliability|runs|tasks|text|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
 )
 
 

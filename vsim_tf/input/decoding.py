@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from vsim_tf.errors import RecordError
 from vsim_tf.features.pictures import PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
-from vsim_tf.input.pictures import sample_pictures
+from vsim_tf.input.pictures import sample_pictures, video_named
 from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.schema import (
     ASR_TEXT,
@@ -247,10 +247,9 @@ def _require(condition: bool) -> None:
 
 def _features(record: bytes) -> Features:
     try:
-        features: Features = tf.train.Example.FromString(record).features.feature
+        return cast("Features", tf.train.Example.FromString(record).features.feature)
     except DecodeError:
         raise _Unusable from None
-    return features
 
 
 def _similarity(features: Sequence[Features]) -> np.ndarray:
@@ -268,9 +267,14 @@ def _decode_videos(
     except UnicodeDecodeError:
         raise _Unusable from None
     videos = [_raw_video(feature, suffix, form) for feature in features]
+
+    def named(row: int) -> str:
+        return f"{where(row)}, video {names[row]!r}"
+
     if form.classes:
-        _require_classes(videos, form.classes, lambda row: f"{where(row)}, video {names[row]!r}")
-    return batch_videos(ids, videos, form, draw)
+        _require_classes(videos, form.classes, named)
+    with video_named(named):
+        return batch_videos(ids, videos, form, draw)
 
 
 def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Callable[[int], str]) -> None:
@@ -313,8 +317,7 @@ def _pictures(feature: Features, key: str) -> list[bytes]:
 def _only_value(feature: tf.train.Feature) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
-    value: bytes = values[0]
-    return value
+    return cast("bytes", values[0])
 
 
 def _frames(feature: Features, key: str, width: int) -> np.ndarray:

@@ -121,7 +121,7 @@ class RecordBatches:
             places: which batches of the order, one after the other.
             order: record numbers of a batch; called by one thread, which is far ahead, because sorting may have to read titles.
             end: number of batches of the order; None: it has no end.
-            draw_seed: of frames that are drawn, for each batch anew; None: they are sampled by rule.
+            draw_seed: of frames that are drawn, for each batch; None: they are sampled by rule.
         """
         numbers = Ahead(order, 1, WINDOW_BATCHES, end)
 

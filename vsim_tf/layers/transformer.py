@@ -26,7 +26,7 @@ MASKED_SCORE = -10000.0
 
 
 def score_bias(attention_mask: Tensor, dtype: str) -> Tensor:
-    """What is added to the scores of each key, `[batch, 1, 1, positions]`, of a mask `[batch, positions]`."""
+    """The number that is added to the scores of each key, `[batch, 1, 1, positions]`, of a mask `[batch, positions]`."""
     return ((1.0 - ops.cast(attention_mask, dtype)) * MASKED_SCORE)[:, None, None, :]
 
 

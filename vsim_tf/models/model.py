@@ -11,6 +11,8 @@ from vsim_tf.text.special_tokens import CLS, FORMS, SEP
 if TYPE_CHECKING:
     from vsim_tf.models.network import VideoNetwork
 
+RESIZE, CROP = 256, 224
+"""Sides of a picture before and after it is cropped, of the published tower."""
 LARGEST_EMBEDDING = 256
 """Embedding dimension that the 2021 contest accepted."""
 
@@ -167,6 +169,24 @@ class Model(Component):
         padding = {} if self.encoder.padding_token < 0 else {"padding_token": padding_token}
         encoder = self.encoder.to_dict() | {"vocab_size": vocab_size} | padding | (hub or {})
         return self.replace(encoder=EncoderConfig.from_dict(encoder), num_tags=num_tags)
+
+    def with_tower(self, tower: VisionConfig | None) -> Self:
+        """The model behind another vision tower, of which it trains as much; None: it reads features, and not pictures."""
+        return self.replace(self.tower_changes(tower))
+
+    def tower_changes(self, tower: VisionConfig | None) -> dict[str, Any]:
+        """What another tower changes, by path.
+
+        Pictures are resized before they are cropped in the proportion of 256 to 224 (docs/facts_rank8.md 2).
+        """
+        if tower is None:
+            return {"tower": None, "frames.resize": 0}
+        trained = self.tower.trainable_blocks if self.tower else -1
+        return {
+            "tower": tower.replace(trainable_blocks=min(trained, tower.num_layers)).to_dict(),
+            "frames.dim": tower.hidden_size,
+            "frames.resize": round(tower.picture_size * RESIZE / CROP),
+        }
 
     def network(self) -> "VideoNetwork":
         """The Keras model, not yet built; see `vsim_tf.models.build`."""

@@ -18,7 +18,8 @@ class TwoStreamNetwork(VideoNetwork):
 
     def __init__(self, config: TwoStream):
         super().__init__(config, name="two_stream")
-        self.frame_block = FrameBlock(config.vision, project=False, class_vector=True, name="frame_block")
+        widths_differ = config.frames.dim != config.encoder.hidden_size
+        self.frame_block = FrameBlock(config.vision, project=widths_differ, class_vector=True, name="frame_block")
         self.vision = TransformerEncoder(config.vision, tokens=False, name="vision")
         self.cross = [CrossLayer(config.cross, name=f"cross_{i}") for i in range(config.cross_layers)]
         self.pool = config.pooling.build(self.encoder)

@@ -24,8 +24,6 @@ class StreamModel(Model):
         super().__post_init__()
         named = f"pooling={self.pooling.type_name!r}"
         require(not self.pooling.uses_pooler, f"{named}: pools the text encoder of MixNextVLAD", "pooling")
-        width = f"dim={self.frames.dim}: features must be as wide as states, hidden_size={self.encoder.hidden_size}"
-        require(self.frames.dim == self.encoder.hidden_size, width, "frames.dim", "encoder.hidden_size")
 
     @property
     def pools_states(self) -> bool:
@@ -45,6 +43,8 @@ class StreamModel(Model):
 
 class TwoStream(StreamModel, name="two_stream"):
     """A BERT for text, one for frames behind a class vector, cross layers over both: LXMERT (docs/facts_rank8.md 7).
+
+    Features that are not as wide as states, which the original does not take, go through a Dense layer first.
 
     Attributes:
         vision_layers: blocks over frames.
@@ -89,6 +89,8 @@ class DualEncoder(StreamModel, name="dual_encoder"):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.tower is not None, "tower=None: this model reads pictures and needs one", "tower")
+        width = f"dim={self.frames.dim}: features must be as wide as states, hidden_size={self.encoder.hidden_size}"
+        require(self.frames.dim == self.encoder.hidden_size, width, "frames.dim", "encoder.hidden_size")
 
     @property
     def dim(self) -> int:

@@ -39,6 +39,7 @@ class Classifier:
             published encoder.
         tower_from: the pre-trained model whose tower it starts from; empty for the published tower.
         ensemble_weight: of its probabilities in the final sum.
+        published_size: the size that it was published in.
     """
 
     model: Model
@@ -46,6 +47,7 @@ class Classifier:
     encoder_from: str
     tower_from: str
     ensemble_weight: float
+    published_size: str = "base"
 
     @property
     def name(self) -> str:

@@ -31,10 +31,15 @@ def preset(name: str) -> Preset:
 
 
 def pretraining(name: str) -> Pretraining:
-    """What is registered for pre-training under a name; `UserError` with the known names otherwise."""
+    """The entry that is registered for pre-training under a name; `UserError` with the known names otherwise."""
     if name in PRETRAININGS:
         return PRETRAININGS[name]()
     return preset(name).pretraining
+
+
+def ensemble_weight(name: str) -> float:
+    """The weight of a registered model or classifier in the ensemble of its system; `UserError` for another name."""
+    return classifier(name).ensemble_weight if name in CLASSIFIERS else preset(name).ensemble_weight
 
 
 def classifier(name: str) -> Classifier:

@@ -3,6 +3,7 @@
 An id has four digits: the first two are its class of level 1, the last two number the classes within that.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ class ClassTable:
     """
 
     ids: tuple[str, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the ids, hexadecimal: columns of another table mean nothing."""
+        return hashlib.sha256("\n".join(self.ids).encode()).hexdigest()
 
     @cached_property
     def level1(self) -> tuple[str, ...]:
@@ -74,7 +80,12 @@ class ClassTable:
 
 def classes_of(annotations: Iterable[Annotation]) -> ClassTable:
     """The classes that occur among labelled videos."""
-    return ClassTable(tuple(sorted({annotation.category for annotation in annotations})))
+    return classes_of_ids(annotation.category for annotation in annotations)
+
+
+def classes_of_ids(categories: Iterable[str]) -> ClassTable:
+    """The classes that occur among some."""
+    return ClassTable(tuple(sorted(set(categories))))
 
 
 def contest_classes() -> ClassTable:

@@ -68,6 +68,23 @@ def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
     restore_part(model_weights(model), checkpoint, f"model {model.config.name}")
 
 
+def restore_shared_weights(model: VideoNetwork, checkpoint: PathLike, pattern: str = ".*") -> list[str]:
+    """Fills those weights of a model that another model's checkpoint has too; returns their names.
+
+    Args:
+        model: whose other weights stay as they are.
+        checkpoint: of a model that shares layers with it.
+        pattern: regular expression of the whole names of weights to fill.
+
+    Raises:
+        UserError: see `restore_weights`; none that is missing.
+    """
+    saved = _saved_shapes(checkpoint)
+    shared = {name: value for name, value in model_weights(model).items() if name in saved and re.fullmatch(pattern, name)}
+    restore_part(shared, checkpoint, f"model {model.config.name}")
+    return list(shared)
+
+
 def restore_part(weights: Mapping[str, tf.Variable], checkpoint: PathLike, owner: str) -> None:
     """Fills some weights from a checkpoint, as `restore_weights` does.
 

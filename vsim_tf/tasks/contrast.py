@@ -23,6 +23,8 @@ SCALE = "scale"
 class Contrast(Task, name="contrast"):
     """Σ over videos and experts k of C(v_k, t), frame vectors against text, with the negatives of the global batch."""
 
+    videos_are_independent = False
+
     def loss(self, step: Step) -> Tensor:
         (output,), world = step.outputs, step.world
         assert output.experts is not None
@@ -34,6 +36,8 @@ class Contrast(Task, name="contrast"):
 
 class ScaledContrast(Task, name="scaled_contrast"):
     """Σ over videos of C(v, t) of a dual encoder, cosines times e^s, s learned from ln(1/0.07) on (docs/facts_rank8.md 6)."""
+
+    videos_are_independent = False
 
     def require_model(self, model: "Model") -> None:
         message = f"the task {self.type_name} needs a dual encoder, which {model.name} is not"
@@ -68,6 +72,7 @@ class JointContrast(Task, name="joint_contrast"):
     title_alone: bool = False
 
     reads_context: ClassVar[bool] = True
+    videos_are_independent = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,7 +88,7 @@ class JointContrast(Task, name="joint_contrast"):
         (batch,), world = step.batch.elements, step.world
         joint, text = self.vectors(step.network, batch, step.training)
         return 2 * ops.sum(
-            losses.contrastive(joint, text, world.gather(joint), world.gather(text), world.offset, temperature=1.0)
+            losses.contrastive(joint, text, world.gather(joint), world.gather(text), world.offset, self.temperature)
         )
 
     def vectors(self, network: "VideoNetwork", batch: "VideoBatch", training: bool) -> tuple[Tensor, Tensor]:

@@ -101,7 +101,7 @@ class MaskedTokens(Task, name="masked_tokens"):
 
 
 class HiddenText(MaskedTokens, name="hidden_text"):
-    """The same for a part of the batch in which every token is masked, [CLS] and [SEP] too (docs/facts_rank8.md 5.1, quirk 8)."""
+    """The same for a part of the batch in which every token is masked (docs/facts_rank8.md 5.1), [CLS] too (rank-8 quirk 8)."""
 
     part: str = NO_TEXT
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from vsim_tf import losses
 from vsim_tf.components import require
 from vsim_tf.lazy import keras, ops, tf
-from vsim_tf.tasks.batch_parts import ALL, PARTS, bounds, rows_of, target
+from vsim_tf.tasks.batch_parts import ALL, JOINT, bounds, rows_of, target
 from vsim_tf.tasks.task import Step, Task, require_single_stream
 from vsim_tf.types import Tensor
 
@@ -27,7 +27,7 @@ class Matching(Task, name="matching"):
     Attributes:
         units: logits, 1 (binary cross-entropy) or 2 (softmax, 1 for those that belong together; docs/facts_rank8.md 5.2).
         with_padding: numbers of frames follow the frames; else they stay, and frames count as padding or the other way round.
-        part: of the batch (`vsim_tf.tasks.batch_parts`).
+        part: of the batch (`vsim_tf.tasks.batch_parts`), one that ends with it.
     """
 
     units: int = 1
@@ -37,7 +37,7 @@ class Matching(Task, name="matching"):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.units in (1, 2), f"units={self.units}: 1 or 2 is accepted", "units")
-        self.require_one_of("part", PARTS)
+        self.require_one_of("part", (ALL, JOINT))
 
     def require_model(self, model: "Model") -> None:
         require_single_stream(self, model)

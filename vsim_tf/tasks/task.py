@@ -48,11 +48,13 @@ class Task(Component):
         weight: factor of the loss.
         reads_context: whether it needs the tokens of OCR and speech, and of the title alone: targets "context_ids",
             "context_mask", "title_ids" and "title_mask", `[batch, text]` each.
+        videos_are_independent: whether the loss of a video needs no outputs of others; else a batch cannot be cut.
     """
 
     weight: float = 1.0
 
     reads_context: ClassVar[bool] = False
+    videos_are_independent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.require_finite("weight")

@@ -53,7 +53,8 @@ def _order(settings: RunSettings) -> str:
         return "data sets in turn, each in random order"
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
-    seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (bucket_by_length=True)"
+    independent = settings.training.videos_are_independent(model)
+    seen = "" if independent else "; batch statistics and negatives see that (bucket_by_length=True)"
     return f"examples of similar length, batches in random order{seen}"
 
 
