@@ -628,7 +628,7 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
     with pytest.raises(UserError, match=r"fold 3 is not in .*; its folds are 0 to 2"):
         runs(root, "uniter", [3])
-    with pytest.raises(UserError, match=r"training is not complete; run train_pair.py for this fold first"):
+    with pytest.raises(UserError, match=r"training is not complete; train this run first"):
         embed_folds("uniter", [root / "output/uniter/fold-01"], [], "last", 8, "float32")
     with pytest.raises(UserError, match="fold-01"):
         ensemble(root, folds=(0, 1))

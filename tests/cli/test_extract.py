@@ -2,46 +2,37 @@
 
 import json
 import sys
-import types
-from typing import NamedTuple
+import zipfile
 
 import numpy as np
 import pytest
 import toy_clips as clips
+import toy_runs
+import toy_towers
+import toys
 from script_flags import refused
-from toy_frames import ToyTower, write_frames
+from toy_frames import SIZES, ToyTower, write_frames
 
 from vsim_tf.cli import extract
 from vsim_tf.features.feature_zips import FeatureZip, write_feature_zip
+from vsim_tf.features.pictures import decode_picture, resize_and_crop
+from vsim_tf.inference import tower
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records import schema
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import check_video, parse_example
 
 
-class Annotation(NamedTuple):
-    id: str
-    title: str
-    asr: str
-    ocr: str
-    category: str = ""
-
-
-def read_annotations(path, labelled):
-    with open(path) as file:
-        return [Annotation(*row[: 5 if labelled else 4]) for row in json.load(file)]
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with frames of v100 to v102, their annotations, two video files, and a folder that stands for CLIP."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "vsim_tf.records.annotations", types.SimpleNamespace(read_annotations=read_annotations))
-    monkeypatch.setitem(sys.modules, "vsim_tf.inference.tower", types.SimpleNamespace(load_tower=lambda path: ToyTower()))
+    monkeypatch.setattr("vsim_tf.inference.tower.load_tower", lambda path: ToyTower())
     for video, frames in enumerate((3, 1, 2)):
         write_frames(tmp_path / "frames", video, frames)
-    rows = [[f"v{100 + number}", f"title {number}", "asr", "ocr", "0102"] for number in range(3)]
-    (tmp_path / "all.json").write_text(json.dumps(rows))
+    texts = {"asr": "asr", "ocr": [{"text": "o"}, {"text": "cr"}], "category_id": "0102"}
+    videos = [{"id": f"v{100 + number}", "title": f"title {number}", **texts} for number in range(3)]
+    (tmp_path / "all.json").write_text(json.dumps(videos))
     for name, frames in (("a", 20), ("b", 2)):
         (tmp_path / "clips").mkdir(exist_ok=True)
         clips.write_clip(tmp_path / "clips" / f"{name}.mp4", frames)
@@ -63,6 +54,10 @@ def ids(path) -> list[str]:
     return [record[schema.ID].bytes_list.value[0].decode() for record in records(path)]
 
 
+def features_of(record) -> list[bytes]:
+    return list(record[schema.FRAME_FEATURE].bytes_list.value)
+
+
 def frames_of(record, key=schema.FRAME_FEATURE) -> int:
     return len(record[key].bytes_list.value)
 
@@ -77,6 +72,28 @@ def test_annotations_and_frames(here, console):
     assert "out.tfrecords: 3 videos, 6 frames" in console.readouterr().out
     run("--annotations=all.json", "--labelled", "--frames=frames", "--clip_dir=clip", "--output=out.tfrecords")
     assert "out.tfrecords: complete with 3 videos, nothing to do" in console.readouterr().out
+
+
+@pytest.fixture
+def towers(here, monkeypatch):
+    """The folder with a CLIP model and a run of a model with a tower, which are really loaded."""
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    toy_towers.write_clip(here / "clip")
+    toy_runs.save_run(here / "run", toy_towers.dual_encoder(len(toys.VOCABULARY)), seed=5)
+    return here
+
+
+@pytest.mark.parametrize("flag", ["--clip_dir=clip", "--tower=run", "--tower=run/last/ckpt-0"])
+def test_real_towers(towers, flag):
+    """The features of a picture of one colour, cropped to 8 x 8, as float16."""
+    run("--frames=frames", flag, "--output=out.tfrecords", "--batch_size=4")
+    found = [np.frombuffer(data, "<f2") for record in records("out.tfrecords") for data in features_of(record)]
+    with zipfile.ZipFile("frames/101/v101.zip") as archive:
+        picture = resize_and_crop(decode_picture(archive.read("000.jpg"), "a"), SIZES)
+    expected = tower.load_tower(flag.partition("=")[2])(picture[None])[0]
+    assert [values.shape for values in found] == [(6,)] * 6
+    np.testing.assert_allclose(found[3], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_without_labels(here):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import tokenizers
+import toy_towers
 import toys
 from safetensors.numpy import load_file, save_file
 
@@ -20,6 +21,7 @@ from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.clip_weights import load_vision_tower, read_vision_config
 from vsim_tf.models.hub_folder import load_hub_tokenizer
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
 from vsim_tf.records.annotations import read_annotations
@@ -46,6 +48,7 @@ from vsim_tf.training.run_log import RunLog
 ENCODER_SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_positions": 9
 }  # fmt: skip
+TOWER = toy_towers.built_tower()
 PLAIN = toys.batch_format()
 TRIMMED = dataclasses.replace(PLAIN, trim_text=True, trim_frames=True)
 
@@ -232,6 +235,10 @@ PARSERS = {
     ),
     "tokenizer_config.json of a hub folder": Parser("tokenizer_config.json", make_hub_tokenizer, read_hub_tokenizer),
     "special_tokens_map.json": Parser("special_tokens_map.json", make_hub_tokenizer, read_hub_tokenizer),
+    "config.json of a CLIP folder": Parser("config.json", toy_towers.write_clip, read_vision_config),
+    "safetensors of a CLIP folder": Parser(
+        "model.safetensors", toy_towers.write_clip, lambda folder: load_vision_tower(TOWER, folder)
+    ),
     "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
     "index of shards": Parser("model.safetensors.index.json", make_shards, lambda folder: load_pretrained(ENCODER, folder)),
     "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
@@ -249,4 +256,5 @@ PARSERS = {
 JSON_FILES = [
     "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
     "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards", "annotations",
+    "config.json of a CLIP folder",
 ]  # fmt: skip

@@ -16,13 +16,16 @@ def check_flags(devices: int = 1) -> None:
 def check_inputs() -> None:
     options = flags.class_options()
     require_existing(options.hub_dir, options.clip_dir)
-    expand_pattern(options.records)
 
 
 def finished() -> bool:
+    from vsim_tf.training.class_runs import starting_points
     from vsim_tf.training.finished import announce_classified
 
-    return announce_classified(flags.class_options())
+    options = flags.class_options()
+    expand_pattern(options.records)
+    starting_points(options)
+    return announce_classified(options)
 
 
 def main() -> None:

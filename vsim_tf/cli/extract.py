@@ -15,6 +15,7 @@ from absl import flags
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
+from vsim_tf.io.paths import BEST, LAST
 
 if TYPE_CHECKING:
     from vsim_tf.features.extraction import Job
@@ -40,7 +41,7 @@ def define_flags() -> None:
     flags.DEFINE_string("videos", None, "Video files <id>.mp4 and others: a folder, a file, or a pattern.")
     flags.DEFINE_string("features", None, "Zip of features that are there already, <id>.npy each; no tower is needed.")
     flags.DEFINE_string("clip_dir", None, "Hugging Face folder of a CLIP model, whose vision tower makes the features.")
-    flags.DEFINE_string("tower", None, "Checkpoint of a model with a vision tower, instead of --clip_dir.")
+    flags.DEFINE_string("tower", None, "Run folder of a model with a vision tower, or a checkpoint in it; not with --clip_dir.")
     flags.DEFINE_string("output", None, "File to write, NAME.tfrecords, or NAME.zip with --kind=zip.")
     flags.DEFINE_enum(
         "kind", "features", list(KINDS),
@@ -121,14 +122,18 @@ def _sampling() -> "Sampling":
 def check_inputs() -> None:
     """`UserError` for inputs that are missing."""
     require_existing(FLAGS.annotations, FLAGS.frames, FLAGS.features, FLAGS.clip_dir)
-    if FLAGS.tower and not os.path.exists(FLAGS.tower):
-        from vsim_tf.runs.checkpoint_files import require_checkpoint
-
-        require_checkpoint(FLAGS.tower)
     if FLAGS.videos:
         from vsim_tf.features.sources import find_videos
 
         find_videos(FLAGS.videos)
+
+
+def _check_trained_tower() -> None:
+    """`UserError` for a checkpoint that is missing: a stage before this one makes it."""
+    if FLAGS.tower and not os.path.exists(FLAGS.tower):
+        from vsim_tf.runs.checkpoint_files import require_checkpoint
+
+        require_checkpoint(FLAGS.tower)
 
 
 def finished() -> bool:
@@ -136,6 +141,7 @@ def finished() -> bool:
     from vsim_tf.features.extraction import complete, job_settings
     from vsim_tf.features.sources import Preparation
 
+    _check_trained_tower()
     job = _job()
     if FLAGS.overwrite or not job.file.exists():
         return False
@@ -182,10 +188,9 @@ def _tower() -> "Tower | None":
     path = FLAGS.clip_dir or FLAGS.tower
     if not path:
         return None
-    from vsim_tf.inference.tower import load_tower  # type: ignore[import-not-found, unused-ignore]
+    from vsim_tf.inference.tower import load_tower
 
-    tower: Tower = load_tower(path)
-    return tower
+    return load_tower(path)
 
 
 def _sizes(tower: "Tower | None") -> "PictureSizes":
@@ -222,27 +227,28 @@ def _described(source: "Source") -> "Sequence[Described]":
         if not (ids := source.ids()):
             raise UserError(f"{source.name}: no videos; <frames>/<last 3 characters of the id>/<id>.zip is needed")
         return [Video(video) for video in ids]
-    from vsim_tf.records.annotations import read_annotations  # type: ignore[import-not-found, unused-ignore]
+    from vsim_tf.records.annotations import read_annotations
 
-    videos: Sequence[Described] = read_annotations(FLAGS.annotations, FLAGS.labelled)
-    return videos
+    return read_annotations(FLAGS.annotations, FLAGS.labelled)
 
 
 def _settings() -> dict[str, Any]:
-    """All that an output follows from, next to texts and the job; of a tower its path and the bytes of its files."""
+    """All that an output follows from, next to texts and the job."""
     names = ("max_frames", "fps", "count", "resize", "crop", "ocr", "frame_embedding_size")
     given = FLAGS.frames or FLAGS.videos or FLAGS.features
     tower = FLAGS.clip_dir or FLAGS.tower
     return {
         "source": os.path.realpath(given),
-        "tower": tower and [os.path.realpath(tower), _bytes_of(tower)],
+        "tower": tower and [os.path.realpath(tower), _stamp_of(tower)],
         **{name: FLAGS[name].value for name in names},
     }
 
 
-def _bytes_of(path: str) -> int:
-    """Bytes of a folder's files, or of those of a checkpoint: `ckpt-7.index`, `ckpt-7.data-00000-of-00001`."""
-    place = Path(path)
-    if place.is_dir():
+def _stamp_of(tower: str) -> int | str:
+    """What tells a tower from others: the checksum of its checkpoint, of a Hugging Face folder the bytes of its files."""
+    from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
+
+    place = Path(tower)
+    if place.is_dir() and not any((place / kind).is_dir() for kind in (LAST, BEST)):
         return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-    return sum(file.stat().st_size for file in place.parent.iterdir() if f"{file.name}.".startswith(f"{place.name}."))
+    return checkpoint_fingerprint(RunFolder.open(place).checkpoint() if place.is_dir() else tower)

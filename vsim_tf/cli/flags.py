@@ -16,6 +16,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
     FEATURES,
+    FULL,
     LABELED,
     LAST,
     OUTPUT,
@@ -31,6 +32,7 @@ from vsim_tf.io.paths import (
     model_folder,
     pairwise_labels,
     pretrain_folder,
+    records_folder,
     records_pattern,
     short_videos_pattern,
 )
@@ -40,7 +42,7 @@ from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.stage import PRECISIONS, Stage
-from vsim_tf.training.class_options import FULL, ClassOptions
+from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
 FLAGS = flags.FLAGS
@@ -84,7 +86,7 @@ def define_pretrain() -> None:
     flags.DEFINE_string(
         "train_record_pattern", None,
         "Videos to train on; default: <data_dir>/pointwise/*.tfrecords, of wbdc_* <data_dir>/unlabeled/<kind>*.tfrecords, where"
-        " <kind> is features or pictures.",
+        " <kind> is features or pictures and <data_dir> by default <output_dir>/records.",
     )  # fmt: skip
     flags.DEFINE_string(
         "val_record_pattern", None,
@@ -137,7 +139,9 @@ def define_classify() -> None:
         " <output_dir>/wbdc_clip/pretrain.",
     )  # fmt: skip
     _define_clip_dir()
-    flags.DEFINE_string("bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir.")
+    flags.DEFINE_string(
+        "bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir, as of others."
+    )
     _define_size()
     settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
     _define_run()
@@ -150,7 +154,11 @@ def define_predict() -> None:
     _define_output_dir()
     flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
-    flags.DEFINE_string("test_file", None, "Videos, a pattern; default: <data_dir>/test_*/<kind>*.tfrecords.")
+    flags.DEFINE_string(
+        "test_file", None,
+        "Videos, a pattern; a set is named after its folder; default: <data_dir>/test_*/<kind>*.tfrecords, where <kind> is what"
+        " the model reads, pictures or features.",
+    )  # fmt: skip
     flags.DEFINE_string("output_csv", RESULT_CSV, "File for the classes by --ckpt_file: id,category_id.")
     flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each run; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
@@ -178,10 +186,13 @@ def define_ensemble() -> None:
     flags.DEFINE_string(
         "folds",
         None,
-        "Folds of every model, e.g. 0-10 or 0,3,5-7; default: all of each model that have embeddings of the test set.",
+        f"Folds of every model, e.g. 0-10 or 0,3,5-7, of classifiers also {FULL}; default: all of each model that have embeddings"
+        " or predictions of the test set.",
     )
     flags.DEFINE_list("models", None, "Models to combine, of any system; default: the registered ones with runs in --output_dir.")
-    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
+    flags.DEFINE_list(
+        "weights", None, "Weights in the order of --models; default: the registered ones, of embeddings scaled to sum to 1."
+    )
     flags.DEFINE_multi_string(
         "members",
         None,
@@ -196,15 +207,23 @@ def define_ensemble() -> None:
         "Basis of an earlier --method=svd (NAME.basis.npz next to NAME.zip) to apply instead of fitting one, e.g. to new videos.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
-    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string("test_name", None, "Test set of the result; default: test_b, else the only one there is.")
     flags.DEFINE_string(
         "labelled_test_name", None,
         "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
     )  # fmt: skip
     flags.DEFINE_string(
+        "labels", None,
+        "Classes of --labelled_test_name, for the report of classifiers: lines id,category_id, in a .tsv file with a tab;"
+        " default: <data_dir>/<name>_labels.tsv.",
+    )  # fmt: skip
+    flags.DEFINE_string(
         "output_zip", None,
         "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
     )  # fmt: skip
+    flags.DEFINE_string(
+        "output_csv", None, "Classes by an ensemble of classifiers, id,category_id; default: <output_dir>/result.csv."
+    )
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer(
         "frame_embedding_size",
@@ -234,7 +253,7 @@ def _define_classifier(default: str | None, help_text: str) -> None:
 
 def _define_records_dir() -> None:
     flags.DEFINE_string(
-        "data_dir", "output/records", "Folder with unlabeled/, labeled/, test_a/ ..., as extract_features.py writes them."
+        "data_dir", None, "Folder with labeled/, test_a/ ..., as extract_features.py writes them; default: <output_dir>/records."
     )
 
 
@@ -304,7 +323,7 @@ def pretrain_options() -> PretrainOptions:
     stage = recipe.stage("pretrain", asked.stage, asked.changes_of_plus)
     return PretrainOptions(
         model=recipe.model(model),
-        training=settings.stage_as_asked(stage),
+        training=settings.stage_as_asked(stage, scales_schedules=FLAGS.model in registry.PRETRAININGS),
         **_inputs(model),
         hub_dir=hub_dir or "",
         clip_dir=FLAGS.clip_dir or "",
@@ -320,7 +339,7 @@ def _inputs(model: Model) -> dict[str, str]:
     data, given = Path(FLAGS.data_dir), (FLAGS.train_record_pattern, FLAGS.val_record_pattern)
     if FLAGS.model in registry.PRETRAININGS:
         kind = PICTURES if model.tower else FEATURES
-        train, val = (short_videos_pattern(data, split, kind) for split in (UNLABELED, LABELED))
+        train, val = (short_videos_pattern(records_dir(), split, kind) for split in (UNLABELED, LABELED))
         labels = {"test_records": "", "label_file": "", "tag_file": ""}
     else:
         train, val = records_pattern(data / POINTWISE), records_pattern(data / PAIRWISE)
@@ -332,19 +351,22 @@ def _inputs(model: Model) -> dict[str, str]:
     return {"train_records": given[0] or train, "val_records": given[1] or val} | labels
 
 
+def records_dir() -> Path:
+    """The folder of the records of short videos."""
+    return Path(FLAGS.data_dir) if FLAGS["data_dir"].present else records_folder(FLAGS.output_dir)
+
+
 def class_options() -> ClassOptions:
     """What the classification was asked for; `UserError` for flags that contradict each other."""
     asked = registry.classifier(FLAGS.model)
     settings.require_known_sections(settings.TRAINING)
     if FLAGS.clip_dir and FLAGS.frames == FEATURES:
         raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
-    if FLAGS.bert_dir and asked.encoder_from:
-        raise UserError(f"--bert_dir is of the encoder, and that of {FLAGS.model} is pre-trained: leave it out")
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
         classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
-        training=settings.stage_as_asked(asked.stage),
-        records=FLAGS.record_pattern or short_videos_pattern(FLAGS.data_dir, LABELED, FLAGS.frames),
+        training=settings.stage_as_asked(asked.stage, scales_schedules=True),
+        records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
         pictures=FLAGS.frames == PICTURES,
         runs=parse_runs(FLAGS.folds),
         folder=model_folder(FLAGS.output_dir, FLAGS.model),

@@ -22,6 +22,7 @@ COMMANDS = {
     "finetune": Command("vsim_tf.cli.finetune", "fine-tune one model on labelled pairs"),
     "classify": Command("vsim_tf.cli.classify", "train one classifier on labelled videos"),
     "embed": Command("vsim_tf.cli.embed", "embed videos by one checkpoint or by those of a model's folds"),
+    "predict": Command("vsim_tf.cli.predict", "classes of videos by one checkpoint or by the runs of a classifier"),
     "ensemble": Command("vsim_tf.cli.ensemble", "average embeddings over folds, sum models by weight, and report"),
     "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
 }

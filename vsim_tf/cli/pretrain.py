@@ -21,8 +21,11 @@ def check_inputs() -> None:
 
 def finished() -> bool:
     from vsim_tf.training.finished import announce_pretrained
+    from vsim_tf.training.pretrain_inputs import check_records
 
-    return announce_pretrained(flags.pretrain_options())
+    options = flags.pretrain_options()
+    check_records(options)
+    return announce_pretrained(options)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from vsim_tf.ensemble.combine import total_of, usable_weights
 from vsim_tf.errors import UserError
 from vsim_tf.records.embeddings import Embeddings
-from vsim_tf.records.predictions import Predictions, read_predictions
+from vsim_tf.records.predictions import Predictions, best_classes, read_predictions
 from vsim_tf.types import PathLike
 
 Member = Predictions | PathLike
@@ -30,7 +30,7 @@ class ClassScores(NamedTuple):
 
     def categories(self) -> dict[str, str]:
         """The class with the largest score of each video, by the video's id; of equal scores the first."""
-        return {video: self.classes[best] for video, best in zip(self.ids, self.scores.argmax(axis=1), strict=True)}
+        return best_classes(self.ids, self.classes, self.scores)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

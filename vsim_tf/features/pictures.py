@@ -12,8 +12,6 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.npz import UNREADABLE, unreadable_reason
 
 RESIZE, CROP = 256, 224
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the three colours of ImageNet, on a scale of 0 to 1; not CLIP's own."""
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 2**26
 """Largest accepted picture, before and after it is resized: a small file may unpack to gigabytes."""
@@ -134,13 +132,6 @@ def augmented(picture: np.ndarray, sizes: PictureSizes, rng: np.random.Generator
     cut = picture[top : top + sizes.crop, left : left + sizes.crop]
     mirrored, upside_down = rng.random(2) < 0.5
     return np.ascontiguousarray(cut[:: -1 if upside_down else 1, :: -1 if mirrored else 1])
-
-
-def normalise(pictures: np.ndarray) -> np.ndarray:
-    """Pixel values as a tower takes them, `[..., height, width, 3]` float32: (byte / 255 - mean) / std of each colour."""
-    mean, std = np.array(MEAN, np.float32), np.array(STD, np.float32)
-    scaled: np.ndarray = (pictures.astype(np.float32) / 255 - mean) / std
-    return scaled
 
 
 def encode_jpeg(picture: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:

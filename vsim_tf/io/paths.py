@@ -14,8 +14,9 @@ Output folder, with one run folder for each model and stage:
     folds/                   manifest.json, fold-00-of-11.tfrecord ... always-train.tfrecord
     folds_modulo/            the same by another split: manifest.json, fold-00-of-05.tfrecord ...
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
-    MODEL/fold-00/ ...       the same, and embeddings/
-    result.zip  result.source.json  result.basis.npz  report.md  report.png  timings.tsv
+    MODEL/fold-00/ ...       the same, and embeddings/ or predictions/
+    records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
+    result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
 
 docs/data.md says what they hold.
 """
@@ -74,9 +75,9 @@ def category_labels(data_dir: PathLike, split: str) -> Path:
     return Path(data_dir, f"{split}_labels.tsv")
 
 
-def all_sets_pattern(data_dir: PathLike) -> str:
-    """The glob pattern of the record files of all test sets."""
-    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, RECORDS)
+def all_sets_pattern(data_dir: PathLike, kind: str = "") -> str:
+    """The glob pattern of the record files of all test sets; of short videos, of one kind of records."""
+    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, f"{kind}{RECORDS}")
 
 
 FEATURES, PICTURES = "features", "pictures"
@@ -93,6 +94,8 @@ def short_videos_pattern(records_dir: PathLike, split: str, kind: str) -> str:
 OUTPUT = "output"
 """The output folder unless another one is given."""
 FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
+FULL = "full"
+"""The run of a classifier that trains on all videos."""
 RESULT, RESULT_CSV, REPORT, TIMINGS = "result.zip", "result.csv", "report.md", "timings.tsv"
 LAUNCH = "run"
 """What `run.sh` locks."""
@@ -113,27 +116,32 @@ def pretrain_folder(output_dir: PathLike, model: str) -> Path:
     return model_folder(output_dir, model) / PRETRAIN
 
 
-def fold_folder(output_dir: PathLike, model: str, fold: int) -> Path:
-    """The fine-tuning run of a model on one fold."""
+def fold_folder(output_dir: PathLike, model: str, fold: int | str) -> Path:
+    """The fine-tuning run of a model on one fold, of a classifier also the one on all videos."""
     return model_folder(output_dir, model) / fold_name(fold)
 
 
-def fold_name(fold: int) -> str:
-    """The name of a fold's run folder."""
-    return f"fold-{fold:02d}"
+def fold_name(fold: int | str) -> str:
+    """The name of a fold's run folder; `FULL` is its own."""
+    return f"fold-{fold:02d}" if isinstance(fold, int) else fold
 
 
-def report_file(output_zip: PathLike, output_dir: PathLike) -> Path:
-    """The report next to a zip: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other zip."""
-    path = Path(output_zip)
-    if path.absolute() == Path(output_dir, RESULT).absolute():
+def records_folder(output_dir: PathLike) -> Path:
+    """Records of short videos, as the extraction writes them, with a folder for each split."""
+    return Path(output_dir, "records")
+
+
+def report_file(output: PathLike, output_dir: PathLike) -> Path:
+    """The report next to a zip or csv: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other one."""
+    path = Path(output)
+    if path.absolute() in (Path(output_dir, name).absolute() for name in (RESULT, RESULT_CSV)):
         return path.with_name(REPORT)
     return path.with_name(f"{path.stem}.{REPORT}")
 
 
-def sources_file(output_zip: PathLike) -> Path:
-    """The note next to a zip that says what it was made of."""
-    return Path(output_zip).with_suffix(".source.json")
+def sources_file(output: PathLike) -> Path:
+    """The note next to a zip or csv that says what it was made of."""
+    return Path(output).with_suffix(".source.json")
 
 
 def basis_file(output_zip: PathLike) -> Path:

@@ -2,6 +2,10 @@
 
 from vsim_tf.components import Component, require
 
+CHANNELS = 3
+PREFIX = "vision_model"
+"""Hugging Face's name of a tower within a CLIP model."""
+
 
 class VisionConfig(Component):
     """A CLIP vision tower; field meanings are those of Hugging Face's config.json (`vision_config`).

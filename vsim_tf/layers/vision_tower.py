@@ -6,27 +6,21 @@ import keras
 from keras import ops
 
 from vsim_tf.layers.kernels.layer_norm import LayerNorm
+from vsim_tf.layers.kernels.quick_gelu import quick_gelu
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
-from vsim_tf.layers.vision_config import VisionConfig
+from vsim_tf.layers.vision_config import CHANNELS, PREFIX, VisionConfig
 from vsim_tf.types import Shape, Tensor
 
-CHANNELS = 3
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of red, green and blue in ImageNet, from 0 to 1: what pictures are normalised by (docs/facts_rank8.md 2), not CLIP's own."""
-PREFIX = "vision_model"
 
 
 def pixel_values(pictures: Tensor) -> Tensor:
     """Pictures `[..., size, size, 3]` from 0 to 255 as (x / 255 - mean) / deviation, float32."""
     mean, deviation = (ops.convert_to_tensor(values, "float32") for values in (MEAN, DEVIATION))
     return (ops.cast(pictures, "float32") / 255.0 - mean) / deviation
-
-
-def quick_gelu(x: Tensor) -> Tensor:
-    """x·σ(1.702x), an approximation of GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415)."""
-    return x * ops.sigmoid(1.702 * x)
 
 
 class VisionAttention(keras.layers.Layer):
@@ -72,7 +66,7 @@ class VisionBlock(keras.layers.Layer):
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """`[pictures, positions, hidden]` to the same shape."""
         x = x + self.attention(self.attention_norm(x), training=training)
-        wide = quick_gelu(self.intermediate(rows(self.output_norm(x), training), training=training))
+        wide = quick_gelu(self.intermediate(rows(self.output_norm(x), training), training=training), training=training)
         return x + ops.reshape(self.output_dense(wide), ops.shape(x))
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:

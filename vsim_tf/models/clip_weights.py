@@ -7,17 +7,19 @@ the second `vsim_tf.features.pictures.resize_and_crop`.
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object
-from vsim_tf.layers.vision_config import VisionConfig
-from vsim_tf.layers.vision_tower import CHANNELS, PREFIX, VisionTower
+from vsim_tf.layers.vision_config import CHANNELS, PREFIX, VisionConfig
 from vsim_tf.models.hub_config import config_file, require_fixed, require_types
 from vsim_tf.models.hub_folder import read_config
 from vsim_tf.models.weight_files import SAFETENSORS, Naming, Tensor, open_weights, weights_file
 from vsim_tf.models.weight_filling import LoadReport, fill
 from vsim_tf.types import PathLike
+
+if TYPE_CHECKING:
+    from vsim_tf.layers.vision_tower import VisionTower  # which loads TensorFlow
 
 WHOLE, ALONE = "clip", "clip_vision_model"
 """Values of `model_type`: a model of pictures and text, whose configuration has one for each, and one of pictures."""
@@ -63,7 +65,7 @@ def read_vision_config(folder: PathLike) -> VisionConfig:
         raise UserError(f"{path}: {error}") from None
 
 
-def load_vision_tower(tower: VisionTower, folder: PathLike) -> LoadReport:
+def load_vision_tower(tower: "VisionTower", folder: PathLike) -> LoadReport:
     """Fills a vision tower with the weights of a Hugging Face folder.
 
     Every weight must be in the file. The text model, both projections, the scale of logits and saved position counters are

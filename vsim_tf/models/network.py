@@ -38,15 +38,21 @@ class VideoNetwork(keras.Model):
     def features(self, frames: Tensor, num_frames: Tensor, training: bool | None = None) -> Tensor:
         """Frame features `[batch, frames, dim]` of the frames, in the network's type.
 
-        Pictures are bytes from 0 to 255, or `pixel_values` as floats; behind the last of a video all pixel values are 0.
+        Pictures are bytes from 0 to 255, or `pixel_values` as floats; behind the last of a video all pixel values are 0, so that
+        one such picture goes through the tower for all of them.
         """
         if self.tower is None:
             return ops.cast(frames, self.compute_dtype)
-        pixels = frames if "float" in keras.backend.standardize_dtype(frames.dtype) else pixel_values(frames)
-        real = ops.arange(ops.shape(frames)[1]) < ops.expand_dims(num_frames, -1)
-        pixels = ops.where(real[..., None, None, None], ops.cast(pixels, "float32"), 0.0)
-        vectors = self.tower(ops.reshape(pixels, (-1, *pixels.shape[2:])), training=training)
-        return ops.reshape(vectors, (*ops.shape(frames)[:2], vectors.shape[-1]))
+        slots = (ops.shape(frames)[0], ops.shape(frames)[1])
+        real = ops.reshape(ops.arange(slots[1]) < ops.expand_dims(num_frames, -1), (-1,))
+        (indices,) = ops.nonzero(real)
+        pictures = ops.take(ops.reshape(frames, (-1, *frames.shape[2:])), indices, axis=0)
+        pixels = ops.cast(pictures, "float32") if is_float(pictures) else pixel_values(pictures)
+        vectors = self.tower(ops.concatenate([ops.zeros((1, *frames.shape[2:])), pixels]), training=training)
+        dim = vectors.shape[-1]
+        # not by ops.take, whose gradient TensorFlow makes dense with a warning
+        of_real = ops.scatter(ops.expand_dims(indices, -1), vectors[1:], (slots[0] * slots[1], dim))
+        return ops.reshape(ops.where(real[:, None], of_real, vectors[0]), (*slots, dim))
 
     def weights_by_name(self) -> dict[str, keras.Variable]:
         """Weights and BatchNorm statistics by their path without the network's name, e.g. `encoder/embedding/word`."""
@@ -58,6 +64,11 @@ class VideoNetwork(keras.Model):
         """Weights outside the encoder by the name of their layer, e.g. `fusion_1/se/reduce/kernel`."""
         ids = {id(v) for v in self.encoder.weights}
         return {name: NamedWeight(v) for name, v in self.weights_by_name().items() if id(v) not in ids}
+
+
+def is_float(values: Tensor) -> bool:
+    """Whether values are floating-point numbers."""
+    return "float" in keras.backend.standardize_dtype(values.dtype)
 
 
 def is_random_state(variable: keras.Variable) -> bool:

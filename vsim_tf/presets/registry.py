@@ -37,6 +37,11 @@ def pretraining(name: str) -> Pretraining:
     return preset(name).pretraining
 
 
+def ensemble_weight(name: str) -> float:
+    """The weight of a registered model or classifier in the ensemble of its system; `UserError` for another name."""
+    return classifier(name).ensemble_weight if name in CLASSIFIERS else preset(name).ensemble_weight
+
+
 def classifier(name: str) -> Classifier:
     """The registered classifier of a name; `UserError` with the known names otherwise."""
     if name not in CLASSIFIERS:

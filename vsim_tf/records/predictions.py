@@ -1,5 +1,6 @@
 """Class logits on disk: the npz file of one run on one test set."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,26 @@ class Predictions(NamedTuple):
     ids: list[str]
     classes: tuple[str, ...]
     logits: np.ndarray
+
+    def categories(self) -> dict[str, str]:
+        """The class with the largest logit of each video, by the video's id."""
+        return best_classes(self.ids, self.classes, self.logits)
+
+
+def best_classes(ids: Sequence[str], classes: Sequence[str], scores: np.ndarray) -> dict[str, str]:
+    """The class with the largest score of each video, by the video's id; of equal scores the first.
+
+    Args:
+        ids: of the videos.
+        classes: ids of the classes, in the order of the columns.
+        scores: `[videos, classes]`.
+    """
+    return {video: classes[best] for video, best in zip(ids, scores.argmax(axis=1), strict=True)}
+
+
+def predictions_bytes(videos: int, classes: int) -> int:
+    """How large a file of `write_predictions` is: float32 numbers, and 4 bytes per character of ids of up to 20."""
+    return videos * (4 * classes + 80)
 
 
 def check_predictions(predictions: Predictions, where: PathLike) -> None:

@@ -65,7 +65,7 @@ def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
     Raises:
         UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
     """
-    _restore(model_weights(model), checkpoint, model.config.name)
+    restore_part(model_weights(model), checkpoint, f"model {model.config.name}")
 
 
 def restore_shared_weights(model: VideoNetwork, checkpoint: PathLike, pattern: str = ".*") -> list[str]:
@@ -81,13 +81,20 @@ def restore_shared_weights(model: VideoNetwork, checkpoint: PathLike, pattern: s
     """
     saved = _saved_shapes(checkpoint)
     shared = {name: value for name, value in model_weights(model).items() if name in saved and re.fullmatch(pattern, name)}
-    _restore(shared, checkpoint, model.config.name)
+    restore_part(shared, checkpoint, f"model {model.config.name}")
     return list(shared)
 
 
-def _restore(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
+def restore_part(weights: Mapping[str, tf.Variable], checkpoint: PathLike, owner: str) -> None:
+    """Fills some weights from a checkpoint, as `restore_weights` does.
+
+    Args:
+        weights: by their path in the whole model.
+        checkpoint: path without `.index`.
+        owner: what messages call the part.
+    """
     try:
-        _require_fit(weights, checkpoint, model)
+        _require_fit(weights, checkpoint, owner)
         with path_for_tensorflow(checkpoint) as path:
             status = tf.train.Checkpoint(weights=weights).read(path)
     except DAMAGES as error:
@@ -105,7 +112,7 @@ def _way_out(damaged: Path) -> str:
     return "train this run again with overwrite=True"
 
 
-def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
+def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, owner: str) -> None:
     saved = _saved_shapes(checkpoint)
     missing = [name for name in weights if name not in saved]
     differing = [
@@ -115,7 +122,7 @@ def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model
     ]
     if missing or differing:
         raise UserError(
-            f"checkpoint {checkpoint} does not fit model {model}: {len(missing)} weights missing"
+            f"checkpoint {checkpoint} does not fit {owner}: {len(missing)} weights missing"
             f" {missing[:5]}, {len(differing)} of another shape {differing[:5]}"
         )
 
@@ -293,7 +300,7 @@ class TrainingState:
         return False
 
     def _restore(self, checkpoint: Path) -> None:
-        _require_fit(self.weights, checkpoint, self.name)
+        _require_fit(self.weights, checkpoint, f"model {self.name}")
         self.whole = _is_whole(checkpoint)
         try:
             with path_for_tensorflow(checkpoint) as path:

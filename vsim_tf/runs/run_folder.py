@@ -127,9 +127,11 @@ class RunFolder:
             raise UserError(f"{self.path} holds model {self.model.name}, model={name} was asked for", ["model"])
 
     def require_same_model(self, other: "RunFolder") -> None:
-        """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
+        """`UserError` unless both runs have the same model, vocabulary and classes, so that one's weights fit the other."""
         if self.model != other.model or self.config["tokenizer"] != other.config["tokenizer"]:
             raise UserError(f"{self.path} holds another model or vocabulary than {other.path}")
+        if self.config.get("classes") != other.config.get("classes"):
+            raise UserError(f"{self.path} was trained on other classes than {other.path}")
 
     @contextlib.contextmanager
     def _named_config(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.groups import Group
-from vsim_tf.optim.schedules import Schedule
+from vsim_tf.optim.schedules import Schedule, WarmUpSchedule
 from vsim_tf.optim.settings import Adam
 from vsim_tf.runs.phase import Phase, PhasedSchedule, phased
 from vsim_tf.tasks.task import Task
@@ -137,6 +137,18 @@ class Stage(Component):
         """As many steps in all; those that phases are counted in change in proportion."""
         phases = {name: phase.scaled(total_steps / self.total_steps) for name, phase in self.phases.items()}
         return self.replace(total_steps=total_steps, phases=phases)
+
+    def with_scaled_schedules(self, total_steps: int) -> "Stage":
+        """As many steps in all; warm-ups and horizons of all groups change in proportion."""
+        share = total_steps / self.total_steps
+        changes = {
+            f"groups.{name}.schedule": group.schedule.replace(
+                warmup=int(group.schedule.warmup * share), horizon=max(int(group.schedule.horizon * share), 1)
+            ).to_dict()
+            for name, group in self.groups.items()
+            if isinstance(group.schedule, WarmUpSchedule)
+        }
+        return self.with_total_steps(total_steps).replace(changes)
 
     @property
     def rate_paths(self) -> list[str]:

@@ -8,9 +8,6 @@ from vsim_tf.io.paths import fold_name
 from vsim_tf.presets.preset import Classifier
 from vsim_tf.runs.stage import Stage
 
-FULL = "full"
-"""The run that trains on all videos."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassOptions:
@@ -45,4 +42,4 @@ class ClassOptions:
 
     def run_folder(self, run: int | str) -> Path:
         """The folder of a fold, or of the run on all videos."""
-        return self.folder / (fold_name(run) if isinstance(run, int) else run)
+        return self.folder / fold_name(run)

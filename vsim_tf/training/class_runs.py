@@ -8,6 +8,7 @@ import numpy as np
 from vsim_tf.components import fields_below
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import stamp
+from vsim_tf.io.paths import FULL
 from vsim_tf.models.clip_weights import read_vision_config
 from vsim_tf.models.model import Model
 from vsim_tf.models.weight_files import weights_file
@@ -17,7 +18,7 @@ from vsim_tf.records.classes import ClassTable, classes_of_ids
 from vsim_tf.records.schema import CATEGORY_ID, ID
 from vsim_tf.records.tfrecords import expand_pattern, read_records
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
-from vsim_tf.training.class_options import FULL, ClassOptions
+from vsim_tf.training.class_options import ClassOptions
 
 SHARED, ENCODER = r"(encoder|frame_block)/.*", r"encoder/.*"
 """Weights that single streams share, and that every model with a text encoder has."""

@@ -74,8 +74,8 @@ def _train(
     label: str,
 ) -> None:
     training, model = trainer.stage, run.settings.model
-    form = batch_format(model, run.settings.tokenizer, run.settings.tags, videos.classes)
-    rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
+    form = batch_format(model, run.settings.tokenizer, run.settings.tags)
+    rounded = dataclasses.replace(form, length_multiple=training.length_multiple, classes=videos.classes)
     data = TrainingData(
         videos.files, "videos", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length,
         numbers=run.training, drawn=model.frames.drawn,

@@ -130,12 +130,20 @@ def _tagged(files: dict[str, list[str]]) -> list[str]:
     return [file for name, of_set in files.items() if name != "test" for file in of_set]
 
 
-def check_inputs(options: PretrainOptions) -> None:
-    """`UserError` for anything missing that a pre-training reads, or that does not fit; records and weights are not read."""
-    require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab, options.clip_dir)
+def check_records(options: PretrainOptions) -> None:
+    """`UserError` for a pattern of records that matches nothing."""
     for pattern in (*options.patterns().values(), options.val_records):
         expand_pattern(pattern)
+
+
+def check_inputs(options: PretrainOptions) -> None:
+    """`UserError` for anything missing that a pre-training is given, or that does not fit; records and weights are not read.
+
+    Records of short videos are made by a stage before it (`check_records`).
+    """
+    require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab, options.clip_dir)
     if options.label_file:
+        check_records(options)
         read_labels(options.label_file)
     tokenizer = _given_tokenizer(options, options.model.encoder.kind)
     vocab_size = tokenizer.vocab_size if tokenizer else 1  # or as many as the titles have
