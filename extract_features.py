@@ -11,4 +11,4 @@ __all__ = ["check_flags", "check_inputs", "define_flags", "finished", "main"]
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, __doc__, define_flags.__module__)
+    app.run(main, __doc__)

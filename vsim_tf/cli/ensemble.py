@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.cli import app, ensemble_classes, flags
+from vsim_tf.cli import app, class_flags, ensemble_classes, flags
 from vsim_tf.ensemble.combine import normalized_weights
 from vsim_tf.ensemble.find import models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
@@ -75,7 +75,7 @@ def check_flags(devices: int = 1) -> None:
     if models := members() or options.models:
         model_weights(models, options.weights, bool(options.members))
     elif options.folds is not None:
-        flags.parse_runs(options.folds)
+        class_flags.parse_runs(options.folds)
 
 
 def class_settings() -> dict[str, Any] | None:

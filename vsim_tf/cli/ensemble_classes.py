@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import class_flags, flags
 from vsim_tf.ensemble.find import fold_runs
 from vsim_tf.errors import UserError
 from vsim_tf.inference.products import PREDICTIONS
@@ -50,7 +50,7 @@ def check_flags() -> list[str]:
         if options[name].present:
             raise UserError(f"--{name} is for an ensemble of {'embeddings' if of_classes else 'classifiers'}: leave it out")
     if options.folds is not None:
-        (flags.parse_runs if of_classes else flags.parse_folds)(options.folds)
+        (class_flags.parse_runs if of_classes else flags.parse_folds)(options.folds)
     return models
 
 
@@ -62,7 +62,7 @@ def settings(weights: dict[str, float]) -> dict[str, Any]:
         "output_dir": Path(options.output_dir),
         "data_dir": data_dir,
         "weights": weights,
-        "folds": flags.parse_runs(options.folds) if options.folds is not None else None,
+        "folds": class_flags.parse_runs(options.folds) if options.folds is not None else None,
         "test_name": submitted_set(data_dir, options.test_name),
         "labelled_test_name": labelled,
         "labels": Path(options.labels or category_labels(data_dir, labelled)),

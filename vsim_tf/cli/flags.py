@@ -3,7 +3,6 @@
 Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
 """
 
-import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,12 +23,10 @@ from vsim_tf.io.paths import (
     PICTURES,
     POINTWISE,
     RESULT,
-    RESULT_CSV,
     TAGS,
     UNLABELED,
     all_sets_pattern,
     folds_folder,
-    model_folder,
     pairwise_labels,
     pretrain_folder,
     records_folder,
@@ -42,7 +39,6 @@ from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.stage import PRECISIONS, Stage
-from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
 FLAGS = flags.FLAGS
@@ -82,7 +78,7 @@ def define_pretrain() -> None:
     names = (*registry.PUBLIC_MODELS, *registry.PRETRAININGS)
     _define_registered("model", "uniter", names, [*registry.MODELS, *registry.PRETRAININGS], "Registered model.")
     _define_data_dir()
-    _define_output_dir()
+    define_output_dir()
     flags.DEFINE_string(
         "train_record_pattern", None,
         "Videos to train on; default: <data_dir>/pointwise/*.tfrecords, of wbdc_* <data_dir>/unlabeled/<kind>*.tfrecords, where"
@@ -95,20 +91,20 @@ def define_pretrain() -> None:
     flags.DEFINE_string("test_record_pattern", None, "Videos of the test sets (qq_job5); default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    _define_size()
+    define_size()
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
-    _define_clip_dir()
+    define_clip_dir()
     flags.DEFINE_enum("recipe", "2021", list(RECIPES), "The solution as it was, or what improves it, in every stage.")
     settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), "model.encoder.hidden_dropout=0.2")
-    _define_run()
+    define_run()
 
 
 def define_pair() -> None:
     """Flags of train_pair.py."""
     _define_model()
-    _define_output_dir()
+    define_output_dir()
     _define_folds()
     flags.DEFINE_string("folds_dir", None, "What write_tfrecord.py wrote; default: <output_dir>/folds.")
     flags.DEFINE_string("pretrained_dir", None, "Run folder of the pre-training; default: <output_dir>/<model>/pretrain.")
@@ -116,59 +112,13 @@ def define_pair() -> None:
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), "training.tasks.tag.weight=0.5")
-    _define_run()
-
-
-def define_classify() -> None:
-    """Flags of train_classify.py."""
-    _define_classifier("wbdc_1", "Registered classifier.")
-    _define_records_dir()
-    _define_output_dir()
-    flags.DEFINE_string("folds", "0", f"Folds to validate on, e.g. 0-4 or 0,3; {FULL}: train on all videos.")
-    flags.DEFINE_enum(
-        "frames", PICTURES, [PICTURES, FEATURES],
-        "pictures: the model's own vision tower reads them, and is trained. features: as they were extracted.",
-    )  # fmt: skip
-    flags.DEFINE_string("record_pattern", None, "Labelled videos; default: <data_dir>/labeled/<frames>*.tfrecords.")
-    flags.DEFINE_string(
-        "pretrained_dir", None, "Pre-training run of the single stream; default: <output_dir>/wbdc_single/pretrain."
-    )
-    flags.DEFINE_string(
-        "tower_dir", None,
-        "Pre-training run whose vision tower is taken, of models that do not start from --clip_dir or without it; default:"
-        " <output_dir>/wbdc_clip/pretrain.",
-    )  # fmt: skip
-    _define_clip_dir()
-    flags.DEFINE_string(
-        "bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir, as of others."
-    )
-    _define_size()
-    settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
-    _define_run()
-
-
-def define_predict() -> None:
-    """Flags of predict_classify.py."""
-    _define_classifier(None, "Registered classifier; with --ckpt_file: what it must be.")
-    _define_records_dir()
-    _define_output_dir()
-    flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
-    flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
-    flags.DEFINE_string(
-        "test_file", None,
-        "Videos, a pattern; a set is named after its folder; default: <data_dir>/test_*/<kind>*.tfrecords, where <kind> is what"
-        " the model reads, pictures or features.",
-    )  # fmt: skip
-    flags.DEFINE_string("output_csv", RESULT_CSV, "File for the classes by --ckpt_file: id,category_id.")
-    flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each run; default: the model's, last or best.")
-    flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
-    _define_precision()
+    define_run()
 
 
 def define_inference() -> None:
     """Flags of inference_pair.py."""
     _define_data_dir()
-    _define_output_dir()
+    define_output_dir()
     _define_folds()
     _define_model(None, "Registered model; with --ckpt_file: what it must be.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
@@ -176,13 +126,13 @@ def define_inference() -> None:
     flags.DEFINE_string("output_zip", RESULT, "File for the embeddings by --ckpt_file: a submission .zip, or .npz.")
     flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each fold; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
-    _define_precision()
+    define_precision()
 
 
 def define_ensemble() -> None:
     """Flags of ensemble_final.py."""
     _define_data_dir()
-    _define_output_dir()
+    define_output_dir()
     flags.DEFINE_string(
         "folds",
         None,
@@ -242,22 +192,12 @@ def _define_model(default: str | None = "uniter", help_text: str = "Registered m
     _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
 
 
-def _define_size() -> None:
+def define_size() -> None:
     text = "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published."
     _define_registered("size", None, PUBLIC_SIZES, list(SIZES), text)
 
 
-def _define_classifier(default: str | None, help_text: str) -> None:
-    flags.DEFINE_enum("model", default, list(registry.CLASSIFIERS), help_text)
-
-
-def _define_records_dir() -> None:
-    flags.DEFINE_string(
-        "data_dir", None, "Folder with labeled/, test_a/ ..., as extract_features.py writes them; default: <output_dir>/records."
-    )
-
-
-def _define_clip_dir() -> None:
+def define_clip_dir() -> None:
     flags.DEFINE_string("clip_dir", None, "Hugging Face folder of the vision tower of wbdc_*; default: train from scratch.")
 
 
@@ -265,7 +205,7 @@ def _define_data_dir() -> None:
     flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
 
 
-def _define_output_dir() -> None:
+def define_output_dir() -> None:
     flags.DEFINE_string("output_dir", OUTPUT, "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
 
 
@@ -273,11 +213,11 @@ def _define_folds() -> None:
     flags.DEFINE_string("folds", None, "Folds, e.g. 0-10 or 0,3,5-7; default: the model's, 0-10 or 0.")
 
 
-def _define_precision() -> None:
+def define_precision() -> None:
     flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
 
 
-def _define_run() -> None:
+def define_run() -> None:
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     flags.DEFINE_boolean(
@@ -354,34 +294,6 @@ def _inputs(model: Model) -> dict[str, str]:
 def records_dir() -> Path:
     """The folder of the records of short videos."""
     return Path(FLAGS.data_dir) if FLAGS["data_dir"].present else records_folder(FLAGS.output_dir)
-
-
-def class_options() -> ClassOptions:
-    """What the classification was asked for; `UserError` for flags that contradict each other."""
-    asked = registry.classifier(FLAGS.model)
-    settings.require_known_sections(settings.TRAINING)
-    if FLAGS.clip_dir and FLAGS.frames == FEATURES:
-        raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
-    starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
-    return ClassOptions(
-        classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
-        training=settings.stage_as_asked(asked.stage, scales_schedules=True),
-        records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
-        pictures=FLAGS.frames == PICTURES,
-        runs=parse_runs(FLAGS.folds),
-        folder=model_folder(FLAGS.output_dir, FLAGS.model),
-        pretrained=Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single")),
-        hub_dir=FLAGS.bert_dir or "",
-        clip_dir=starts_from_clip or "",
-        tower_run=Path(FLAGS.tower_dir or pretrain_folder(FLAGS.output_dir, asked.tower_from or "wbdc_clip")),
-        overwrite=FLAGS.overwrite,
-        keep_optimizer=FLAGS.keep_optimizer,
-    )
-
-
-def parse_runs(text: str) -> list[int | str]:
-    """ "0-4" to its folds, or the run on all videos; `UserError` for anything else."""
-    return [FULL] if text == FULL else list(parse_folds(text))
 
 
 def finetune_stage(recipe: str) -> Stage:

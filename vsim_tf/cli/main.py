@@ -56,7 +56,7 @@ def run(name: str, arguments: list[str]) -> None:
         sys.exit(module.main(arguments))
     sys.argv = [f"{app.CONSOLE_SCRIPT} {name}", *arguments]
     module.define_flags()
-    app.run(module.main, module.__doc__ or "", module.define_flags.__module__)
+    app.run(module.main, module.__doc__ or "")
 
 
 if __name__ == "__main__":

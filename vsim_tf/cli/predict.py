@@ -6,20 +6,20 @@ vsim-tf predict --model=wbdc_1 --folds=0-4 --data_dir=output/records --output_di
 
 from pathlib import Path
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import class_flags, flags
 from vsim_tf.errors import UserError
 from vsim_tf.inference.predict_files import announce_predicted, read_kind, video_sets
 from vsim_tf.io.paths import all_sets_pattern, fold_folder
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 
-define_flags = flags.define_predict
+define_flags = class_flags.define_predict
 
 
 def folders() -> list[Path]:
     """Run folders."""
     options = flags.FLAGS
-    return [fold_folder(options.output_dir, options.model, run) for run in flags.parse_runs(options.folds)]
+    return [fold_folder(options.output_dir, options.model, run) for run in class_flags.parse_runs(options.folds)]
 
 
 def pattern(run: Path) -> str:
@@ -34,7 +34,7 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
     if not options.ckpt_file and (not options.model or options["output_csv"].present):
         raise UserError("either --ckpt_file with --output_csv, or --model with --folds, is needed")
-    flags.parse_runs(options.folds)
+    class_flags.parse_runs(options.folds)
 
 
 def check_inputs() -> None:

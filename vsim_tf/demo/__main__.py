@@ -80,4 +80,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, __doc__, __name__)
+    app.run(main, __doc__)
