@@ -11,7 +11,7 @@ import toys
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
-from vsim_tf.runs.checkpoints import model_weights
+from vsim_tf.runs.weights import model_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretraining import make_trainer

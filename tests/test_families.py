@@ -24,9 +24,10 @@ from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.task import Task
 from vsim_tf.training.loop import Trainer

@@ -18,7 +18,7 @@ from vsim_tf.layers.vision_tower import pixel_values
 from vsim_tf.models.build import build_network
 from vsim_tf.models.clip_weights import load_vision_tower
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import restore_weights
+from vsim_tf.runs.weights import restore_weights
 
 ROOT = Path(__file__).parents[2]
 

@@ -58,7 +58,7 @@ def _of_checkpoint(checkpoint: Path, precision: str) -> Tower:
     if run.model.tower is None:
         raise UserError(f"{run.path}: model {run.model.name} has no vision tower; one that reads pictures is needed")
     tower = _built(run.model.tower)
-    from vsim_tf.runs.checkpoints import restore_part
+    from vsim_tf.runs.weights import restore_part
 
     restore_part({weight.path: weight.value for weight in tower.weights}, checkpoint, f"the tower of model {run.model.name}")
     return _compiled(tower, precision)

@@ -77,20 +77,38 @@ def class_runs(options: ClassOptions, videos: LabelledVideos) -> list[ClassRun]:
     Raises:
         UserError: what they start from is missing, not complete or does not fit; or there is no such fold.
     """
+    folds = class_folds(videos.categories, label_file=options.records)
+    runs = []
+    for run, settings in class_settings(options, videos.files, videos.classes).items():
+        part = folds.records(run if isinstance(run, int) else 0, full=run == FULL)
+        runs.append(ClassRun(options.run_folder(run), part.training, part.validation, settings))
+    return runs
+
+
+def class_settings(options: ClassOptions, files: list[str], classes: ClassTable) -> dict[int | str, RunSettings]:
+    """The settings of each run that was asked for, of which no record is read.
+
+    Args:
+        options: what was asked for.
+        files: record files of the labelled videos.
+        classes: that occur among them.
+
+    Raises:
+        UserError: what the runs start from is missing, not complete or does not fit.
+    """
     starts = starting_points(options)
-    model = fitted_model(options, starts, len(videos.classes.ids))
+    model = fitted_model(options, starts, len(classes.ids))
     for name, task in options.training.tasks.items():
         with fields_below(f"training.tasks.{name}."):
             task.require_model(model)
-    folds = class_folds(videos.categories, label_file=options.records)
-    runs = []
-    for run in options.runs:
-        part = folds.records(run if isinstance(run, int) else 0, full=run == FULL)
-        data = {"labelled": data_files(videos.files), "run": str(run)} | starts.fingerprints()
-        tokenizer, tags = starts.pretrained.tokenizer, np.zeros(0, np.int64)
-        settings = RunSettings("classes", model, options.training, tokenizer, tags, data, videos.classes)
-        runs.append(ClassRun(options.run_folder(run), part.training, part.validation, settings))
-    return runs
+    tokenizer, tags = starts.pretrained.tokenizer, np.zeros(0, np.int64)
+    labelled, found = data_files(files), starts.fingerprints()
+    return {
+        run: RunSettings(
+            "classes", model, options.training, tokenizer, tags, {"labelled": labelled, "run": str(run)} | found, classes
+        )
+        for run in options.runs
+    }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

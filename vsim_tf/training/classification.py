@@ -13,9 +13,9 @@ from vsim_tf.distributed.workers import other_workers, require_agreement
 from vsim_tf.evaluation.evaluators import ClassEvaluator
 from vsim_tf.inference.predictor import Predictor
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
-from vsim_tf.runs.checkpoints import restore_shared_weights
 from vsim_tf.runs.run_folder import batch_format, prepare_run_folder, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
+from vsim_tf.runs.weights import restore_shared_weights
 from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.class_runs import (
     ClassRun,

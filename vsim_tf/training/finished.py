@@ -11,9 +11,11 @@ from pathlib import Path
 
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.io.files import remove_stale_lock
+from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, finished_run, read_summary
 from vsim_tf.runs.stage import Stage
 from vsim_tf.training.class_options import ClassOptions
+from vsim_tf.training.class_runs import class_settings
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretrain_inputs import PretrainOptions, note_source, read_inputs
@@ -47,11 +49,9 @@ def announce_classified(options: ClassOptions) -> bool:
     folders = {f"{options.classifier.name} {folder.name}": folder for folder in map(options.run_folder, options.runs)}
     if options.overwrite or not _is_certain(list(folders.values()), options.training):
         return False
-    from vsim_tf.training.class_runs import class_runs, labelled_videos  # loads TensorFlow
-
-    decided = dataclasses.replace(options, training=_decided(options.training))
-    runs = class_runs(decided, labelled_videos(options.records))
-    return _announce_all(folders, [run.settings for run in runs])
+    decided, files = dataclasses.replace(options, training=_decided(options.training)), expand_pattern(options.records)
+    classes = RunFolder.open(next(iter(folders.values()))).classes  # those of the files, unless they are other files
+    return _announce_all(folders, list(class_settings(decided, files, classes).values()))
 
 
 def _is_certain(folders: Sequence[Path], training: Stage) -> bool:

@@ -19,8 +19,9 @@ from vsim_tf.io.paths import BEST, checkpoint_name
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
-from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated, micro_batch_sizes
