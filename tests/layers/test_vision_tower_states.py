@@ -8,9 +8,8 @@ import pytest
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
-from vsim_tf.features.pictures import normalise
 from vsim_tf.layers.vision_config import VisionConfig
-from vsim_tf.layers.vision_tower import VisionTower, pixel_values, quick_gelu
+from vsim_tf.layers.vision_tower import VisionTower, quick_gelu
 
 SIZES = {"picture_size": 8, "patch_size": 4, "hidden_size": 12, "num_layers": 3, "num_heads": 2, "intermediate_size": 20}
 PIXELS = tf.random.stateless_normal((3, 8, 8, 3), (1, 2))
@@ -28,11 +27,6 @@ def test_shapes():
     tower = make_tower()
     assert [states.shape for states in tower.states(PIXELS)] == [(3, 1 + 4, 12)] * (1 + 3)
     assert tower(PIXELS).shape == (3, 12)
-
-
-def test_pixel_values_are_those_of_extraction():
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-    np.testing.assert_allclose(pixel_values(tf.constant(pictures)), normalise(pictures), rtol=1e-6, atol=1e-6)
 
 
 def test_quick_gelu_by_hand():

@@ -8,6 +8,7 @@ import toys
 
 from vsim_tf.errors import UserError
 from vsim_tf.layers.vision_config import VisionConfig
+from vsim_tf.layers.vision_tower import pixel_values
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
 from vsim_tf.models.projections import PooledStates
@@ -89,12 +90,10 @@ def test_what_stands_at_padded_frames_does_not_matter(network):
 
 
 def test_bytes_and_pixel_values_are_the_same_pictures(network):
-    from vsim_tf.features.pictures import normalise
-
     if not network.config.tower:
         return
     batch = batch_of(network, 3)
-    pixels = tf.constant(normalise(batch.frames.numpy()))
+    pixels = pixel_values(batch.frames)
     for before, after in zip(outputs(network, batch), outputs(network, batch._replace(frames=pixels)), strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 

@@ -152,9 +152,13 @@ def test_rates_and_steps(name):
 
 @EVERY_NAME
 def test_what_all_stages_share(name):
-    """docs/facts_rank8.md 5.3: AdamW, no clipping, no accumulation, batches of any lengths, gradients of the mean loss."""
+    """docs/facts_rank8.md 5.3: AdamW, no clipping, no accumulation, batches of any lengths, gradients of the mean loss.
+
+    Model 2 has a seed of its own: without a published tower it would be model 1.
+    """
     one = stage(name)
-    assert (one.batch_size, one.seed, one.reduction, one.bucket_by_length) == (64, 802, "mean", False)
+    assert (one.batch_size, one.reduction, one.bucket_by_length) == (64, "mean", False)
+    assert one.seed == (803 if name == "wbdc_2" else 802)
     assert (one.optimizer.epsilon, one.optimizer.decay) == (1e-6, 0.01)
     assert (one.clip_norm, one.accumulate, one.length_multiple) == (0.0, 1, 0)
     assert not one.phases and not one.reload_best
