@@ -82,7 +82,7 @@ case $system in
     wbdc2022_rank8)
         system_models='wbdc_1 wbdc_2 wbdc_3 wbdc_4'
         labels=classes frame_size=768
-        demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=200 demo_eval=50 ;;
+        demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=160 demo_eval=40 ;;
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
 
@@ -103,7 +103,7 @@ if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few
                 --total_steps=200 --lr=1e-3 --bert_lr=1e-3 $pretrain_flags"
             tower_flags="--total_steps=90 --bert_lr=5e-4 $tower_flags"
             finetune_flags="--batch_size=32 --val_batch_size=64 --print_freq=20 --eval_freq=$demo_eval --total_steps=$demo_steps
-                --lr=3e-3 --bert_lr=1e-3 --set=training.groups.tower.schedule.peak=1e-3 --set=training.average.decay=0.95
+                --lr=3e-3 --bert_lr=2e-3 --set=training.groups.tower.schedule.peak=1e-3 --set=training.average.decay=0.95
                 $finetune_flags" ;;
     esac
     cores=$(getconf _NPROCESSORS_ONLN)

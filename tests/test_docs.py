@@ -38,11 +38,12 @@ DOCUMENTS = {
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
     "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
-    "extract_features.py": extract.define_flags,
+    "extract_features.py": extract.define_flags, "train_classify.py": flags.define_classify,
+    "predict_classify.py": flags.define_predict,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
-    "--ensemble_flags": "ensemble_final.py",
+    "--ensemble_flags": "ensemble_final.py", "--tower_flags": "train_pretrain.py",
 }  # fmt: skip
 PLACEHOLDERS = {"$model": "uniter", "=M ": "=uniter ", "$F": "output", "$E": "embeddings", "seed=S": "seed=1", "...": ""}
 """What commands of documents leave open, with something that a flag accepts."""

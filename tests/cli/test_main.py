@@ -14,7 +14,7 @@ from vsim_tf.cli.main import COMMANDS
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "write-folds": "write_tfrecord", "pretrain": "train_pretrain", "finetune": "train_pair", "embed": "inference_pair",
-    "ensemble": "ensemble_final", "extract": "extract_features",
+    "ensemble": "ensemble_final", "extract": "extract_features", "classify": "train_classify", "predict": "predict_classify",
 }  # fmt: skip
 NAMES = ("define_flags", "check_flags", "check_inputs", "finished", "main")
 HELP = """

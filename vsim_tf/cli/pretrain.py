@@ -9,7 +9,7 @@ define_flags = flags.define_pretrain
 def check_flags(devices: int = 1) -> None:
     options = flags.pretrain_options()
     flags.require_batch(options.training, options.model, devices)
-    if not options.hub_dir:  # whose config.json decides
+    if not (options.hub_dir or options.clip_dir):  # whose config.json decides
         options.fitted_model(vocab_size=1, num_tags=1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from vsim_tf.errors import UserError
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.record_index import RecordIndex
-from vsim_tf.records.schema import ASR_TEXT, CATEGORY_ID, FRAME_FEATURE, OCR_TEXT, TAG_ID, TITLE
+from vsim_tf.records.schema import ASR_TEXT, CATEGORY_ID, FRAME_FEATURE, NO_SPEECH, OCR_TEXT, TAG_ID, TITLE
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.text.tokenizers import decode_titles
 from vsim_tf.types import PathLike
@@ -74,20 +74,22 @@ def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int,
         from vsim_tf.records.videos import check_video, parse_example
 
     ids, titles, means, tags = [], [], [], []
-    others: list[bytes] = []
+    others: dict[str, list[bytes]] = {OCR_TEXT: [], ASR_TEXT: []}
     categories: list[str] = []
     for place, data in records:
         ids.append(check_video(data, frame_embedding_size, place))
         features = parse_example(data, place)
         titles.append(features[TITLE].bytes_list.value[0])
         means.append(_mean_frame(features[FRAME_FEATURE].bytes_list.value, frame_embedding_size))
-        others.append(b" ".join(value for key in (OCR_TEXT, ASR_TEXT) for value in features[key].bytes_list.value))
+        for key, read in others.items():
+            read.append(next(iter(features[key].bytes_list.value), b""))
         categories += [f"{category:04d}" for category in features[CATEGORY_ID].int64_list.value[:1]] or [""]
         tags.append(list(features[TAG_ID].int64_list.value) if TAG_ID in features else [])
     if not ids:
         raise UserError(f"{where}: holds no record")
     known = decode_titles(titles)
-    texts = [f"{title} {other}".strip() for title, other in zip(known, decode_titles(others), strict=True)]
+    fields = zip(known, *map(decode_titles, others.values()), strict=True)
+    texts = [" ".join(text for text in video if text and text != NO_SPEECH) for video in fields]
     return RawVideos(ids, known, np.stack(means), tags, texts, categories)
 
 

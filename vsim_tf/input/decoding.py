@@ -22,6 +22,7 @@ from vsim_tf.records.schema import (
     FRAME_FEATURE,
     FRAME_PICTURE,
     ID,
+    NO_SPEECH,
     OCR_TEXT,
     PAIR_SUFFIXES,
     SIMILARITY,
@@ -37,7 +38,7 @@ from vsim_tf.text.tokenizers import Tokenizer, decode_titles
 Pictures = Sequence[bytes]
 Frames = np.ndarray | Pictures
 """Of a video: bits of features, `[frames, width]` uint16, or encoded pictures."""
-NO_SPEECH, ZEROS_BEHIND = "nan", "zeros"
+ZEROS_BEHIND = "zeros"
 CONTEXTS = {"context": "ocr_asr", "title": "title"}
 """Parts of a video's text that are targets, and how they are encoded."""
 

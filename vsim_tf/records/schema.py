@@ -19,6 +19,9 @@ REQUIRED_KEYS = (ID, TITLE, FRAME_FEATURE)
 """Keys without which a video cannot be embedded. A record of a video with 0 frames has an empty or no `frame_feature`
 value, but the key must be there."""
 
+NO_SPEECH = "nan"
+"""The speech of a video without any, as the contest of 2021 wrote it."""
+
 PAIR_SUFFIXES = ("_1", "_2")
 """A pair record holds every video key twice, with these suffixes, and `sim`."""
 
