@@ -15,7 +15,7 @@ import pytest
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import extract, flags
+from vsim_tf.cli import class_flags, extract, flags
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
@@ -38,8 +38,8 @@ DOCUMENTS = {
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
     "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
-    "extract_features.py": extract.define_flags, "train_classify.py": flags.define_classify,
-    "predict_classify.py": flags.define_predict,
+    "extract_features.py": extract.define_flags, "train_classify.py": class_flags.define_classify,
+    "predict_classify.py": class_flags.define_predict,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
