@@ -82,7 +82,7 @@ case $system in
     wbdc2022_rank8)
         system_models='wbdc_1 wbdc_2 wbdc_3 wbdc_4'
         labels=classes frame_size=768
-        demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=160 demo_eval=40 ;;
+        demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=240 demo_eval=40 ;;
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
 
