@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vsim_tf.cli import class_flags, flags
 from vsim_tf.errors import UserError
-from vsim_tf.inference.predict_files import announce_predicted, read_kind, video_sets
+from vsim_tf.inference.predict_files import announce_predicted, predict_runs, predict_to_csv, read_kind, video_sets
 from vsim_tf.io.paths import all_sets_pattern, fold_folder
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.checkpoint_files import require_checkpoint
@@ -56,8 +56,6 @@ def main() -> None:
     check_inputs()
     if finished():
         return
-    from vsim_tf.inference.predict_files import predict_runs, predict_to_csv
-
     if options.ckpt_file:
         require_checkpoint(options.ckpt_file)
         files = expand_pattern(pattern(Path(options.ckpt_file).parent.parent))
