@@ -9,7 +9,9 @@ from pathlib import Path
 from benchmarks.contest import contest_records
 from benchmarks.table import in_turn, median, row, seconds
 
-SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
+SCRIPTS = (
+    "write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py", "extract_features.py",
+)  # fmt: skip
 
 
 def script(*arguments: str):

@@ -9,10 +9,11 @@ ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("*.py"), *ROOT.glob("vsim_tf/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
 PACKAGE = [path for path in SOURCES if "tests" not in path.parts]
 FACTS, FIDELITY = (
-    {end: (ROOT / f"docs/{name}{end}.md").read_text(encoding="utf-8") for end in ("", "_rank1")} for name in ("facts", "fidelity")
+    {end: (ROOT / f"docs/{name}{end}.md").read_text(encoding="utf-8") for end in ("", "_rank1", "_rank8")}
+    for name in ("facts", "fidelity")
 )
 """Documents by the end of their names: the 4th place has none."""
-QUIRKS = {"": r"(?<!rank-1 )\bquirks?", "_rank1": r"rank-1 quirks?"}
+QUIRKS = {"": r"(?<!rank-\d )\bquirks?", "_rank1": r"[Rr]ank-1 quirks?", "_rank8": r"[Rr]ank-8 quirks?"}
 """How comments call a row."""
 
 
@@ -43,6 +44,15 @@ def test_every_quirk_that_is_cited_is_a_row(system):
     cited["facts"] = numbers(r"\bquirks?", FACTS[system])
     assert len(set().union(*cited.values())) > 10
     assert not {name: found - rows for name, found in cited.items() if found - rows}
+
+
+GOLDEN = {path.stem.removeprefix("golden_public_") for path in ROOT.glob("tests/golden/golden_public_*.json")}
+
+
+def test_every_golden_file_of_the_8th_place_that_is_named_is_there():
+    named = set(re.findall(r"(?<!large )golden\[(\w+)\]", FIDELITY["_rank8"])) - {"x"}
+    assert len(named) > 5
+    assert named <= GOLDEN
 
 
 def test_the_package_names_no_folder_outside_of_the_repository():

@@ -93,7 +93,7 @@ def test_a_path_changes_one_value_and_several_are_checked_together():
             r"max_length=2: at least 3 is needed \(\[CLS\], \[SEP\], \[SEP\]\)",
             "text.max_length",
         ),
-        ("frames.sampling", "random", "sampling='random': accepted are strided, centred", "frames.sampling"),
+        ("frames.sampling", "random", "sampling='random': accepted are strided, centred, stride_starts", "frames.sampling"),
         ("frames.padding", "first", "padding='first': accepted are last, zeros", "frames.padding"),
         ("encoder.num_heads", 5, "hidden_size=768 and num_heads=5: the first must be a multiple", "encoder.hidden_size"),
     ],

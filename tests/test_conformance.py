@@ -21,9 +21,10 @@ from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
 from vsim_tf.presets import registry
 from vsim_tf.records.schema import IGNORED_TOKEN
-from vsim_tf.runs.checkpoints import TrainingState, model_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.runs.stage import Selection
+from vsim_tf.runs.weights import model_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.masked_frames import real_frames
 from vsim_tf.tasks.objective import Objective
@@ -67,7 +68,7 @@ import sys, numpy as np, toys
 from pathlib import Path
 from vsim_tf.models.build import build_network
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import restore_weights
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.forward import call_network
 for name in sys.argv[2:]:
     model = build_network(toys.model(name))

@@ -15,13 +15,15 @@ import pytest
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import class_flags, extract, flags
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
 from vsim_tf.models.pooling import Pooling
 from vsim_tf.models.projections import Projection
 from vsim_tf.models.tag_heads import TagHead
+from vsim_tf.optim.averaging import WeightAverage
+from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 from vsim_tf.records.labels import read_labels
@@ -36,10 +38,12 @@ DOCUMENTS = {
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
     "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
+    "extract_features.py": extract.define_flags, "train_classify.py": class_flags.define_classify,
+    "predict_classify.py": class_flags.define_predict,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
-    "--ensemble_flags": "ensemble_final.py",
+    "--ensemble_flags": "ensemble_final.py", "--tower_flags": "train_pretrain.py",
 }  # fmt: skip
 PLACEHOLDERS = {"$model": "uniter", "=M ": "=uniter ", "$F": "output", "$E": "embeddings", "seed=S": "seed=1", "...": ""}
 """What commands of documents leave open, with something that a flag accepts."""
@@ -143,7 +147,7 @@ def test_parts_of_architecture_md_are_those_that_are_trained():
 
 def test_entries_of_architecture_md_are_those_of_the_package():
     rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", DOCUMENTS["docs/architecture.md"], re.MULTILINE))
-    families = (Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule)
+    families = (Layout, FrameEmbedding, Pooling, Projection, TagHead, Task, Schedule, GradientMethod, WeightAverage)
     assert rows.keys() == {family.__name__ for family in families}
     for family in families:
         entries = {name for name, entry in family.entries.items() if entry.__module__.startswith("vsim_tf.")}
@@ -229,7 +233,7 @@ SCRIPTS_OF_2021 = {
     for name in re.findall(r"`([\w*]+\.(?:py|sh))`", line.split(" | ")[0])
 }
 PATHS = re.compile(
-    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|presets|records|reliability|runs|tasks|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
+    r"`((?:vsim_tf|tests|docs|benchmarks|data|ensemble|input|layers|models|optim|presets|records|reliability|runs|tasks|text|training)/[\w./-]*|\w+\.(?:py|sh|toml))(?:::(\w+))?`"
 )
 
 

@@ -502,7 +502,7 @@ def test_several_machines_decide_together(root, monkeypatch):
 def test_titles_are_read_once(root, tmp_path, monkeypatch):
     """A vocabulary is taken from the run folder as long as it was built from the same files."""
     options = pretrain_options(root, "uniter")
-    monkeypatch.setattr(pretrain_inputs, "read_titles", lambda files: pytest.fail("titles are read again"))
+    monkeypatch.setattr(pretrain_inputs, "read_texts", lambda files, keys: pytest.fail("titles are read again"))
     pretrain(options)
     (root / "output/uniter/pretrain/tokenizer/source.json").rename(tmp_path / "note")
     with pytest.raises(pytest.fail.Exception, match="titles are read again"):
@@ -628,7 +628,7 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         finetune("uniter", folder, runs(root, "uniter"), FINETUNING)
     with pytest.raises(UserError, match=r"fold 3 is not in .*; its folds are 0 to 2"):
         runs(root, "uniter", [3])
-    with pytest.raises(UserError, match=r"training is not complete; run train_pair.py for this fold first"):
+    with pytest.raises(UserError, match=r"training is not complete; train this run first"):
         embed_folds("uniter", [root / "output/uniter/fold-01"], [], "last", 8, "float32")
     with pytest.raises(UserError, match="fold-01"):
         ensemble(root, folds=(0, 1))

@@ -30,8 +30,8 @@ from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import restore_weights
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, batch_format, prepare_run_folder
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.task import Step, Task
 from vsim_tf.training.pretraining import make_trainer

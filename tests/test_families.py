@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import toy_short_videos
 import toys
 
 from vsim_tf.inference.exporters import Exporter
@@ -23,14 +24,16 @@ from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.task import Task
 from vsim_tf.training.loop import Trainer
 
-PRETRAIN, FINETUNE = "pretrain", "finetune"
+PRETRAIN, FINETUNE, STAGE = "pretrain", "finetune", "stage"
+BATCH = 8  # the smallest in which no part of a batch is empty
 COSINE = {"type": "cosine", "peak": 1e-3, "warmup": 0, "horizon": 100}
 MATCHING = {"tag": {"type": "mean_tags", "head": "relu_cls"}, "itm": {"type": "matching"}}
 CASES = {  # model, stage, changes of the model, changes of the stage
@@ -46,6 +49,10 @@ CASES = {  # model, stage, changes of the model, changes of the stage
     "job 1 with matching": ("qq_job1", PRETRAIN, {"pack": True, "pooling.padding": False}, {"tasks": MATCHING}),
     "job 2": ("qq_job2", PRETRAIN, {"pack": True, "pooling.padding": False}, {"groups.head.schedule": COSINE}),
     "job 4 of pairs": ("qq_job4", FINETUNE, {"pooling.padding": False}, {}),
+    "single stream": ("wbdc_single", STAGE, {"pooling.padding": False}, {}),
+    "dual encoder": ("wbdc_clip", STAGE, {"pooling.padding": False}, {"gradient_method": "awp"}),
+    "classes by FGM": ("wbdc_1", STAGE, {"pooling.padding": False, "pack": True}, {}),
+    "classes of two streams": ("wbdc_3", STAGE, {"pooling.padding": False}, {"gradient_method": "pgd"}),
 }
 ROWS = {  # (family, entry): case
     (Model, "single_stream"): "roformer",
@@ -78,6 +85,19 @@ ROWS = {  # (family, entry): case
     (Task, "mean_squared_error"): "job 4 of pairs",
     (Schedule, "linear"): "uniter of pairs",
     (Schedule, "cosine"): "job 2",
+    (Model, "two_stream"): "classes of two streams",
+    (Model, "dual_encoder"): "dual encoder",
+    (Projection, "none"): "single stream",
+    (Task, "hidden_text"): "single stream",
+    (Task, "hidden_frames"): "single stream",
+    (Task, "masked_slots"): "single stream",
+    (Task, "joint_contrast"): "single stream",
+    (Task, "scaled_contrast"): "dual encoder",
+    (Task, "classes"): "classes by FGM",
+    (GradientMethod, "fgm"): "classes by FGM",
+    (GradientMethod, "pgd"): "classes of two streams",
+    (GradientMethod, "awp"): "dual encoder",
+    (WeightAverage, "ema"): "classes by FGM",
 }
 ELSEWHERE = {(Exporter, "submission"), (Exporter, "npz")}
 """Entries without a network: tests/inference/test_exporters.py."""
@@ -98,7 +118,7 @@ def test_every_entry_has_a_row():
 def made(case) -> tuple[Model, Stage]:
     """Model and stage of a case."""
     name, kind, of_model, of_stage = CASES[case]
-    return toys.model(name, of_model, dropout=0.1), toys.stage(of=(name, kind), changes=of_stage, batch_size=6)
+    return toys.model(name, of_model, dropout=0.1), toys.stage(of=(name, kind), changes=of_stage, batch_size=BATCH)
 
 
 @pytest.fixture(params=CASES)
@@ -117,6 +137,19 @@ def uses(component, family, entry) -> bool:
     return any(isinstance(value, family) and value.type_name == entry for value in values)
 
 
+def batch_of(model, stage):
+    if model.name.startswith("wbdc"):
+        return toy_short_videos.training_batch(model, stage.tasks, BATCH)
+    make = toys.random_pair_batch if "mse" in stage.tasks else toys.random_batch
+    return make(model, BATCH)
+
+
+def records_of(model) -> list[bytes]:
+    if model.name.startswith("wbdc"):
+        return toy_short_videos.short_videos(40, pictures=model.tower is not None)
+    return toys.random_videos(40)
+
+
 def test_it_survives_json(row):
     for component, kind in zip(row, (Model, Stage), strict=True):
         assert kind.from_dict(json.loads(json.dumps(component.to_dict(), allow_nan=False))) == component
@@ -126,8 +159,7 @@ def test_a_step_in_mixed_precision_stays_finite(row):
     model, stage = row
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = Trainer(build_network(model, stage.tasks.values()), stage, tf.distribute.get_strategy())
-    make = toys.random_pair_batch if "mse" in stage.tasks else toys.random_batch
-    logs = trainer.compiled_step.python_function(make(model, 6))
+    logs = trainer.compiled_step.python_function(batch_of(model, stage))
     assert all(np.isfinite(float(value)) for value in logs.values()), logs
     assert logs.keys() == {"loss", *stage.tasks}
     assert not trainer.state.broken_weights()
@@ -138,7 +170,7 @@ def test_trimmed_batches_give_the_same_and_weights_come_back(row, tmp_path):
     network = build_network(model, stage.tasks.values())
     trimmed = batch_format(model, toys.TOKENIZERS[model.encoder.kind], toys.TAGS)
     padded = dataclasses.replace(trimmed, trim_text=False, trim_frames=False)
-    shortest = sorted(toys.random_videos(40), key=len)[:4]
+    shortest = sorted(records_of(model), key=len)[:4]
     batches = [tf.nest.map_structure(tf.constant, decode(shortest, str, "videos", form)) for form in (padded, trimmed)]
     whole, cut = (call_network(network, batch, training=False).embedding for batch in batches)
     np.testing.assert_allclose(cut, whole, rtol=1e-5, atol=1e-5)

@@ -12,7 +12,7 @@ import toys
 from vsim_tf.inference.embed_files import load_embedder
 from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.runs.checkpoint_files import BEST, newest_checkpoint
-from vsim_tf.runs.checkpoints import restore_weights
+from vsim_tf.runs.weights import restore_weights
 
 GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
 MODELS = (*toys.MODELS, "debug")

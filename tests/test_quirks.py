@@ -9,7 +9,7 @@ from vsim_tf.input.pipeline import TrainingData
 from vsim_tf.models.build import build_network
 from vsim_tf.presets import registry
 from vsim_tf.records.schema import IGNORED_TOKEN
-from vsim_tf.runs.checkpoints import random_states
+from vsim_tf.runs.weights import random_states
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.masked_tokens import MaskedTokens
 

@@ -1,5 +1,6 @@
 """run.sh as a person starts it: options, and what is missing, in its first second."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,7 @@ def assert_refused(result, *words):
         (["--colour=red"], ["unknown option --colour=red"]),
         (["uniter"], ["unknown option uniter"]),
         (["--jobs"], ["--jobs needs a value: --jobs=VALUE"]),
+        (["--system=rank8"], ["--system=rank8: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8"]),
     ],
 )
 def test_options_that_are_refused(shell, tmp_path, options, words):
@@ -144,3 +146,56 @@ def test_the_test_sets_that_are_there_are_enough(data_dir, gone, said):
     result = run(data_dir.parent, *options(data_dir))
     assert said in result.stdout
     assert "TensorFlow is loaded" in result.stderr  # by the first stage: all was checked
+
+
+# --- videos in classes ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def class_dir(tmp_path):
+    """Annotations and folders of frames, in a folder with characters that mean something to shells and patterns."""
+    folder = tmp_path / "da[ta], 'of' *"
+    for split in ("unlabeled", "labeled", "test_b"):
+        (folder / "frames" / split / "001").mkdir(parents=True)
+        (folder / "frames" / split / "001/1001.zip").touch()
+        (folder / "annotations").mkdir(exist_ok=True)
+        video = {"id": "1001", "title": "天", "asr": "", "ocr": [], "category_id": "0101"}
+        (folder / f"annotations/{split}.json").write_text(json.dumps([video]))
+    return folder
+
+
+def class_options(class_dir: Path, *more: str) -> list[str]:
+    given = ["--system=wbdc2022_rank8", "--data_dir", str(class_dir), f"--output_dir={class_dir.parent}/out", "--size=tiny"]
+    return [*given, *more]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--models=wbdc_1 wbdc_9"], ["wbdc_9: not a registered"]),
+        (["--models=wbdc_1,uniter"], ["uniter"]),
+        (["--folds=full,1"], ["--folds=full,1"]),
+        (["--tower_flags=--lr=high"], ["lr"]),
+        (["--finetune_flags=--frames=videos"], ["frames"]),
+        (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
+        (["--ensemble_flags=--method=svd"], ["--method is for an ensemble of embeddings"]),
+        (["--clip_dir=none"], ["none does not exist"]),
+        (["--bert_vocab=none"], ["none does not exist"]),
+    ],
+)
+def test_what_is_refused_before_pictures_are_read(class_dir, more, words):
+    assert_refused(run(class_dir.parent, *class_options(class_dir, *more)), *words)
+    assert not (class_dir.parent / "out/records").exists()
+
+
+@pytest.mark.parametrize("gone", ["annotations/labeled.json", "frames/unlabeled", "frames/test_b"])
+def test_annotations_or_frames_that_are_missing(class_dir, gone):
+    (class_dir / gone).rename(class_dir / "elsewhere")
+    assert_refused(run(class_dir.parent, *class_options(class_dir)), f"{gone} does not exist")
+    assert not (class_dir.parent / "out/records").exists()
+
+
+def test_a_test_set_that_is_not_there_is_left_out(class_dir):
+    result = run(class_dir.parent, *class_options(class_dir))
+    assert result.stdout == "\n== pictures of unlabeled\n"
+    assert "TensorFlow is loaded" in result.stderr  # all was checked, and test_a is not missed

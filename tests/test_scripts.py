@@ -1,4 +1,4 @@
-"""The five scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
+"""The scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
 
 import subprocess
 import sys
@@ -12,7 +12,10 @@ from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = ("write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py")
+SCRIPTS = (
+    "write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py", "extract_features.py",
+    "train_classify.py", "predict_classify.py",
+)  # fmt: skip
 
 
 def start(*command, folder=ROOT) -> subprocess.CompletedProcess:
@@ -114,6 +117,24 @@ def test_a_word_that_is_no_flag(script):
         ("ensemble_final.py", "--models=uniter", "--weights=1,2"),
         ("ensemble_final.py", "--models=uniter,uniter_asl", "--weights=a,b"),
         ("ensemble_final.py", "--output_dir=none"),  # where no model has a run
+        ("ensemble_final.py", "--models=uniter,wbdc_1"),
+        ("ensemble_final.py", "--models=wbdc_1", "--output_zip=a.zip"),
+        ("ensemble_final.py", "--models=uniter", "--output_csv=a.csv"),
+        ("ensemble_final.py", "--models=wbdc_1", "--folds=all"),
+        ("train_classify.py", "--model=uniter"),
+        ("train_classify.py", "--folds=full,0"),
+        ("train_classify.py", "--frames=features", "--clip_dir=a"),
+        ("train_classify.py", "--set=model.name=a"),
+        ("predict_classify.py", "--model=wbdc_1", "--checkpoint=newest"),
+        ("predict_classify.py", "--ckpt_file=a", "--folds=0"),
+        ("predict_classify.py", "--model=wbdc_1", "--output_csv=a.csv"),
+        ("predict_classify.py", "--model=wbdc_1", "--folds=-1"),
+        ("extract_features.py", "--frames=a", "--videos=b"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.zip"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--shard=4/4"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--fps=0"),
+        ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--count=33"),
+        ("extract_features.py", "--kind=frames"),
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
@@ -188,6 +209,14 @@ def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
         (("inference_pair.py", "--ckpt_file=none"), ("no file none.index", "holds no checkpoint")),
         (("train_pretrain.py", "--bert_dir=none"), ("none does not exist",)),
         (("train_pretrain.py", "--bert_vocab=none"), ("none does not exist",)),
+        (("train_pretrain.py", "--model=wbdc_clip", "--clip_dir=none"), ("none does not exist",)),
+        (("train_pretrain.py", "--model=wbdc_single"), ("output/records/unlabeled/features*.tfrecords", "matches no file")),
+        (("train_classify.py", "--clip_dir=none"), ("none does not exist",)),
+        (("train_classify.py",), ("output/records/labeled/pictures*.tfrecords", "matches no file")),
+        (("predict_classify.py", "--ckpt_file=none"), ("no file none.index", "holds no checkpoint")),
+        (("predict_classify.py", "--model=wbdc_1"), ("output/wbdc_1/fold-00", "does not exist")),
+        (("ensemble_final.py", "--models=wbdc_1", "--labels=none.tsv"), ("none.tsv does not exist",)),
+        (("ensemble_final.py", "--models=wbdc_1"), ("no predictions of test_b for 1: wbdc_1", "run predict_classify.py")),
     ],
 )
 def test_another_path_that_does_not_exist(command, words, data_dir, tmp_path):

@@ -5,8 +5,10 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 MEDIUM = (
     "inference/", "models/", "presets/", "reliability/", "tasks/", "training/",
-    "input/test_pipeline.py", "launch/test_launch.py", "layers/test_recompute.py", "runs/test_checkpoints.py",
-    "test_conformance.py", "test_docs.py", "test_e2e.py", "test_extending.py", "test_families.py",
+    "input/test_pipeline.py", "launch/test_launch.py", "layers/test_recompute.py", "optim/test_averaging.py",
+    "runs/test_checkpoints.py",
+    "test_conformance.py", "test_conformance_rank8.py", "test_docs.py", "test_e2e.py", "test_e2e_rank8.py",
+    "test_extending.py", "test_families.py",
     "test_golden.py", "test_golden_checkpoints.py", "test_scripts.py",
 )  # fmt: skip
 """Folders and files that build and train models or start many processes: all their tests are marked `medium`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import toys
 
+from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.runs.checkpoints import TrainingState
@@ -13,8 +14,12 @@ from vsim_tf.runs.stage import Selection
 
 
 def make_run(folder: Path, name: str, seed: int, changes=None) -> Path:
-    """A run folder with a complete run of a model whose weights are those of a seed."""
-    config = toys.model(name, changes)
+    """A run folder with a complete run of a registered model whose weights are those of a seed."""
+    return save_run(folder, toys.model(name, changes), seed)
+
+
+def save_run(folder: Path, config: Model, seed: int) -> Path:
+    """The same of any model."""
     settings = RunSettings("pair", config, toys.stage(), toys.TOKENIZERS[config.encoder.kind], toys.TAGS, {})
     prepare_run_folder(folder, settings, overwrite=False)
     keras.utils.set_random_seed(seed)

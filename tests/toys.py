@@ -10,6 +10,7 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.presets import recipes, registry
+from vsim_tf.presets.preset import Classifier, Preset, Pretraining
 from vsim_tf.presets.sizes import sized
 from vsim_tf.records import tfrecords as records
 from vsim_tf.records.schema import IGNORED_TOKEN, PairBatch, VideoBatch
@@ -27,17 +28,28 @@ RANK_4 = tuple(make.__name__ for make in registry.SYSTEMS["aiac2021_rank4"])
 JOBS = ("qq_job1", "qq_job2", "qq_job4")
 """Of the 1st place: they differ in layout, tag head and pooling, and each other job has the network of one of them."""
 MODELS = (*RANK_4, *JOBS)
+RANK_8 = ("wbdc_single", "wbdc_clip", "wbdc_1", "wbdc_3")
+"""Of short videos: models 2 and 4 differ from model 1 in what they start from, and in how gradients are made."""
+CLASSES = 5
+
+
+def registered(name: str) -> Preset | Pretraining | Classifier:
+    """The entry that is registered under a name."""
+    return next(known[name]() for known in (registry.MODELS, registry.PRETRAININGS, registry.CLASSIFIERS) if name in known)
 
 
 def tasks(name: str, kind: str) -> dict[str, Task]:
-    """Tasks of a registered model's stage "pretrain" or "finetune"."""
-    return getattr(registry.preset(name), kind).tasks
+    """Tasks of a registered model's stage "pretrain" or "finetune", or of its only "stage"."""
+    return getattr(registered(name), kind).tasks
 
 
 def model(name: str, changes=None, dropout: float | None = None, recipe: str = "2021", **overrides) -> Model:
     """A registered model at `debug` size, with values changed by path, and another dropout everywhere if one is given."""
-    known = sized(registry.preset(name).model, "debug").fitted(len(VOCABULARY), len(TAGS))
-    values = {"frames.dim": DIM, "frames.max_frames": FRAMES, "text.max_length": TEXT, "num_experts": 2, "recipe": recipe}
+    known, of_tags = registered(name).model, name not in registry.PRETRAININGS | registry.CLASSIFIERS
+    known = sized(known, "debug").fitted(len(VOCABULARY), len(TAGS) if of_tags else 0)
+    values = {"frames.max_frames": FRAMES, "text.max_length": TEXT, "num_experts": 2, "recipe": recipe}
+    values |= {} if known.tower else {"frames.dim": DIM}
+    values |= {"num_classes": CLASSES} if name in registry.CLASSIFIERS else {}
     if dropout is not None:
         values |= {"encoder.hidden_dropout": dropout, "encoder.attention_dropout": dropout, "dropout": dropout}
     known = known.replace({path: value for path, value in values.items() if known.has(path)})
@@ -63,13 +75,11 @@ def stage(
     total_steps: int = 6, of: tuple[str, str] = ("uniter", "finetune"), rate: float = 1e-3, changes=None, **fields
 ) -> Stage:
     """A short training stage of a model and kind: constant rates from the first step on."""
-    registered = getattr(registry.preset(of[0]), of[1])
+    full = getattr(registered(of[0]), of[1])
     constant = {"type": "linear", "peak": rate, "warmup": 0, "horizon": 10_000}
-    schedules = {f"groups.{name}.schedule": constant for name in registered.groups}
+    schedules = {f"groups.{name}.schedule": constant for name in full.groups}
     values = {"batch_size": 4, "val_batch_size": 4, "eval_every": 3, "log_every": 2, "precision": "float32"}
-    return registered.replace(
-        schedules | (changes or {}), **values | {"total_steps": total_steps, "bucket_by_length": True} | fields
-    )
+    return full.replace(schedules | (changes or {}), **values | {"total_steps": total_steps, "bucket_by_length": True} | fields)
 
 
 def random_title(rng: np.random.Generator, longest: int = 10) -> str:

@@ -65,14 +65,20 @@ def asymmetric_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def contrastive(
-    video: Tensor, text: Tensor, all_video: Tensor | None = None, all_text: Tensor | None = None, offset: int | Tensor = 0
+    video: Tensor,
+    text: Tensor,
+    all_video: Tensor | None = None,
+    all_text: Tensor | None = None,
+    offset: int | Tensor = 0,
+    temperature: float | Tensor = CONTRASTIVE_TEMPERATURE,
 ) -> Tensor:
-    """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / 0.07, target i (docs/facts.md 4.1).
+    """½·(cross-entropy of v_i against all t + cross-entropy of t_i against all v), cosines / τ, target i (docs/facts.md 4.1).
 
     Args:
         video, text: `[batch, dim]`, this replica's part of the batch.
         all_video, all_text: `[global batch, dim]`; the same as `video` and `text` with one replica.
         offset: where this replica's part starts in the global batch.
+        temperature: τ.
 
     Returns:
         `[batch]`.
@@ -80,8 +86,8 @@ def contrastive(
     v, t = l2_normalize(video), l2_normalize(text)
     all_v, all_t = (v, t) if all_video is None else (l2_normalize(all_video), l2_normalize(all_text))
     targets = ops.arange(ops.shape(v)[0]) + offset
-    rows = cross_entropy(ops.matmul(v, ops.transpose(all_t)) / CONTRASTIVE_TEMPERATURE, targets)
-    columns = cross_entropy(ops.matmul(t, ops.transpose(all_v)) / CONTRASTIVE_TEMPERATURE, targets)
+    rows = cross_entropy(ops.matmul(v, ops.transpose(all_t)) / temperature, targets)
+    columns = cross_entropy(ops.matmul(t, ops.transpose(all_v)) / temperature, targets)
     return 0.5 * (rows + columns)
 
 

@@ -14,7 +14,7 @@ from vsim_tf.cli.main import COMMANDS
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "write-folds": "write_tfrecord", "pretrain": "train_pretrain", "finetune": "train_pair", "embed": "inference_pair",
-    "ensemble": "ensemble_final",
+    "ensemble": "ensemble_final", "extract": "extract_features", "classify": "train_classify", "predict": "predict_classify",
 }  # fmt: skip
 NAMES = ("define_flags", "check_flags", "check_inputs", "finished", "main")
 HELP = """
@@ -47,13 +47,13 @@ def test_help_of_a_command(name):
     result = start(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
     assert f"\nusage: vsim-tf {name} [flags]\n" in result.stdout
-    assert "--output_dir: " in result.stdout
+    assert "--output" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["colour"], "colour: no such command; accepted: demo, write-folds, "),
+        (["colour"], "colour: no such command; accepted: demo, extract, write-folds, "),
         ([], "a command is needed; accepted: "),
         (["embed", "--colour=red"], "Unknown command line flag 'colour'; vsim-tf embed --help lists the flags"),
         (["finetune", "--labels=rank", "uniter"], "unexpected arguments ['uniter']"),

@@ -6,19 +6,8 @@ import pytest
 from rich.console import Console
 
 from vsim_tf.cli.setting_flags import with_flags
-from vsim_tf.ensemble.report import (
-    ADVICE_FIELDS,
-    Report,
-    advice,
-    console_tables,
-    format_seconds,
-    markdown_report,
-    read_timings,
-    scores_plot,
-    scores_table,
-    verdict,
-    write_report,
-)
+from vsim_tf.ensemble.comparison import ADVICE_FIELDS, scores_plot
+from vsim_tf.ensemble.report import Report, format_seconds, markdown_report, read_timings, write_report
 from vsim_tf.ensemble.scores import ModelScores, SetScores, norm_note
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import PairScores
@@ -32,6 +21,22 @@ REPORT = Report(
     {"pre-training videos": 6082, "frames": "3 to 20"},
     [("write folds", 3.21), ("pre-train", 3599.0)],
 )
+
+
+def scores_table(scores: SetScores) -> str:
+    return scores.tables()[0].markdown()
+
+
+def console_tables(scores: SetScores):
+    return [table.console() for table in scores.tables()]
+
+
+def verdict(scores: SetScores) -> str:
+    return scores.comparison().verdict()
+
+
+def advice(scores: SetScores) -> str:
+    return scores.comparison().advice("try normalize=True")
 
 
 def test_table_has_models_ensemble_and_baselines():
@@ -157,7 +162,7 @@ def test_write_report_makes_page_and_plot(tmp_path):
 
 
 def test_plot_shows_every_score():
-    (axes,) = scores_plot([SCORES]).axes
+    (axes,) = scores_plot([SCORES.comparison()]).axes
     folds, means = (collection.get_offsets() for collection in axes.collections)
     assert sorted(folds[:, 0].tolist()) == [0.60, 0.65, 0.70, 0.72]
     assert means[0].tolist() == [0.75, 0]

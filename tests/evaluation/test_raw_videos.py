@@ -5,6 +5,7 @@ from raw_records import video
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.evaluation.raw_videos import read_raw_videos, sample_raw_videos
 from vsim_tf.records.tfrecords import write_records
+from vsim_tf.records.videos import video_record
 
 
 def test_reads_titles_and_means_of_all_frames(tmp_path):
@@ -15,6 +16,16 @@ def test_reads_titles_and_means_of_all_frames(tmp_path):
     assert videos.ids == ["a", "b", "c"]
     assert videos.titles == ["猫", "", "x"]
     np.testing.assert_array_equal(videos.mean_frames, np.array([[1.5, 3], [0, 0], [3, 3]], np.float32), strict=True)
+
+
+def test_texts_and_classes_of_short_videos(tmp_path):
+    """Title, OCR and speech; a class of four digits."""
+    frames = np.ones((1, 2), np.float16)
+    records = [video_record("a", "猫", frames, "喵", category=203, ocr_text="一二"), video_record("b", "", frames, ocr_text="x")]
+    write_records(tmp_path / "test", [*records, video("c", "狗")])
+    videos = sample_raw_videos([str(tmp_path / "test")], 2)
+    assert videos.texts == ["猫 一二 喵", "x", "狗"]
+    assert videos.categories == ["0203", "", ""]
 
 
 def test_bad_records_are_named(tmp_path):

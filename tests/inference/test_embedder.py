@@ -14,9 +14,10 @@ from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.records.labels import Pair
 from vsim_tf.runs import held_weights
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import TrainingState, model_weights, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.held_weights import HeldWeights
 from vsim_tf.runs.stage import Selection
+from vsim_tf.runs.weights import model_weights, restore_weights
 
 RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
 

@@ -20,7 +20,7 @@ def run(tmp_path):
 
 
 def note(run, precision, resolved=None):
-    return make_note(str(run / CHECKPOINT), str(run / "test_x.tfrecords"), precision, resolved)
+    return make_note(str(run / CHECKPOINT), [str(run / "test_x.tfrecords")], precision, resolved)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_items_are_sorted_by_what_they_need_of_a_batch(trims, expected):
 )
 def test_frames_of_any_real_type_are_rounded_to_float16(frames):
     video = raw_video({"title": "天地", "frames": frames, "tags": [3], "more": object()}, toys.DIM)
-    assert (video.title, video.tags) == ("天地", ())
+    assert (video.texts.title, video.tags) == ("天地", ())
     assert video.frames.dtype == np.uint16
     np.testing.assert_array_equal(video.frames.view(np.float16), FRAMES.astype(np.float16))
 
@@ -88,8 +88,8 @@ def test_a_video_may_have_no_frames(frames):
 def test_half_a_surrogate_is_dropped_as_other_bytes_that_are_not_utf8():
     """Three bytes, each of which becomes U+FFFD, as in a record; tokenizers drop that."""
     video = raw_video(GOOD | {"title": "天\ud800地"}, toys.DIM)
-    assert video.title == "天\ufffd\ufffd\ufffd地"
-    np.testing.assert_array_equal(*(toys.TOKENIZERS["bert"].encode_batch([title], 8)[0] for title in (video.title, "天地")))
+    assert video.texts.title == "天\ufffd\ufffd\ufffd地"
+    np.testing.assert_array_equal(*(toys.TOKENIZERS["bert"].encode_batch([title], 8)[0] for title in (video.texts.title, "天地")))
 
 
 def changed(row: int, column: int, value: float) -> np.ndarray:

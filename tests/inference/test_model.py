@@ -17,7 +17,7 @@ from toy_runs import make_run
 import vsim_tf
 from vsim_tf.ensemble.run_report import ensemble_and_report
 from vsim_tf.evaluation.metrics import cosine_similarity
-from vsim_tf.inference import embed_files
+from vsim_tf.inference import products
 from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 from vsim_tf.records.embeddings import read_embeddings, read_submission, write_embeddings
 from vsim_tf.records.videos import video_record
@@ -65,7 +65,7 @@ def scripts(tmp_path_factory):
         write_embeddings(path, embeddings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embed_files, "write_embeddings", write)
+        patch.setattr(products, "write_embeddings", write)
         for model, folds in RUNS.items():
             runs = [make_run(output / model / f"fold-{fold:02d}", model, seed=fold) for fold in folds]
             embed_folds(model, runs, [test_file], "last", 4, "float32")

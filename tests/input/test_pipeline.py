@@ -428,8 +428,8 @@ def test_the_end_of_an_epoch_comes_from_all_files(tmp_path):
 
 def test_titles_are_read_once_to_sort_by_length(files, monkeypatch):
     counted = []
-    of_record = record_lengths.decode_titles_of
-    monkeypatch.setattr(record_lengths, "decode_titles_of", lambda *args: counted.append(len(args[0])) or of_record(*args))
+    of_record = record_lengths.decode_texts
+    monkeypatch.setattr(record_lengths, "decode_texts", lambda *args: counted.append(len(args[0])) or of_record(*args))
     data = training_data(files, form=TRIMMED)
     assert not take(data, 0) and not counted
     take(data, 40)

@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "vsim_tf").rglob("*.py")), *sorted(ROOT.glob("*.py"))]
 FORMATS_OF_OTHERS = (
     "io/paths.py",
-    "models/hub_weights.py",
-    "models/hub_folder.py",
+    "models/hub_config.py",
     "golden/rules.py",
     "golden/weights.py",
     "golden/qq_inputs.py",

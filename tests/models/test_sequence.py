@@ -11,7 +11,7 @@ from vsim_tf.layers.dropout import Dropout
 from vsim_tf.models.build import build_network
 from vsim_tf.models.layouts import ClsFirst, FramesFirst, Layout, TextFirst
 from vsim_tf.models.sequence import Sequence, frame_sequence, text_sequence
-from vsim_tf.runs.checkpoints import model_weights
+from vsim_tf.runs.weights import model_weights
 from vsim_tf.tasks.forward import call_network
 
 LAYOUTS = [TextFirst(), ClsFirst(), FramesFirst()]

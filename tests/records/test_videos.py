@@ -10,6 +10,9 @@ from vsim_tf.records.videos import VideoIndex, check_video, pair_record, read_id
 DIM = 4
 
 
+JPEG, PNG, WEBP = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBP"
+
+
 def make_video(video_id="7", num_frames=3, **changes):
     frames = np.arange(num_frames * DIM, dtype=np.float32).reshape(num_frames, DIM) + len(video_id)
     return video_record(video_id, **{"title": "标题", "frames": frames, "tags": [5, 3], "category": 10203, **changes})
@@ -35,6 +38,8 @@ def write(path, videos):
         make_video(num_frames=0),
         make_video(tags=None, category=None),
         make_video(tags=[]),
+        make_video(ocr_text=""),
+        make_video(ocr_text="字", pictures=[b"is not looked at"]),
         altered(lambda f: f[schema.FRAME_FEATURE].Clear()),
         altered(lambda f: f.pop(schema.ASR_TEXT)),
     ],
@@ -55,6 +60,9 @@ def test_legal_videos(video):
         (altered(lambda f: f[schema.ID].int64_list.value.append(8)), "'id' has 0 byte strings"),
         (altered(lambda f: f[schema.TITLE].bytes_list.value.pop()), "video '7': 'title' has 0 byte strings"),
         (altered(lambda f: f[schema.ID].bytes_list.value.__setitem__(0, b"\xff")), "is not UTF-8"),
+        (altered(lambda f: f[schema.OCR_TEXT].bytes_list.value.extend([b"1", b"2"])), "video '7': 'ocr_text' has 2 byte strings"),
+        (altered(lambda f: f[schema.OCR_TEXT].int64_list.value.append(5)), "holds a int64_list; expected a bytes_list"),
+        (make_video(frames=None, pictures=[JPEG]), "video '7': the key 'frame_feature' is missing"),
         (altered(lambda f: f[schema.TAG_ID].bytes_list.value.append(b"5")), "holds a bytes_list; expected a int64_list"),
         (altered(lambda f: f[schema.FRAME_FEATURE].bytes_list.value.append(b"1234567")), "frame 3 has 7 bytes; expected 8"),
     ],
@@ -66,8 +74,28 @@ def test_bad_videos(video, message):
     assert message in str(caught.value)
 
 
+def test_records_of_pictures():
+    assert check_video(make_video(frames=None, pictures=[JPEG, PNG, WEBP]), None, "here") == "7"
+    assert check_video(make_video(frames=None, pictures=[]), None, "here") == "7"
+    with pytest.raises(RecordError, match="video '7': the key 'frame_picture' is missing"):
+        check_video(make_video(), None, "here")
+    with pytest.raises(RecordError, match="video '7': frame 1 is no picture; accepted are JPEG, PNG and WebP"):
+        check_video(make_video(frames=None, pictures=[JPEG, b"GIF89a"]), None, "here")
+
+
+def test_the_bytes_of_records_without_the_newer_keys_are_as_before():
+    expected = tf.train.Example()
+    expected.features.feature["id"].bytes_list.value.append(b"1")
+    expected.features.feature["title"].bytes_list.value.append(b"t")
+    expected.features.feature["asr_text"].bytes_list.value.append(b"nan")
+    expected.features.feature["frame_feature"].bytes_list.value.append(b"\x00\x3c")
+    assert video_record("1", "t", np.ones((1, 1))) == expected.SerializeToString(deterministic=True)
+
+
 def test_pair_holds_every_key_of_both_sides():
-    first, second = make_video("007"), make_video("9223372036854775808", num_frames=2, title="", tags=None)
+    more = {"ocr_text": "字", "pictures": [JPEG]}
+    first = make_video("007", **more)
+    second = make_video("9223372036854775808", num_frames=2, title="", tags=None, **more)
     pair = tf.train.Example.FromString(pair_record(first, second, 0.35)).features.feature
     assert set(pair) == {key + suffix for key in schema.VIDEO_KEYS for suffix in ("_1", "_2")} - {"tag_id_2"} | {"sim"}
     for suffix, data in (("_1", first), ("_2", second)):

@@ -29,12 +29,12 @@ def measure(folder: str, name: str, deterministic: bool):
     from vsim_tf.records.tags import read_tag_list
     from vsim_tf.runs.run_folder import batch_format
     from vsim_tf.text.tokenizers import Tokenizer, build_vocab
-    from vsim_tf.training.pretrain_inputs import read_titles
+    from vsim_tf.training.pretrain_inputs import read_texts
     from vsim_tf.training.pretraining import make_trainer
 
     use_deterministic_kernels(deterministic)
     files, tags = sorted(glob.glob(f"{folder}/pointwise/*.tfrecords")), read_tag_list(f"{folder}/tag_list.txt")
-    tokenizer = Tokenizer(build_vocab(read_titles(files), "bert"))
+    tokenizer = Tokenizer(build_vocab(read_texts(files), "bert"))
     preset, sizes = registry.preset(name), {"frames.dim": DIM, "frames.max_frames": 8, "text.max_length": 16}
     model = sized(preset.model, "tiny").replace(sizes).fitted(tokenizer.vocab_size, len(tags))
     constant = {"type": "linear", "peak": 1e-3, "warmup": 0, "horizon": 1000}

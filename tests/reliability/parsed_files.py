@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import tokenizers
+import toy_towers
 import toys
 from safetensors.numpy import load_file, save_file
 
@@ -20,11 +21,16 @@ from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
+from vsim_tf.models.clip_weights import load_vision_tower, read_vision_config
 from vsim_tf.models.hub_folder import load_hub_tokenizer
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
+from vsim_tf.records.annotations import read_annotations
+from vsim_tf.records.category_files import read_categories
+from vsim_tf.records.classes import read_class_table
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
+from vsim_tf.records.predictions import Predictions, read_predictions, write_predictions
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, read_records
 from vsim_tf.records.videos import VideoIndex, read_ids
@@ -42,6 +48,7 @@ from vsim_tf.training.run_log import RunLog
 ENCODER_SIZES = {
     "vocab_size": 11, "hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_positions": 9
 }  # fmt: skip
+TOWER = toy_towers.built_tower()
 PLAIN = toys.batch_format()
 TRIMMED = dataclasses.replace(PLAIN, trim_text=True, trim_frames=True)
 
@@ -102,6 +109,16 @@ def make_submission(folder: Path):
 
 def make_embeddings(folder: Path):
     write_embeddings(folder / "a.npz", Embeddings(["1", "天"], np.array([[0.5, 1], [2, -3.25]])))
+
+
+def make_predictions(folder: Path):
+    write_predictions(folder / "a.npz", Predictions(["1", "天"], ("0000", "0100"), np.array([[0.5, 1], [2, -3.25]])))
+
+
+ANNOTATIONS = [
+    {"id": f"{number}", "title": "天地", "asr": "", "ocr": [{"time": 1, "text": "人"}], "category_id": "0100"}
+    for number in range(2)
+]
 
 
 def make_basis(folder: Path):
@@ -198,6 +215,9 @@ def encode(kind: str) -> Callable[[Path], Any]:
 
 PARSERS = {
     "label file": text_file("label.tsv", "1\t2\t0.5\n007\t2\t1\n", read_labels),
+    "class table": text_file("category_ids.txt", "0000\n0001\n0100\n", read_class_table),
+    "classes of videos": text_file("result.csv", "007,0001\n7,0100\n", read_categories),
+    "annotations": text_file("labeled.json", json.dumps(ANNOTATIONS), lambda path: read_annotations(path, labelled=True)),
     "tag list": text_file("tag_list.txt", "100\n20\tname\n-3\n", read_tag_list),
     "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\n", read_timings),
     "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
@@ -215,6 +235,10 @@ PARSERS = {
     ),
     "tokenizer_config.json of a hub folder": Parser("tokenizer_config.json", make_hub_tokenizer, read_hub_tokenizer),
     "special_tokens_map.json": Parser("special_tokens_map.json", make_hub_tokenizer, read_hub_tokenizer),
+    "config.json of a CLIP folder": Parser("config.json", toy_towers.write_clip, read_vision_config),
+    "safetensors of a CLIP folder": Parser(
+        "model.safetensors", toy_towers.write_clip, lambda folder: load_vision_tower(TOWER, folder)
+    ),
     "safetensors": Parser("model.safetensors", make_safetensors, lambda folder: load_pretrained(ENCODER, folder)),
     "index of shards": Parser("model.safetensors.index.json", make_shards, lambda folder: load_pretrained(ENCODER, folder)),
     "h5": Parser("tf_model.h5", make_h5, lambda folder: load_pretrained(ENCODER, folder)),
@@ -227,8 +251,10 @@ PARSERS = {
     "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
     "basis npz": Parser("a.npz", make_basis, lambda folder: SvdBasis.load(folder / "a.npz", max_bytes=10**6)),
     "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
+    "predictions npz": Parser("a.npz", make_predictions, lambda folder: read_predictions(folder / "a.npz", max_bytes=10**6)),
 }
 JSON_FILES = [
     "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
-    "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards",
+    "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards", "annotations",
+    "config.json of a CLIP folder",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`run.sh` killed as a whole at random moments, and run again until it is done: the same embeddings to the bit."""
+"""`run.sh` killed as a whole at random moments, and run again until it is done: the same results to the bit."""
 
 import hashlib
 import os
@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 from runs import DIM
 
+from vsim_tf.demo.short_videos import write_short_videos
+
 ROOT = Path(__file__).parents[2]
 KILLS = {"folds": (2, 6), "pre-training": (6, 6), "fine-tuning": (6, 6), "embedding": (4, 6), "ensemble": (2, 1)}
 """For each stage, how often run.sh is killed, at a random moment of so many seconds from the stage's beginning."""
+CLASS_STAGES = (
+    "pictures of labeled", "pre-training of the tower", "features of unlabeled", "pre-training", "fine-tuning", "fine-tuning",
+    "prediction", "ensemble",
+)  # fmt: skip
+"""In each of which run.sh is killed, at a random moment of six seconds from its beginning; of one second in the last."""
 LAST_STAGE = list(KILLS)[-1]
 STAGE = "--bert_warmup_steps=1 --warmup_steps=1 --print_freq=2 --eval_freq=2 --batch_size=16 --val_batch_size=64"
 
@@ -27,28 +34,38 @@ def command(data_dir, output_dir) -> list[str]:
     ]  # fmt: skip
 
 
-def start(data_dir, output_dir, log) -> subprocess.Popen:
+def class_command(data_dir, output_dir) -> list[str]:
+    stage = "--print_freq=2 --eval_freq=2 --batch_size=16 --val_batch_size=16"
+    return [
+        "sh", "run.sh", "--system=wbdc2022_rank8", f"--data_dir={data_dir}", f"--output_dir={output_dir}", "--size=debug",
+        "--models=wbdc_1 wbdc_3", "--jobs=2", "--frame_embedding_size=16", f"--bert_vocab={data_dir}/vocab.txt",
+        f"--pretrain_flags={stage} --total_steps=10 --bert_seq_length=16 --max_frames=2",
+        f"--finetune_flags={stage} --total_steps=6",
+    ]  # fmt: skip
+
+
+def start(words: list[str], log) -> subprocess.Popen:
     """Starts run.sh in a process group of its own."""
     return subprocess.Popen(
-        command(data_dir, output_dir), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )  # fmt: skip
+        words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
 
 
 def digests(output_dir) -> dict[str, str]:
-    """sha256 of the zip and of all embeddings."""
-    paths = [output_dir / "result.zip", *sorted(output_dir.rglob("embeddings/*.npz"))]
+    """sha256 of the zip or csv, and of all embeddings or predictions."""
+    made = [*output_dir.glob("result.zip"), *output_dir.glob("result.csv")]
+    paths = [*made, *sorted(output_dir.rglob("embeddings/*.npz")), *sorted(output_dir.rglob("predictions/*.npz"))]
     return {str(path.relative_to(output_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def kill_in(stage, seconds, data_dir, output_dir, log: Path) -> str:
+def kill_in(stage, seconds, words: list[str], log: Path) -> str:
     """Starts run.sh, kills it and all it has started so many seconds after a stage began, and returns the stage it was in.
 
     The last stage is short: it is killed at its beginning at the latest if another was meant.
     """
     with open(log, "w") as file:
-        process = start(data_dir, output_dir, file)
-    while f"== {stage}" not in log.read_text():
+        process = start(words, file)
+    while f"== {stage}\n" not in log.read_text():
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.01)
     end = time.monotonic() + seconds
@@ -57,23 +74,38 @@ def kill_in(stage, seconds, data_dir, output_dir, log: Path) -> str:
     assert process.poll() is None, f"it was complete before it could be killed in {stage}"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return log.read_text().rpartition("== ")[2].split()[0]
+    return log.read_text().rpartition("== ")[2].split("\n")[0]
 
 
-def run_to_the_end(data_dir, output_dir, log: Path) -> dict[str, str]:
+def run_to_the_end(words: list[str], output_dir, log: Path) -> dict[str, str]:
     with open(log, "w") as file:
-        code = start(data_dir, output_dir, file).wait()
+        code = start(words, file).wait()
     assert code == 0, log.read_text()[-3000:]
     return digests(output_dir)
 
 
 @pytest.mark.slow
 def test_run_sh_killed_at_20_random_moments(data_dir, tmp_path):
-    expected = run_to_the_end(data_dir, tmp_path / "whole", tmp_path / "log")
+    expected = run_to_the_end(command(data_dir, tmp_path / "whole"), tmp_path / "whole", tmp_path / "log")
     assert len(expected) == 1 + 2 * 2 * 2  # the zip; models, folds, test sets
     rng, folder = random.Random(2021), tmp_path / "killed"
     moments = [(stage, rng.uniform(0, seconds)) for stage, (count, seconds) in KILLS.items() for _ in range(count)]
-    killed = [kill_in(*moment, data_dir, folder, tmp_path / "log") for moment in moments]
-    assert run_to_the_end(data_dir, folder, tmp_path / "log") == expected
+    killed = [kill_in(*moment, command(data_dir, folder), tmp_path / "log") for moment in moments]
+    assert run_to_the_end(command(data_dir, folder), folder, tmp_path / "log") == expected
+    assert not list(folder.rglob(".*"))
+    print(f"{len(killed)} kills survived: {', '.join(killed)}")
+
+
+@pytest.mark.slow
+def test_run_sh_of_classes_killed_in_every_stage(tmp_path):
+    data_dir, folder, log = tmp_path / "data", tmp_path / "killed", tmp_path / "log"
+    sizes = {"num_unlabeled": 24, "num_labeled": 60, "num_test_videos": 12, "num_video_files": 0, "picture_size": 16}
+    write_short_videos(str(data_dir), **sizes)
+    expected = run_to_the_end(class_command(data_dir, tmp_path / "whole"), tmp_path / "whole", log)
+    assert len(expected) == 1 + 2 * 2  # the csv; models, test sets
+    rng = random.Random(2022)
+    moments = [(stage, rng.uniform(0, 1 if stage == LAST_STAGE else 6)) for stage in CLASS_STAGES]
+    killed = [kill_in(*moment, class_command(data_dir, folder), log) for moment in moments]
+    assert run_to_the_end(class_command(data_dir, folder), folder, log) == expected
     assert not list(folder.rglob(".*"))
     print(f"{len(killed)} kills survived: {', '.join(killed)}")

@@ -12,8 +12,9 @@ from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.groups import grouped
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint
-from vsim_tf.runs.checkpoints import TrainingState, model_weights, random_states, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.stage import Selection
+from vsim_tf.runs.weights import model_weights, random_states, restore_weights
 
 
 def make_state(name="uniter", **overrides):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsim_tf.errors import UserError
+from vsim_tf.optim.groups import Group
 from vsim_tf.optim.schedules import CosineSchedule, LinearSchedule, Schedule
 from vsim_tf.presets import registry
 from vsim_tf.runs.phase import Phase, PhasedSchedule, phased
@@ -138,6 +139,18 @@ def test_the_best_weights_and_an_average_exclude_each_other():
 def test_stages_that_make_no_sense(values, message):
     with pytest.raises(UserError, match=message):
         stage(**values)
+
+
+def test_schedules_are_scaled_with_the_steps():
+    """400 of 100 steps in a quarter: warm-ups and horizons of both groups."""
+    groups = {
+        name: Group(pattern=pattern, schedule=LinearSchedule(peak=1e-3, warmup=warmup, horizon=horizon))
+        for name, pattern, warmup, horizon in (("encoder", "a", 40, 400), ("head", "b", 10, 800))
+    }
+    scaled = stage(total_steps=400, groups=groups).with_scaled_schedules(100)
+    assert scaled.total_steps == 100
+    assert [(group.schedule.warmup, group.schedule.horizon) for group in scaled.groups.values()] == [(10, 100), (2, 200)]
+    assert scaled.groups["head"].schedule.peak == 1e-3
 
 
 def test_a_selection_keeps_the_last_or_the_best():

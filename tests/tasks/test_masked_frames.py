@@ -10,7 +10,7 @@ from by_hand import logs_and_gradients, video_batch
 
 from vsim_tf.input.pipeline import Draw
 from vsim_tf.records.schema import IGNORED_TOKEN
-from vsim_tf.tasks.masked_frames import MaskedFrames
+from vsim_tf.tasks.masked_frames import HiddenFrames, MaskedFrames, MaskedSlots
 from vsim_tf.tasks.matching import Matching
 from vsim_tf.tasks.objective import Objective
 
@@ -156,3 +156,63 @@ def test_frames_and_tokens_are_not_masked_by_the_same_numbers():
     frames = tasks["mfm"].replace(probability=0.5).corrupt(videos, draw).targets["masked_frames"].numpy()
     tokens = tasks["mlm"].replace(probability=0.5).corrupt(videos, draw).targets["tokens"].numpy() != IGNORED_TOKEN
     assert 0.35 < (frames == tokens).mean() < 0.65
+
+
+# --- all slots as candidates ------------------------------------------------------------------------------------------
+
+SLOTS = {"mfm": MaskedSlots()}
+PADDED = np.float16([[[1, 0], [0, 2]], [[1, 1], [0, 0]]])
+"""Two videos of 2 and 1 frames whose frames have been exchanged: the model sees 1 and 2."""
+
+
+def slots_loss(masked, state):
+    states = np.zeros((2, 3, 2), np.float32)
+    states[:, 1:][masked] = state
+    logs, _ = logs_and_gradients(SLOTS, batch(PADDED, (1, 2), masked), tf.constant(states))
+    return float(logs["mfm"])
+
+
+def test_padding_is_that_of_the_frames_that_the_model_sees():
+    """(0, 1) at the first slot of the second video: logits 0, 2, 1, 0, of which the second is padding and the last not."""
+    loss = slots_loss(np.array([[False, False], [True, False]]), [0, 1])
+    assert loss == pytest.approx(math.log(1 + math.e + 1) - 1, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("state", "rounded"),
+    [([8, 8], [8, 16, 16, 0]), ([3, 3], [0, 8, 8, 0]), ([1, 1], [0, 0, 0, 0])],  # products are 8, 16, 16, 0 and so on
+)
+def test_a_row_of_padding_is_rounded_to_multiples_of_8(state, rounded):
+    """Rank-8 quirk 1: next to 1e8 float32 numbers are 8 apart, and the softmax sees all four slots."""
+    loss = slots_loss(np.array([[False, True], [False, False]]), state)
+    assert loss == pytest.approx(math.log(np.exp(rounded).sum()) - rounded[1], rel=1e-6)
+
+
+def test_slots_of_all_replicas_are_candidates(on_two):
+    masked, states = np.array([[True, False], [True, False]]), tf.constant(STATES)
+    exchanged = batch(PADDED, (1, 2), masked)
+    one, two = logs_and_gradients(SLOTS, exchanged, states), on_two(SLOTS, exchanged, states=states)
+    assert float(two[0]["mfm"]) == pytest.approx(float(one[0]["mfm"]), rel=1e-6)
+    np.testing.assert_allclose(two[1], one[1], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("task", [MaskedSlots, HiddenFrames])
+def test_parts_without_a_video_or_a_frame_have_no_loss(task):
+    """Of 2 videos none is to be seen without frames, and none of the others has one."""
+    videos = plain_videos(2)._replace(num_frames=tf.zeros(2, tf.int32))
+    states = tf.ones((2, 1 + toys.FRAMES, toys.DIM))
+    logs, gradient = logs_and_gradients({"mfm": task()}, drawn(task(), videos), states)
+    assert float(logs["mfm"]) == 0
+    assert not tf.convert_to_tensor(gradient).numpy().any()
+
+
+def test_behind_matching_slots_and_frames_are_the_same_where_none_is_padding():
+    """Put right: frames are masked in the order that the model sees, with their own padding (recipe plus)."""
+    matched = drawn(Matching(with_padding=True), plain_videos(6))
+    masked = drawn(MaskedFrames(probability=0.5), matched)
+    np.testing.assert_array_equal(masked.targets["frames"], matched.frames)
+    real = np.arange(toys.FRAMES) < masked.num_frames.numpy()[:, None]
+    assert not masked.targets["masked_frames"].numpy()[~real].any()
+    states = tf.random.stateless_normal((6, 1 + toys.FRAMES, toys.DIM), (1, 2))
+    slots, frames = (logs_and_gradients({"mfm": task}, masked, states)[0]["mfm"] for task in (MaskedSlots(), MaskedFrames()))
+    assert float(slots) == pytest.approx(float(frames), rel=1e-6)

@@ -19,8 +19,8 @@ from vsim_tf.input.pipeline import TrainingData
 from vsim_tf.models.build import build_network
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import newest_checkpoint, saved_checkpoints
-from vsim_tf.runs.checkpoints import model_weights, restore_weights
 from vsim_tf.runs.run_space import bytes_for_runs, bytes_there, require_space_for_runs
+from vsim_tf.runs.weights import model_weights, restore_weights
 from vsim_tf.training.pretraining import make_trainer
 
 STEPS = 4

@@ -17,8 +17,9 @@ from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
 from vsim_tf.runs import checkpoints
 from vsim_tf.runs.checkpoint_files import BEST, LAST, newest_checkpoint, saved_checkpoints
-from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.stage import Selection
+from vsim_tf.runs.weights import restore_weights
 
 
 def make_state(name="uniter") -> TrainingState:

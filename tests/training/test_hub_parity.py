@@ -17,6 +17,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.models.hub_weights import load_pretrained, read_encoder_config
+from vsim_tf.models.sequence import text_sequence
 from vsim_tf.text.tokenizers import load_tokenizer
 
 torch = pytest.importorskip("torch")
@@ -77,7 +78,8 @@ def difference(encoder: TransformerEncoder, model, input_ids, mask, where=True) 
     """Largest difference of the last hidden state `where` it counts, and of the pooler where there is one."""
     with torch.no_grad():
         theirs = model(input_ids=torch.tensor(input_ids).long(), attention_mask=torch.tensor(mask).long())
-    states = encoder(input_ids, mask)
+    text = text_sequence(encoder.embed(input_ids), mask)
+    states = encoder(text.states, text.mask, text.positions)
     apart = np.abs(np.asarray(states) - theirs.last_hidden_state.numpy()).max(axis=-1)
     found = {"hidden": np.max(apart, where=where, initial=0)}
     if encoder.pooler:

@@ -21,8 +21,8 @@ from vsim_tf.records.labels import read_labels
 from vsim_tf.records.rank_labels import read_similarities
 from vsim_tf.records.videos import read_ids
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
-from vsim_tf.runs.checkpoints import restore_weights
 from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.forward import call_network
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.finetuning import finetune

@@ -5,7 +5,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
 from absl import app, flags, logging
 
@@ -19,7 +18,7 @@ USER_ERROR_EXIT = 2
 CONSOLE_SCRIPT = "vsim-tf"
 
 
-def run(main: Callable[[], None], description: str, module: ModuleType | str = "vsim_tf.cli.flags") -> None:
+def run(main: Callable[[], None], description: str) -> None:
     """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
 
     Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
@@ -27,7 +26,6 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = "
     Args:
         main: called when all flags are legal.
         description: stands above the flags in `--help`.
-        module: whose flags `--help` lists.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
     logging.set_verbosity(logging.WARNING)
@@ -35,7 +33,7 @@ def run(main: Callable[[], None], description: str, module: ModuleType | str = "
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
         signal.signal(signal.SIGINT, Interrupts())
     with shown_messages():
-        app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, module))
+        app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description))
 
 
 def guarded(main: Callable[[], None]) -> None:
@@ -54,15 +52,21 @@ def guarded(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def _parse(argv: Sequence[str], description: str, module: ModuleType | str) -> list[str]:
+def _parse(argv: Sequence[str], description: str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may end before the text does
-        print(f"{description}\n\nusage: {shlex.join(program(argv[0]))} [flags]\n{FLAGS.module_help(module)}")
+        print(f"{description}\n\nusage: {shlex.join(program(argv[0]))} [flags]\n{_help()}")
         sys.exit(0)
     try:
         return parse(argv)
     except UserError as error:
         sys.exit(_fail(in_flags(error)))
+
+
+def _help() -> str:
+    """All flags but those of absl itself, by the modules that define them."""
+    modules = [module for module in FLAGS.flags_by_module_dict() if not module.startswith("absl")]
+    return "\n".join(FLAGS.module_help(module) for module in sorted(modules))
 
 
 def parse(argv: Sequence[str]) -> list[str]:

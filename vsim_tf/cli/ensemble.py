@@ -1,11 +1,11 @@
-"""Average embeddings over folds, sum models by weight, and report: vsim-tf ensemble --output_dir=output"""
+"""Average embeddings or class probabilities over folds, sum models by weight, and report: vsim-tf ensemble --output_dir=output"""
 
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.cli import app, flags
+from vsim_tf.cli import app, class_flags, ensemble_classes, flags
 from vsim_tf.ensemble.combine import normalized_weights
 from vsim_tf.ensemble.find import models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
@@ -46,11 +46,12 @@ def settings() -> dict[str, Any]:
 
 
 def model_weights(models: list[str], given: list[str] | None, are_files: bool) -> list[float]:
-    """Weights in the order of the models: given, or with the sum 1 the registered ones, or for files equal ones."""
+    """Weights in the order of the models: given, or the registered ones, for files equal ones; those of embeddings sum to 1."""
     if len(set(models)) < len(models):
         raise UserError(f"{','.join(models)}: a member is named twice")
     if given is None:
-        return normalized_weights([1.0 if are_files else registry.preset(model).ensemble_weight for model in models])
+        registered = [1.0 if are_files else registry.ensemble_weight(model) for model in models]
+        return registered if set(models) <= set(registry.CLASSIFIERS) else normalized_weights(registered)
     try:
         weights = [float(weight) for weight in given]
     except ValueError:
@@ -63,6 +64,8 @@ def model_weights(models: list[str], given: list[str] | None, are_files: bool) -
 def check_flags(devices: int = 1) -> None:
     del devices  # which take no part
     options = flags.FLAGS
+    if options.models or options.members:  # else what has runs decides, when the runs are there
+        ensemble_classes.check_flags()
     if options.members and (options["models"].present or options["folds"].present):
         raise UserError("--members names all files that are summed: leave --models and --folds out")
     if options.normalize and options.method == "svd":
@@ -71,11 +74,23 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--svd_basis is for --method=svd: give that too")
     if models := members() or options.models:
         model_weights(models, options.weights, bool(options.members))
-    if options.folds is not None:
-        flags.parse_folds(options.folds)
+    elif options.folds is not None:
+        class_flags.parse_runs(options.folds)
+
+
+def class_settings() -> dict[str, Any] | None:
+    """Settings of an ensemble of classifiers; None where it is one of embeddings."""
+    models = ensemble_classes.check_flags()
+    if not models:
+        return None
+    ensemble_classes.check_inputs()
+    return ensemble_classes.settings(dict(zip(models, model_weights(models, flags.FLAGS.weights, False), strict=True)))
 
 
 def check_inputs() -> None:
+    if ensemble_classes.classifiers():
+        ensemble_classes.check_inputs()
+        return
     values = settings()
     if values["svd_basis"]:
         SvdBasis.load(values["svd_basis"])
@@ -84,15 +99,25 @@ def check_inputs() -> None:
 
 
 def finished() -> bool:
-    return announce_ensemble(settings())
+    values = class_settings()
+    if not values:
+        return announce_ensemble(settings())
+    from vsim_tf.ensemble.class_report import announce_class_ensemble
+
+    return announce_class_ensemble(values)
 
 
 def main() -> None:
     check_flags()
     if finished():
         return
+    command = flags.FLAGS.report_command or shlex.join([*app.program(sys.argv[0]), *sys.argv[1:]])
+    if values := class_settings():
+        from vsim_tf.ensemble.class_report import class_ensemble_and_report, note_class_sources
+
+        note_class_sources(values, class_ensemble_and_report(**values, command=command))
+        return
     from vsim_tf.ensemble.run_report import ensemble_and_report
 
     values = settings()
-    command = flags.FLAGS.report_command or shlex.join([*app.program(sys.argv[0]), *sys.argv[1:]])
     note_sources(values, ensemble_and_report(**values, command=command))

@@ -14,17 +14,24 @@ from vsim_tf.cli.enum_flags import EnumWithHidden
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
+    FEATURES,
+    FULL,
+    LABELED,
     LAST,
     OUTPUT,
     PAIRWISE,
+    PICTURES,
     POINTWISE,
     RESULT,
     TAGS,
+    UNLABELED,
     all_sets_pattern,
     folds_folder,
     pairwise_labels,
     pretrain_folder,
+    records_folder,
     records_pattern,
+    short_videos_pattern,
 )
 from vsim_tf.models.architectures import Model
 from vsim_tf.presets import recipes, registry
@@ -68,33 +75,36 @@ def define_write_tfrecord() -> None:
 
 def define_pretrain() -> None:
     """Flags of train_pretrain.py."""
-    _define_model()
+    names = (*registry.PUBLIC_MODELS, *registry.PRETRAININGS)
+    _define_registered("model", "uniter", names, [*registry.MODELS, *registry.PRETRAININGS], "Registered model.")
     _define_data_dir()
-    _define_output_dir()
-    flags.DEFINE_string("train_record_pattern", None, "Videos to train on; default: <data_dir>/pointwise/*.tfrecords.")
-    flags.DEFINE_string("val_record_pattern", None, "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords.")
+    define_output_dir()
+    flags.DEFINE_string(
+        "train_record_pattern", None,
+        "Videos to train on; default: <data_dir>/pointwise/*.tfrecords, of wbdc_* <data_dir>/unlabeled/<kind>*.tfrecords, where"
+        " <kind> is features or pictures and <data_dir> by default <output_dir>/records.",
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "val_record_pattern", None,
+        "Videos of the labelled pairs; default: <data_dir>/pairwise/*.tfrecords, of wbdc_* <data_dir>/labeled/<kind>*.tfrecords.",
+    )  # fmt: skip
     flags.DEFINE_string("test_record_pattern", None, "Videos of the test sets (qq_job5); default: <data_dir>/test_*/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string("multi_label_file", None, "Known tags, one a line; default: <data_dir>/tag_list.txt.")
-    _define_registered(
-        "size",
-        None,
-        PUBLIC_SIZES,
-        list(SIZES),
-        "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published.",
-    )
+    define_size()
     for kind in ("bert", "roformer"):
         flags.DEFINE_string(f"{kind}_dir", None, f"Hugging Face folder of the {kind} encoder; default: train from scratch.")
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
+    define_clip_dir()
     flags.DEFINE_enum("recipe", "2021", list(RECIPES), "The solution as it was, or what improves it, in every stage.")
     settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), "model.encoder.hidden_dropout=0.2")
-    _define_run()
+    define_run()
 
 
 def define_pair() -> None:
     """Flags of train_pair.py."""
     _define_model()
-    _define_output_dir()
+    define_output_dir()
     _define_folds()
     flags.DEFINE_string("folds_dir", None, "What write_tfrecord.py wrote; default: <output_dir>/folds.")
     flags.DEFINE_string("pretrained_dir", None, "Run folder of the pre-training; default: <output_dir>/<model>/pretrain.")
@@ -102,13 +112,13 @@ def define_pair() -> None:
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
     settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), "training.tasks.tag.weight=0.5")
-    _define_run()
+    define_run()
 
 
 def define_inference() -> None:
     """Flags of inference_pair.py."""
     _define_data_dir()
-    _define_output_dir()
+    define_output_dir()
     _define_folds()
     _define_model(None, "Registered model; with --ckpt_file: what it must be.")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/uniter/fold-00/last/ckpt-3000, into --output_zip.")
@@ -116,20 +126,23 @@ def define_inference() -> None:
     flags.DEFINE_string("output_zip", RESULT, "File for the embeddings by --ckpt_file: a submission .zip, or .npz.")
     flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each fold; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
-    _define_precision()
+    define_precision()
 
 
 def define_ensemble() -> None:
     """Flags of ensemble_final.py."""
     _define_data_dir()
-    _define_output_dir()
+    define_output_dir()
     flags.DEFINE_string(
         "folds",
         None,
-        "Folds of every model, e.g. 0-10 or 0,3,5-7; default: all of each model that have embeddings of the test set.",
+        f"Folds of every model, e.g. 0-10 or 0,3,5-7, of classifiers also {FULL}; default: all of each model that have embeddings"
+        " or predictions of the test set.",
     )
     flags.DEFINE_list("models", None, "Models to combine, of any system; default: the registered ones with runs in --output_dir.")
-    flags.DEFINE_list("weights", None, "Weights in the order of --models; default: the registered ones, scaled to sum to 1.")
+    flags.DEFINE_list(
+        "weights", None, "Weights in the order of --models; default: the registered ones, of embeddings scaled to sum to 1."
+    )
     flags.DEFINE_multi_string(
         "members",
         None,
@@ -144,15 +157,23 @@ def define_ensemble() -> None:
         "Basis of an earlier --method=svd (NAME.basis.npz next to NAME.zip) to apply instead of fitting one, e.g. to new videos.",
     )  # fmt: skip
     flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
-    flags.DEFINE_string("test_name", None, "Test set that goes into the zip; default: test_b, else the only one there is.")
+    flags.DEFINE_string("test_name", None, "Test set of the result; default: test_b, else the only one there is.")
     flags.DEFINE_string(
         "labelled_test_name", None,
         "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
     )  # fmt: skip
     flags.DEFINE_string(
+        "labels", None,
+        "Classes of --labelled_test_name, for the report of classifiers: lines id,category_id, in a .tsv file with a tab;"
+        " default: <data_dir>/<name>_labels.tsv.",
+    )  # fmt: skip
+    flags.DEFINE_string(
         "output_zip", None,
         "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
     )  # fmt: skip
+    flags.DEFINE_string(
+        "output_csv", None, "Classes by an ensemble of classifiers, id,category_id; default: <output_dir>/result.csv."
+    )
     flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
     flags.DEFINE_integer(
         "frame_embedding_size",
@@ -171,11 +192,20 @@ def _define_model(default: str | None = "uniter", help_text: str = "Registered m
     _define_registered("model", default, registry.PUBLIC_MODELS, list(registry.MODELS), help_text)
 
 
+def define_size() -> None:
+    text = "base, large: BERT's. tiny: trains from scratch on a CPU. Default: as published."
+    _define_registered("size", None, PUBLIC_SIZES, list(SIZES), text)
+
+
+def define_clip_dir() -> None:
+    flags.DEFINE_string("clip_dir", None, "Hugging Face folder of the vision tower of wbdc_*; default: train from scratch.")
+
+
 def _define_data_dir() -> None:
     flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
 
 
-def _define_output_dir() -> None:
+def define_output_dir() -> None:
     flags.DEFINE_string("output_dir", OUTPUT, "Folder of all runs: <output_dir>/<model>/pretrain, fold-00, ...")
 
 
@@ -183,11 +213,11 @@ def _define_folds() -> None:
     flags.DEFINE_string("folds", None, "Folds, e.g. 0-10 or 0,3,5-7; default: the model's, 0-10 or 0.")
 
 
-def _define_precision() -> None:
+def define_precision() -> None:
     flags.DEFINE_enum("precision", "auto", PRECISIONS, "Arithmetic; auto: mixed_bfloat16 on GPUs made for it, else float32.")
 
 
-def _define_run() -> None:
+def define_run() -> None:
     flags.DEFINE_boolean("deterministic", None, "Same bits on every run; default: on a CPU, where it costs nothing.")
     flags.DEFINE_boolean("overwrite", False, "Replace runs that are there.")
     flags.DEFINE_boolean(
@@ -218,30 +248,52 @@ def folds_of(model: str) -> list[int]:
 
 def pretrain_options() -> PretrainOptions:
     """What the pre-training was asked for; `UserError` for flags that contradict each other, no file is looked up."""
-    preset, recipe, data = registry.preset(FLAGS.model), recipes.recipe(FLAGS.recipe), Path(FLAGS.data_dir)
+    asked, recipe = registry.pretraining(FLAGS.model), recipes.recipe(FLAGS.recipe)
     settings.require_known_sections(settings.MODEL, settings.TRAINING)
-    kind = preset.model.encoder.kind
+    kind = asked.model.encoder.kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
     if hub_dir and vocab:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
-    size = FLAGS.size or preset.published_size
-    if hub_dir and size != preset.published_size:
-        raise UserError(f"--{kind}_dir fixes the encoder's size: --size={preset.published_size} is needed, not {size}")
-    model = settings.model_as_asked(sized(preset.model, preset.size or size)).replace(recipe=FLAGS.recipe)
+    if FLAGS.clip_dir and not asked.model.tower:
+        raise UserError(f"--clip_dir is of a vision tower, which {FLAGS.model} does not have")
+    size = FLAGS.size or asked.published_size
+    if hub_dir and size != asked.published_size:
+        raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
+    model = settings.model_as_asked(sized(asked.model, asked.size or size)).replace(recipe=FLAGS.recipe)
+    stage = recipe.stage("pretrain", asked.stage, asked.changes_of_plus)
     return PretrainOptions(
         model=recipe.model(model),
-        training=settings.stage_as_asked(recipe.stage("pretrain", preset.pretrain)),
-        train_records=FLAGS.train_record_pattern or records_pattern(data / POINTWISE),
-        val_records=FLAGS.val_record_pattern or records_pattern(data / PAIRWISE),
-        test_records=FLAGS.test_record_pattern or all_sets_pattern(data),
-        label_file=FLAGS.annotation_file or str(pairwise_labels(data)),
-        tag_file=FLAGS.multi_label_file or str(data / TAGS),
+        training=settings.stage_as_asked(stage, scales_schedules=FLAGS.model in registry.PRETRAININGS),
+        **_inputs(model),
         hub_dir=hub_dir or "",
+        clip_dir=FLAGS.clip_dir or "",
         vocab=vocab or "",
         folder=pretrain_folder(FLAGS.output_dir, FLAGS.model),
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
+
+
+def _inputs(model: Model) -> dict[str, str]:
+    """Records and labels: of short videos there are records alone."""
+    data, given = Path(FLAGS.data_dir), (FLAGS.train_record_pattern, FLAGS.val_record_pattern)
+    if FLAGS.model in registry.PRETRAININGS:
+        kind = PICTURES if model.tower else FEATURES
+        train, val = (short_videos_pattern(records_dir(), split, kind) for split in (UNLABELED, LABELED))
+        labels = {"test_records": "", "label_file": "", "tag_file": ""}
+    else:
+        train, val = records_pattern(data / POINTWISE), records_pattern(data / PAIRWISE)
+        labels = {
+            "test_records": FLAGS.test_record_pattern or all_sets_pattern(data),
+            "label_file": FLAGS.annotation_file or str(pairwise_labels(data)),
+            "tag_file": FLAGS.multi_label_file or str(data / TAGS),
+        }
+    return {"train_records": given[0] or train, "val_records": given[1] or val} | labels
+
+
+def records_dir() -> Path:
+    """The folder of the records of short videos."""
+    return Path(FLAGS.data_dir) if FLAGS["data_dir"].present else records_folder(FLAGS.output_dir)
 
 
 def finetune_stage(recipe: str) -> Stage:

@@ -16,10 +16,13 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("vsim_tf.demo.__main__", "write demo data in the contest's format"),
+    "extract": Command("vsim_tf.cli.extract", "make features or records of videos, pictures and annotations"),
     "write-folds": Command("vsim_tf.cli.write_folds", "split the labelled pairs into folds"),
     "pretrain": Command("vsim_tf.cli.pretrain", "pre-train one model on tagged videos"),
     "finetune": Command("vsim_tf.cli.finetune", "fine-tune one model on labelled pairs"),
+    "classify": Command("vsim_tf.cli.classify", "train one classifier on labelled videos"),
     "embed": Command("vsim_tf.cli.embed", "embed videos by one checkpoint or by those of a model's folds"),
+    "predict": Command("vsim_tf.cli.predict", "classes of videos by one checkpoint or by the runs of a classifier"),
     "ensemble": Command("vsim_tf.cli.ensemble", "average embeddings over folds, sum models by weight, and report"),
     "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
 }
@@ -53,7 +56,7 @@ def run(name: str, arguments: list[str]) -> None:
         sys.exit(module.main(arguments))
     sys.argv = [f"{app.CONSOLE_SCRIPT} {name}", *arguments]
     module.define_flags()
-    app.run(module.main, module.__doc__ or "", module.define_flags.__module__)
+    app.run(module.main, module.__doc__ or "")
 
 
 if __name__ == "__main__":

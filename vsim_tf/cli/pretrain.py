@@ -9,7 +9,7 @@ define_flags = flags.define_pretrain
 def check_flags(devices: int = 1) -> None:
     options = flags.pretrain_options()
     flags.require_batch(options.training, options.model, devices)
-    if not options.hub_dir:  # whose config.json decides
+    if not (options.hub_dir or options.clip_dir):  # whose config.json decides
         options.fitted_model(vocab_size=1, num_tags=1)
 
 
@@ -21,8 +21,11 @@ def check_inputs() -> None:
 
 def finished() -> bool:
     from vsim_tf.training.finished import announce_pretrained
+    from vsim_tf.training.pretrain_inputs import check_records
 
-    return announce_pretrained(flags.pretrain_options())
+    options = flags.pretrain_options()
+    check_records(options)
+    return announce_pretrained(options)
 
 
 def main() -> None:

@@ -137,11 +137,17 @@ def model_as_asked(model: Model) -> Model:
     return _changed(model, MODEL, {flag.path: flag.value for flag in MODEL_FLAGS})
 
 
-def stage_as_asked(stage: Stage) -> Stage:
-    """A stage with what the flags change."""
+def stage_as_asked(stage: Stage, scales_schedules: bool = False) -> Stage:
+    """A stage with what the flags change.
+
+    Args:
+        stage: as registered.
+        scales_schedules: another number of steps changes all its schedules in proportion.
+    """
     values = {flag.path: flag.value for flag in (*TRAINING_FLAGS, *PAIR_FLAGS)}
     if FLAGS.total_steps is not None:
-        stage = stage.with_total_steps(FLAGS.total_steps)
+        change = stage.with_scaled_schedules if scales_schedules else stage.with_total_steps
+        stage = change(FLAGS.total_steps)
     horizon, multiple = "training.groups.head.schedule.horizon", "training.length_multiple"
     implied = values[horizon] is None and FLAGS.total_steps is not None
     if implied:

@@ -4,11 +4,8 @@ Two videos are the more similar the longer their paths in the tree of `demo_worl
 contest's 0.05 grid with its histogram.
 """
 
-import json
-import os
 import random
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from vsim_tf.demo import world as demo_world
+from vsim_tf.demo.folder import DemoSet
 from vsim_tf.demo.world import World
-from vsim_tf.errors import UserError
-from vsim_tf.io.files import exclusive, remove_stale_lock, sync
-from vsim_tf.io.paths import DEMO, PAIRWISE, POINTWISE, TAGS, TEST_A, TEST_B, pairwise_labels, set_labels, set_records
+from vsim_tf.io.paths import PAIRWISE, POINTWISE, TAGS, TEST_A, TEST_B, pairwise_labels, set_labels, set_records
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import write_records
 
@@ -51,7 +47,6 @@ _DEPTH_SIMILARITY = np.array([0.0, 0.2, 0.4, 0.65, 1.0])
 _SIMILARITY_NOISE = 0.1
 _CONFUSABLE_SHARE = 0.5  # of pairs without a common node: those that share words or looks
 _POINTWISE_FILES = 3
-VERSION = 2
 
 
 class _VideoSet(NamedTuple):
@@ -95,56 +90,10 @@ def write_demo_data(
         UserError: a size below 1 (videos with pairs: below 10), a folder that holds something else or cannot be
             written, or another process that writes it.
     """
-    parameters = {"version": VERSION, **{name: value for name, value in locals().items() if name != "output_dir"}}
-    check_sizes(parameters)
-    target = Path(os.path.abspath(output_dir))
-    if is_complete(target, parameters):
-        remove_stale_lock(target)
-        return False
-    try:
-        with exclusive(target):
-            return _write_folder(target, parameters)
-    except OSError as error:
-        message = f"output_dir {output_dir!r} cannot be written: {error.strerror}; choose another"
-        raise UserError(message, ["output_dir"]) from None
+    return CONTEST.write(output_dir, {name: value for name, value in locals().items() if name != "output_dir"})
 
 
-def _write_folder(target: Path, parameters: dict[str, int]) -> bool:
-    if is_complete(target, parameters):  # written by another process meanwhile
-        return False
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        _write_all(unfinished, parameters)
-        os.replace(unfinished, target)
-        sync(target.parent)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return True
-
-
-def check_sizes(parameters: dict[str, int]) -> None:
-    for name, value in parameters.items():
-        least = 0 if name == "seed" else 10 if name in ("num_pairwise_videos", "num_test_videos") else 1
-        if value < least:
-            raise UserError(f"{name} is {value}; expected at least {least}", [name])
-
-
-def is_complete(folder: Path, parameters: dict[str, int]) -> bool:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return False
-    try:
-        found = json.loads((folder / DEMO).read_bytes())
-    except (OSError, ValueError):
-        raise UserError(f"{folder} exists and is no demo data set; choose another output_dir", ["output_dir"]) from None
-    if found != parameters:
-        message = f"{folder} holds demo data of other parameters ({found}); remove it or choose another output_dir"
-        raise UserError(message, ["output_dir"])
-    return True
-
-
-def _write_all(folder: Path, parameters: dict[str, int]) -> None:
+def _write_all(folder: Path, parameters: Mapping[str, int]) -> None:
     seed = parameters["seed"]
     world = demo_world.make_world(np.random.default_rng([seed, 0]), parameters["frame_embedding_size"])
     sizes = [parameters["num_pointwise"], parameters["num_pairwise_videos"], *[parameters["num_test_videos"]] * 2]
@@ -176,7 +125,14 @@ def _write_all(folder: Path, parameters: dict[str, int]) -> None:
         )
     tags = np.random.default_rng([seed, 7]).permutation(world.tags)
     (folder / TAGS).write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8")
-    (folder / DEMO).write_text(json.dumps(parameters, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+CONTEST = DemoSet(
+    {"version": 2},
+    write_demo_data.__kwdefaults__ or {},
+    {"num_pairwise_videos": 10, "num_test_videos": 10, "seed": 0},
+    _write_all,
+)
 
 
 def _write_videos(

@@ -118,9 +118,21 @@ def title(world: World, leaf: int, rng: np.random.Generator) -> str:
     words = list(rng.permutation(words))
     length = 7 + round(23 * rng.beta(2, 2.5))
     while 2 * len(words) < length:
-        start = 2 * rng.integers(len(_FILLERS) // 2)
-        words.append(_FILLERS[start : start + 2])
+        words.append(filler(rng))
     return "".join(words)[:length]
+
+
+def filler(rng: np.random.Generator) -> str:
+    """A word that says nothing."""
+    start = 2 * rng.integers(len(_FILLERS) // 2)
+    return _FILLERS[start : start + 2]
+
+
+def subcategory_words(category: int, subcategory: int) -> list[str]:
+    """All words of a subcategory, which is numbered within its category."""
+    count = _BRANCHES[2] * _BRANCHES[3] * _SYNONYMS
+    start = 2 * count * subcategory
+    return [_WORDS[category][place : place + 2] for place in range(start, start + 2 * count, 2)]
 
 
 def asr_text(world: World, leaf: int, rng: np.random.Generator) -> str:

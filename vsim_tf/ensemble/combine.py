@@ -67,7 +67,7 @@ def fold_mean(members: Iterable[Member], names: Sequence[str] | None = None) -> 
     Raises:
         UserError: no members, or one with other ids or another size than the first; names the member.
     """
-    total, count = _total(members, None, names)
+    total, count = total_of(members, None, names)
     return Embeddings(total.ids, total.values / count)
 
 
@@ -90,7 +90,7 @@ def weighted_sum(
         UserError: unusable weights, or a member with other ids or another size; names the member.
     """
     weights = check_weights(weights)
-    return _total(members, weights, names, l2_normalize if normalize else _float64)[0]
+    return total_of(members, weights, names, l2_normalize if normalize else _float64)[0]
 
 
 def svd_ensemble(
@@ -133,7 +133,16 @@ def align(members: Iterable[Member], weights: Sequence[float], names: Sequence[s
 
 
 def check_weights(weights: Sequence[float]) -> list[float]:
-    """Returns the weights as floats; a sum other than 1 is allowed and logged.
+    """Returns the weights as `usable_weights` does, and logs a sum other than 1."""
+    weights = usable_weights(weights)
+    total = math.fsum(weights)
+    if not math.isclose(total, 1, abs_tol=1e-6):
+        logger.warning("The ensemble weights %s sum to %.6g, not to 1; cosines do not depend on it.", weights, total)
+    return weights
+
+
+def usable_weights(weights: Sequence[float]) -> list[float]:
+    """Returns the weights as floats.
 
     Raises:
         UserError: a weight is negative or not finite, or none is above 0.
@@ -141,11 +150,8 @@ def check_weights(weights: Sequence[float]) -> list[float]:
     weights = [float(weight) for weight in weights]
     if not math.isfinite(sum(weights)) or any(weight < 0 for weight in weights):
         raise UserError(f"weights {weights}; accepted are finite numbers of at least 0, with a finite sum")
-    total = math.fsum(weights)
-    if total == 0:
+    if math.fsum(weights) == 0:
         raise UserError(f"weights {weights}; at least one must be above 0")
-    if not math.isclose(total, 1, abs_tol=1e-6):
-        logger.warning("The ensemble weights %s sum to %.6g, not to 1; cosines do not depend on it.", weights, total)
     return weights
 
 
@@ -177,13 +183,23 @@ def _float64(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64)
 
 
-def _total(
+def total_of(
     members: Iterable[Member],
     weights: list[float] | None,
     names: Sequence[str] | None,
     transform: Callable[[np.ndarray], np.ndarray] = _float64,
 ) -> tuple[Embeddings, int]:
-    """Returns the sum of weight * transform(values) in the order of the first member, and how many were added."""
+    """Returns the sum of weight * transform(values) in the order of the first member, and how many were added.
+
+    Args:
+        members: as in `weighted_sum`.
+        weights: one per member, as `usable_weights` returns them; None: 1 each.
+        names: see `fold_mean`.
+        transform: of a member's values, `[videos, dim]`, to float64.
+
+    Raises:
+        UserError: another number of weights, no members, or one with other ids or another size; names the member.
+    """
     ids: list[str] = []
     total: np.ndarray = np.zeros(())
     count = 0

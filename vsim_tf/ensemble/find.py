@@ -1,4 +1,4 @@
-"""Which models, folds and files of embeddings an output folder has."""
+"""Which models, folds and files of embeddings or predictions an output folder has."""
 
 import logging
 from collections import Counter
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.io.paths import CONFIG, FOLD_RUNS, embeddings_file, fold_folder, fold_name, model_folder
+from vsim_tf.inference.products import EMBEDDINGS, Product
+from vsim_tf.io.paths import CONFIG, FOLD_RUNS, fold_folder, fold_name, model_folder
 from vsim_tf.types import PathLike
 
 logger = logging.getLogger(__name__)
@@ -25,25 +26,31 @@ def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
     return present
 
 
-def fold_runs(output_dir: PathLike, model: str) -> list[int]:
-    """Returns the folds of a model that have a fine-tuned run."""
-    return _folds(output_dir, model, CONFIG)
+def fold_runs(output_dir: PathLike, model: str, product: Product = EMBEDDINGS) -> list[int | str]:
+    """Returns the folds of a model, and other runs that may have a product, that have a fine-tuned run."""
+    return _folds(output_dir, model, CONFIG, product)
 
 
-def embedded_folds(output_dir: PathLike, model: str, test_name: str) -> list[int]:
-    """Returns the folds of a model that have embeddings of a test set."""
-    return _folds(output_dir, model, embeddings_file(".", test_name))
+def embedded_folds(output_dir: PathLike, model: str, test_name: str, product: Product = EMBEDDINGS) -> list[int | str]:
+    """Returns the folds of a model, and other runs, that have embeddings of a test set, or another product."""
+    return _folds(output_dir, model, product.file(Path(), test_name), product)
 
 
-def _folds(output_dir: PathLike, model: str, file: PathLike) -> list[int]:
-    names = [run.name for run in model_folder(output_dir, model).glob(FOLD_RUNS) if (run / file).is_file()]
-    numbers = [int(digits) for name in names if (digits := name.rpartition("-")[2]).isdecimal()]
-    return sorted({number for number in numbers if fold_name(number) in names})
+def _folds(output_dir: PathLike, model: str, file: PathLike, product: Product) -> list[int | str]:
+    folder = model_folder(output_dir, model)
+    names = [run.name for run in folder.glob(FOLD_RUNS) if (run / file).is_file()]
+    numbers = {int(digits) for name in names if (digits := name.rpartition("-")[2]).isdecimal()}
+    folds = sorted(number for number in numbers if fold_name(number) in names)
+    return [*folds, *(name for name in product.named_runs if (folder / name / file).is_file())]
 
 
 def folds_of_models(
-    output_dir: PathLike, models: Sequence[str], folds: Sequence[int] | None, test_name: str
-) -> dict[str, list[int]]:
+    output_dir: PathLike,
+    models: Sequence[str],
+    folds: Sequence[int | str] | None,
+    test_name: str,
+    product: Product = EMBEDDINGS,
+) -> dict[str, list[int | str]]:
     """Returns the folds of each model that are averaged: those given, or else all that have embeddings of a test set.
 
     Runs whose embeddings are missing are left out, and logged.
@@ -53,41 +60,47 @@ def folds_of_models(
     """
     if folds is not None:
         return {model: list(folds) for model in models}
-    found = {model: embedded_folds(output_dir, model, test_name) for model in models}
+    found = {model: embedded_folds(output_dir, model, test_name, product) for model in models}
     if without := [model for model, there in found.items() if not there]:
-        raise _missing(output_dir, without, test_name, {model: fold_runs(output_dir, model) for model in models})
+        trained = {model: fold_runs(output_dir, model, product) for model in models}
+        raise _missing(output_dir, without, test_name, trained, product)
     for model, there in found.items():
-        if left_out := [fold for fold in fold_runs(output_dir, model) if fold not in there]:
-            logger.info(f"{model}: left out are folds without embeddings of {test_name}: {', '.join(map(str, left_out))}")
+        if left_out := [fold for fold in fold_runs(output_dir, model, product) if fold not in there]:
+            listed = ", ".join(map(str, left_out))
+            logger.info(f"{model}: left out are folds without {product.noun} of {test_name}: {listed}")
     return found
 
 
-def find_members(output_dir: PathLike, folds: Mapping[str, Sequence[int]], test_name: str) -> dict[str, list[Path]]:
+def find_members(
+    output_dir: PathLike, folds: Mapping[str, Sequence[int | str]], test_name: str, product: Product = EMBEDDINGS
+) -> dict[str, list[Path]]:
     """Returns for each model the files `<output_dir>/<model>/fold-XX/embeddings/<test_name>.npz` of its folds.
 
     Raises:
         UserError: files are missing; names the model and folds of each.
     """
     found = {
-        model: [embeddings_file(fold_folder(output_dir, model, fold), test_name) for fold in numbers]
+        model: [product.file(fold_folder(output_dir, model, fold), test_name) for fold in numbers]
         for model, numbers in folds.items()
     }
     missing = [path for paths in found.values() for path in paths if not path.is_file()]
     if missing:
-        raise _missing(output_dir, [f"{path.parts[-4]}/{path.parts[-3]}" for path in missing], test_name, folds)
+        raise _missing(output_dir, [f"{path.parts[-4]}/{path.parts[-3]}" for path in missing], test_name, folds, product)
     return found
 
 
-def _missing(output_dir: PathLike, runs: Sequence[str], test_name: str, folds: Mapping[str, Sequence[int]]) -> UserError:
+def _missing(
+    output_dir: PathLike, runs: Sequence[str], test_name: str, folds: Mapping[str, Sequence[int | str]], product: Product
+) -> UserError:
     return UserError(
-        f"{output_dir}: no embeddings of {test_name} for {count_and_first(runs)}; {_sets_there(output_dir, folds)};"
-        " run inference_pair.py for them, or give fewer models or folds (docs/data.md, 'Embeddings and submission')"
+        f"{output_dir}: no {product.noun} of {test_name} for {count_and_first(runs)}; {_sets_there(output_dir, folds, product)};"
+        f" run {product.script} for them, or give fewer models or folds (docs/data.md, 'Embeddings and submission')"
     )
 
 
-def _sets_there(output_dir: PathLike, folds: Mapping[str, Sequence[int]]) -> str:
-    """Of which test sets the same runs have embeddings."""
+def _sets_there(output_dir: PathLike, folds: Mapping[str, Sequence[int | str]], product: Product) -> str:
+    """Of which test sets the same runs have the product."""
     runs = [fold_folder(output_dir, model, fold) for model, numbers in folds.items() for fold in numbers]
-    counts = Counter(file.stem for run in runs for file in embeddings_file(run, "").parent.glob("*.npz"))
+    counts = Counter(file.stem for run in runs for file in product.file(run, "").parent.glob("*.npz"))
     listed = ", ".join(f"{name} ({count} runs)" for name, count in sorted(counts.items()))
     return f"there are those of {listed}" if listed else "these runs have none of any test set"

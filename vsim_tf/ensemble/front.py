@@ -72,7 +72,7 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
 
     members = [Member(part.checkpoints, precision, part.weight, part.model) for part in parts]
     if basis:
-        dims = {member.config.name: member.config.embedding_size for member in members}
+        dims = {member.config.name: member.config.dim for member in members}
         basis.require(dims, dict(zip(dims, basis.weights, strict=True)))
     return Model(members, str(path), basis)
 

@@ -24,7 +24,7 @@ def score_test_set(
     output_dir: Path,
     data_dir: Path,
     weights: dict[str, float],
-    folds: Mapping[str, Sequence[int]],
+    folds: Mapping[str, Sequence[int | str]],
     name: str,
     frame_embedding_size: int | None,
     combination: dict[str, Any],

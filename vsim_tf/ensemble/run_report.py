@@ -9,15 +9,9 @@ from typing import Any
 
 from vsim_tf.ensemble.find import find_members, folds_of_models
 from vsim_tf.ensemble.labelled_set import score_test_set
-from vsim_tf.ensemble.report import (
-    ADVICE_FIELDS,
-    Report,
-    advice,
-    console_tables,
-    read_timings,
-    score_text,
-    write_report,
-)
+from vsim_tf.ensemble.publish import publish
+from vsim_tf.ensemble.report import Report, read_timings
+from vsim_tf.ensemble.score_tables import score_text
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
@@ -36,7 +30,6 @@ from vsim_tf.io.paths import (
     set_labels,
 )
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.io.tables import table_text
 from vsim_tf.presets import registry
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.manifest import parse_manifest
@@ -101,7 +94,7 @@ def ensemble_and_report(
     written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
     if report:
         written.append(report_file(output_zip, output_dir))
-        _publish(written[-1], report)
+        publish(written[-1], report, "try normalize=True")
     return written
 
 
@@ -135,7 +128,7 @@ def _names_in_basis(weights: Iterable[str], are_files: bool) -> dict[str, str]:
     return {name: f"member {place}" if are_files else name for place, name in enumerate(weights, 1)}
 
 
-def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int]], labelled_test_name: str) -> str:
+def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int | str]], labelled_test_name: str) -> str:
     """Why there is nothing to score; empty where there is. Without folds, members are files."""
     label_file = set_labels(data_dir, labelled_test_name)
     if not folds:
@@ -147,16 +140,6 @@ def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int
     except UserError as error:
         return str(error)
     return ""
-
-
-def _publish(path: Path, report: Report) -> None:
-    write_report(path, report)
-    for scores in report.sets:
-        for table in console_tables(scores):
-            logger.info(table_text(table))
-        for said in filter(None, (*scores.notes, advice(scores))):
-            logger.info(said, extra={"fields": ADVICE_FIELDS})
-    logger.info(str(path))
 
 
 def describe(method: str, normalize: bool, svd_basis: str | None = None) -> str:
@@ -195,8 +178,8 @@ def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
     return facts
 
 
-def validation_curve(path: Path) -> list[float]:
-    """Spearman of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
+def validation_curve(path: Path, metric: str = "spearman") -> list[float]:
+    """A metric of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
     lines = read_json_lines(path) if path.exists() else []
-    values = [line["validation/spearman"] for line in lines if "validation/spearman" in line]
+    values = [line[key] for line in lines if (key := f"validation/{metric}") in line]
     return [value if type(value) in (int, float) else math.nan for value in values]

@@ -1,9 +1,13 @@
-"""Scores of an ensemble and its members on one test set, and what is to be said of them."""
+"""Scores of an ensemble of embeddings and its members on labelled pairs, and how a report shows them."""
 
 import math
 from dataclasses import dataclass, field
 
+from vsim_tf.ensemble.comparison import Comparison
+from vsim_tf.ensemble.score_tables import NOTHING, ScoreTable, score_text
 from vsim_tf.evaluation.metrics import UNDEFINED, PairScores
+
+ERRORS_HEADER = ("fold mean", "Spearman", "MSE to rank labels")
 
 MAX_NORM_RATIO = 3
 """Mean norms of models that differ by a larger factor are mentioned."""
@@ -59,6 +63,61 @@ class SetScores:
     ensemble_error: float = math.nan
     concatenation: PairScores = UNDEFINED
     notes: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        return f"{self.name}: {self.num_videos:,} videos, {self.num_pairs:,} labelled pairs"
+
+    @property
+    def is_labelled(self) -> bool:
+        return self.num_pairs > 0
+
+    def comparison(self) -> Comparison:
+        """Of Spearman's rank correlations."""
+        return Comparison(
+            self.name, "Spearman", f"{self.num_videos:,} videos, {self.num_pairs:,} pairs",
+            {model.name: model.fold_scores for model in self.models}, {model.name: model.mean_score for model in self.models},
+            self.ensemble_score, self.baselines,
+        )  # fmt: skip
+
+    def tables(self) -> list[ScoreTable]:
+        """Spearman of models, ensemble and baselines; of an SVD ensemble, a second table of errors."""
+        title = f"Spearman on {self.name} ({self.num_pairs:,} pairs)"
+        tables = [ScoreTable(title, self._header(), self._rows(), len(self.models))]
+        if errors := self._error_rows():
+            tables.append(ScoreTable(f"Errors on {self.name}", ERRORS_HEADER, errors, len(self.models)))
+        return tables
+
+    def _numbers_of_folds(self) -> set[int]:
+        return {len(model.fold_scores) for model in self.models}
+
+    def _header(self) -> tuple[str, ...]:
+        folds = self._numbers_of_folds()
+        if len(folds) > 1:
+            return "model", "folds", "one fold (mean)", "fold mean", "weight", "ensemble"
+        count = max(folds, default=0)
+        return "model", f"single fold (mean of {count})", f"{count}-fold mean", "weight", "ensemble"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """Rows of the table; where models differ in their number of folds, it is the second column."""
+        models = [
+            (model.name, str(len(model.fold_scores)), score_text(model.single_score), score_text(model.mean_score),
+             f"{model.weight:g}", "")
+            for model in self.models
+        ]  # fmt: skip
+        total = math.fsum(model.weight for model in self.models)
+        ensemble = ("ensemble", "", "", "", f"{total:g}", score_text(self.ensemble_score))
+        baselines = [(f"baseline: {name}", "", "", "", "", score_text(value)) for name, value in self.baselines.items()]
+        rows: list[tuple[str, ...]] = [*models, ensemble, *baselines]
+        return rows if len(self._numbers_of_folds()) > 1 else [(name, *others) for name, _, *others in rows]
+
+    def _error_rows(self) -> list[tuple[str, str, str]]:
+        """Models, concatenation and its SVD (docs/facts_rank1.md 10); of another ensemble none."""
+        if math.isnan(self.concatenation.spearman):
+            return []
+        rows = [(model.name, model.mean_score, model.mean_error) for model in self.models]
+        rows += [("concatenation", *self.concatenation), ("SVD", self.ensemble_score, self.ensemble_error)]
+        return [(name, score_text(spearman), NOTHING if math.isnan(error) else f"{error:.6f}") for name, spearman, error in rows]
 
 
 def norm_note(models: list[ModelScores]) -> str:

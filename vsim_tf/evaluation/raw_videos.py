@@ -1,4 +1,4 @@
-"""Videos as the baselines need them: titles, mean frames and tags, without the frames."""
+"""Videos as the baselines need them: texts, mean frames, tags and classes, without the frames."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from vsim_tf.errors import UserError
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.record_index import RecordIndex
-from vsim_tf.records.schema import FRAME_FEATURE, TAG_ID, TITLE
+from vsim_tf.records.schema import ASR_TEXT, CATEGORY_ID, FRAME_FEATURE, NO_SPEECH, OCR_TEXT, TAG_ID, TITLE
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.text.tokenizers import decode_titles
 from vsim_tf.types import PathLike
@@ -25,12 +25,16 @@ class RawVideos(NamedTuple):
         titles: one per video, may be empty.
         mean_frames: mean over all frames of a video, `[videos, frame size]` float32; zeros for a video without frames.
         tags: tag ids of each video; none where the records have none.
+        texts: title, OCR and speech of each, with a blank between them.
+        categories: class of each, four digits; empty where the record has none.
     """
 
     ids: list[str]
     titles: list[str]
     mean_frames: np.ndarray
     tags: Sequence[Sequence[int]] = ()
+    texts: Sequence[str] = ()
+    categories: Sequence[str] = ()
 
 
 def read_raw_videos(test_file: PathLike, frame_embedding_size: int) -> RawVideos:
@@ -46,15 +50,15 @@ def read_raw_videos(test_file: PathLike, frame_embedding_size: int) -> RawVideos
     return _raw_videos(named, frame_embedding_size, str(test_file))
 
 
-def sample_raw_videos(files: Sequence[str], frame_embedding_size: int, max_videos: int) -> RawVideos:
-    """Reads at most so many videos of TFRecord files, evenly spread over all of them.
+def sample_raw_videos(files: Sequence[str], frame_embedding_size: int, max_videos: int | None = None) -> RawVideos:
+    """Reads at most so many videos of TFRecord files, evenly spread over all of them; None: all.
 
     Raises:
         UserError: no records.
         RecordError: see `read_raw_videos`.
     """
     index = RecordIndex(files)
-    numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), max_videos)).astype(np.int64))
+    numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), max_videos or len(index))).astype(np.int64))
 
     def records() -> Iterator[tuple[str, bytes]]:
         for start in range(0, len(numbers), RECORDS_AT_ONCE):
@@ -70,15 +74,23 @@ def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int,
         from vsim_tf.records.videos import check_video, parse_example
 
     ids, titles, means, tags = [], [], [], []
+    others: dict[str, list[bytes]] = {OCR_TEXT: [], ASR_TEXT: []}
+    categories: list[str] = []
     for place, data in records:
         ids.append(check_video(data, frame_embedding_size, place))
         features = parse_example(data, place)
         titles.append(features[TITLE].bytes_list.value[0])
         means.append(_mean_frame(features[FRAME_FEATURE].bytes_list.value, frame_embedding_size))
+        for key, read in others.items():
+            read.append(next(iter(features[key].bytes_list.value), b""))
+        categories += [f"{category:04d}" for category in features[CATEGORY_ID].int64_list.value[:1]] or [""]
         tags.append(list(features[TAG_ID].int64_list.value) if TAG_ID in features else [])
     if not ids:
         raise UserError(f"{where}: holds no record")
-    return RawVideos(ids, decode_titles(titles), np.stack(means), tags)
+    known = decode_titles(titles)
+    fields = zip(known, *map(decode_titles, others.values()), strict=True)
+    texts = [" ".join(text for text in video if text and text != NO_SPEECH) for video in fields]
+    return RawVideos(ids, known, np.stack(means), tags, texts, categories)
 
 
 def _mean_frame(frames: Sequence[bytes], frame_embedding_size: int) -> np.ndarray:

@@ -5,10 +5,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vsim_tf.errors import UserError
-from vsim_tf.golden import losses, networks, qq_ensemble, qq_inputs, qq_models, qq_training, rules, training
+from vsim_tf.golden import (
+    losses,
+    networks,
+    qq_ensemble,
+    qq_inputs,
+    qq_models,
+    qq_training,
+    rules,
+    training,
+    wbdc_inputs,
+    wbdc_models,
+    wbdc_optimizer,
+    wbdc_tower,
+    wbdc_training,
+)
 from vsim_tf.golden.file import Comparison, GoldenFile
 
-MODULES = (networks, losses, training, rules, qq_inputs, qq_models, qq_training, qq_ensemble)
+OF_RANK4, OF_RANK1 = (networks, losses, training, rules), (qq_inputs, qq_models, qq_training, qq_ensemble)
+OF_RANK8 = (wbdc_inputs, wbdc_tower, wbdc_models, wbdc_training, wbdc_optimizer)
+MODULES = (*OF_RANK4, *OF_RANK1, *OF_RANK8)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 """What to do with a file, by its case."""
 

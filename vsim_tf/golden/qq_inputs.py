@@ -16,7 +16,8 @@ from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.text.tokenizers import Tokenizer
 
-RULES = {"sampling": "centred", "padding": "zeros"}
+RULES = ("centred", "zeros")
+"""Sampling and padding."""
 FORMS = {"cls_first": "pair", "frames_first": "single"}
 """The form of a layout's text."""
 NONE = -1
@@ -43,8 +44,8 @@ def _check_slots(file: GoldenFile, row: dict[str, Any]) -> None:
     if row["quirk"] and row["rows_out"] != slots:
         file.leave_out(index, values)
         return
-    file.check(index, frame_indices(np.array([n]), slots, **RULES)[0], EXACT)
-    file.check(values, sample_frames([file[f"in/{key}/frames"].astype("float16")], slots, slots, **RULES)[0], EXACT)
+    file.check(index, frame_indices(np.array([n]), slots, *RULES)[0], EXACT)
+    file.check(values, sample_frames([file[f"in/{key}/frames"].astype("float16")], slots, slots, *RULES)[0], EXACT)
 
 
 def text(file: GoldenFile) -> None:

@@ -18,7 +18,7 @@ from vsim_tf.tasks.masked_frames import HEAD as FRAME_HEAD
 from vsim_tf.tasks.masked_frames import MaskedFrames, real_frames
 from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.tasks.matching import HEAD as MATCHING_HEAD
-from vsim_tf.tasks.matching import Matching, half_reversed
+from vsim_tf.tasks.matching import Matching, reversed_behind
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.tasks.pair_similarity import MeanSquaredError
 from vsim_tf.tasks.task import Task
@@ -117,7 +117,7 @@ def _check_masking(file: GoldenFile, tasks: dict[str, Task]) -> None:
         numbers = np.arange(chosen.size).reshape(chosen.shape)
         file.check("out/frame_labels", np.where(chosen, numbers, IGNORED_TOKEN), EXACT)
     if "itm" in tasks:
-        reversed_half = half_reversed(videos(file, frames=file["in/masked_frames"]))
+        reversed_half = reversed_behind(videos(file, frames=file["in/masked_frames"]), len(file["in/masked_frames"]) // 2)
         file.check_equal("itm_frames", bool(np.array_equal(reversed_half.frames, file["in/itm_frames"])), True)
         file.check("out/itm_label", reversed_half.targets["matching"], EXACT)
         file.check_equal("itm head", MATCHING_HEAD in file.about["factors"], True)

@@ -11,9 +11,9 @@ from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
 from vsim_tf.layers.named_weights import NamedWeight
 from vsim_tf.models.architectures import Model
+from vsim_tf.models.bert_names import torch_name
 from vsim_tf.models.build import build_network
 from vsim_tf.models.network import VideoNetwork
-from vsim_tf.models.weight_files import torch_name
 from vsim_tf.presets import registry
 from vsim_tf.presets.preset import Preset
 from vsim_tf.records.schema import PairBatch, VideoBatch

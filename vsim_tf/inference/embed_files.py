@@ -1,21 +1,22 @@
-"""Trained checkpoints to embeddings on disk; TensorFlow is loaded where something is to be embedded."""
+"""Trained checkpoints to embeddings, or other products, on disk; TensorFlow is loaded where something is to be computed."""
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsim_tf.distributed.cluster import is_chief, worker_shard, workers
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.inference.embedding_notes import are_current, make_note, note_file, npz_file, require_distinct_names
+from vsim_tf.inference.embedding_notes import are_current, make_note, note_file, require_distinct_names
 from vsim_tf.inference.exporters import exporter_of
+from vsim_tf.inference.products import EMBEDDINGS, Product, VideoSet
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import remove_stale_lock
 from vsim_tf.io.paths import FOLD_RUNS, SUMMARY
 from vsim_tf.io.quiet_imports import quiet_imports
-from vsim_tf.records.embeddings import Embeddings, npz_bytes, write_embeddings
+from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.tfrecords import count_records
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 from vsim_tf.runs.run_folder import RunFolder, read_summary, run_lock, write_json
@@ -31,7 +32,11 @@ logger = logging.getLogger(__name__)
 
 
 def load_embedder(
-    folder: Path, precision: str, expected_model: str = "", strategy: "tf.distribute.Strategy | None" = None
+    folder: Path,
+    precision: str,
+    expected_model: str = "",
+    strategy: "tf.distribute.Strategy | None" = None,
+    product: Product = EMBEDDINGS,
 ) -> "tuple[Embedder, BatchFormat]":
     """The model of a run folder, with weights still to be restored, and how records become its batches.
 
@@ -40,6 +45,7 @@ def load_embedder(
         precision: dtype policy, or "auto".
         expected_model: registered name that it must have; empty for any.
         strategy: a `tf.distribute.Strategy`; by default one device.
+        product: what it is to make of videos.
 
     Raises:
         UserError: the folder holds another model than expected.
@@ -48,16 +54,16 @@ def load_embedder(
         import tensorflow as tf
 
         from vsim_tf.distributed.device import precision_scope
-        from vsim_tf.inference.embedder import Embedder
         from vsim_tf.models.build import build_network
 
+        embedder = product.embedder()
     run = RunFolder.open(folder)
     if expected_model:
         run.require_model(expected_model)
     strategy = strategy or tf.distribute.get_strategy()
     with precision_scope(precision), strategy.scope():
-        network = build_network(run.model)
-    return Embedder(network, strategy), run.batch_format()
+        network = build_network(run.model, product.tasks())
+    return embedder(network, strategy), run.batch_format()
 
 
 def embed_to_file(
@@ -72,10 +78,10 @@ def embed_to_file(
     exporter, path = exporter_of(Path(output)), Path(output)
     require_checkpoint(checkpoint)
     folder = Path(checkpoint).parent.parent
-    embedder, form = load_embedder(folder, precision, expected_model, _strategy())
+    embedder, form = load_embedder(folder, precision, expected_model, make_strategy())
     videos = sum(count_records(file) for file in test_files)
-    require_space(path.parent, exporter.size(videos, embedder.model.config.embedding_size), f"the embeddings in {path.name}")
-    (embeddings,) = _embed(embedder, test_files, form, batch_size, [checkpoint])
+    require_space(path.parent, exporter.size(videos, embedder.width), f"the embeddings in {path.name}")
+    (embeddings,) = by_checkpoints(embedder, test_files, form, batch_size, [checkpoint])
     if is_chief():
         exporter.write(path, embeddings)
         logger.info(f"{path}: {len(embeddings.ids)} videos by {checkpoint}")
@@ -84,79 +90,119 @@ def embed_to_file(
 def embed_folds(
     model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
 ) -> None:
-    """Embeds each test file by the checkpoints of several runs of a model, in one pass over the data.
+    """Embeds each test file by the checkpoints of several runs of a model: `by_runs`, with the name of the file.
 
-    Writes `embeddings/<test file>.npz` into each run folder, and next to it a note of what made it
-    (`vsim_tf.inference.embedding_notes`); what is there already from the same checkpoint, precision and test file is left.
+    Raises:
+        UserError: two test files have the same name, or as in `by_runs`.
+    """
+    by_runs(EMBEDDINGS, model, folders, _sets(test_files), kind, batch_size, precision)
+
+
+def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, precision: str) -> bool:
+    """Whether `embed_folds` has nothing to do, after saying so."""
+    return announce_by_runs(EMBEDDINGS, model, folders, lambda: _sets(test_files), kind, precision)
+
+
+def _sets(test_files: Sequence[str]) -> list[VideoSet]:
+    require_distinct_names(test_files)
+    return [VideoSet(Path(file).stem, [file]) for file in test_files]
+
+
+def by_runs(
+    product: Product,
+    model: str,
+    folders: Sequence[Path],
+    sets: Sequence[VideoSet],
+    kind: str,
+    batch_size: int,
+    precision: str,
+) -> None:
+    """Makes a product of each test set by the checkpoints of several runs of a model, in one pass over the data.
+
+    Writes `<product>/<test set>.npz` into each run folder, and next to it a note of what made it
+    (`vsim_tf.inference.embedding_notes`); what is there already from the same checkpoint, precision and test files is left.
 
     Args:
+        product: what is made of videos.
         model: registered name.
         folders: run folders.
-        test_files: video records.
-        kind: "last" or "best" checkpoint.
+        sets: video records, each set with a name of its own.
+        kind: "last" or "best" checkpoint; empty for that of the model's stage.
         batch_size: videos at a time.
         precision: dtype policy, or "auto".
 
     Raises:
-        UserError: two test files have the same name, a run is not complete or of another model, or the disk is too small.
+        UserError: a run is not complete or of another model, or the disk is too small.
     """
-    require_distinct_names(test_files)
     with contextlib.ExitStack() as locks:
         for folder in folders:
             finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
             locks.enter_context(run_lock(folder))
-        _embed_folds(model, folders, test_files, kind, batch_size, precision)
+        _by_runs(product, model, folders, sets, kind, batch_size, precision)
 
 
-def _embed_folds(
-    model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, batch_size: int, precision: str
+def _by_runs(
+    product: Product,
+    model: str,
+    folders: Sequence[Path],
+    sets: Sequence[VideoSet],
+    kind: str,
+    batch_size: int,
+    precision: str,
 ) -> None:
-    checkpoints, strategy = _checkpoints(folders, kind), _strategy()
+    checkpoints, strategy = _checkpoints(folders, kind), make_strategy()
     embedder: Embedder | None = None
     from vsim_tf.distributed.device import suitable_precision  # after the strategy: several machines are joined first
     from vsim_tf.distributed.workers import require_agreement
 
     resolved = suitable_precision(precision)
-    for test_file in test_files:
-        name, missing = Path(test_file).stem, _missing(checkpoints, test_file, precision, resolved)
-        of_file = {"missing embeddings": {folder.name: note for folder, note in missing.items()}}
-        require_agreement(strategy, of_file.copy, folders[0].parent)
+    for test in sets:
+        missing = _missing(product, checkpoints, test, precision, resolved)
+        of_set = {f"missing {product.noun}": {folder.name: note for folder, note in missing.items()}}
+        require_agreement(strategy, of_set.copy, folders[0].parent)
         if not missing:
-            _announce_there(model, test_file, folders)
+            _announce_there(product, model, test, folders)
             continue
         if embedder is None:
-            embedder, form = load_embedder(folders[0], precision, model, strategy)
+            embedder, form = load_embedder(folders[0], precision, model, strategy, product)
             require_same_model(folders)
             held = _held_weights(embedder, model, list(checkpoints.values()))
-        size = npz_bytes(count_records(test_file), embedder.model.config.embedding_size)
-        require_space(folders[0].parent, len(missing) * size, f"embeddings of {name} by {len(missing)} checkpoints")
-        results = _embed(embedder, [test_file], form, batch_size, [checkpoints[folder] for folder in missing], held)
+        size = product.size(sum(map(count_records, test.files)), embedder.width)
+        require_space(folders[0].parent, len(missing) * size, f"{product.noun} of {test.name} by {len(missing)} checkpoints")
+        results = by_checkpoints(embedder, test.files, form, batch_size, [checkpoints[folder] for folder in missing], held)
         if is_chief():
-            for (folder, note), embeddings in zip(missing.items(), results, strict=True):
-                _write(npz_file(folder, test_file), embeddings, note)
-        logger.info(f"{model} {name}: {len(results[0].ids)} videos by {len(missing)} checkpoints")
+            for (folder, note), result in zip(missing.items(), results, strict=True):
+                _write(product, folder, test, result, note)
+        logger.info(f"{model} {test.name}: {len(results[0].ids)} videos by {len(missing)} checkpoints")
 
 
-def announce_embedded(model: str, folders: Sequence[Path], test_files: Sequence[str], kind: str, precision: str) -> bool:
-    """Whether `embed_folds` has nothing to do, after saying so; nothing is written, and TensorFlow is not loaded."""
+def announce_by_runs(
+    product: Product, model: str, folders: Sequence[Path], sets: Callable[[], Sequence[VideoSet]], kind: str, precision: str
+) -> bool:
+    """Whether `by_runs` has nothing to do, after saying so; nothing is written, and TensorFlow is not loaded.
+
+    Args:
+        product, model, folders, kind, precision: see `by_runs`.
+        sets: makes its test sets; called where all runs are complete.
+    """
     if workers() or any(read_summary(folder) is None for folder in folders):
         return False
-    require_distinct_names(test_files)
-    checkpoints, resolved = _checkpoints(folders, kind), likely_precision(precision)
-    if any(_missing(checkpoints, test_file, precision, resolved) for test_file in test_files):
+    checkpoints, resolved, tests = _checkpoints(folders, kind), likely_precision(precision), sets()
+    if any(_missing(product, checkpoints, test, precision, resolved) for test in tests):
         return False
-    for test_file in test_files:
-        _announce_there(model, test_file, folders)
+    for test in tests:
+        _announce_there(product, model, test, folders)
     for folder in folders:
         remove_stale_lock(folder)
     return True
 
 
-def _strategy() -> "tf.distribute.Strategy":
+def make_strategy() -> "tf.distribute.Strategy":
+    """The devices that there are, as `vsim_tf.distributed.strategy` finds them."""
     with quiet_imports():
-        from vsim_tf.distributed.strategy import make_strategy
+        from vsim_tf.distributed import strategy
 
-    return make_strategy()
+    return strategy.make_strategy()
 
 
 def _held_weights(embedder: "Embedder", model: str, checkpoints: list[str]) -> "HeldWeights":
@@ -168,7 +214,7 @@ def _held_weights(embedder: "Embedder", model: str, checkpoints: list[str]) -> "
     return held
 
 
-def _embed(
+def by_checkpoints(
     embedder: "Embedder",
     test_files: Sequence[str],
     form: "BatchFormat",
@@ -176,6 +222,7 @@ def _embed(
     checkpoints: Sequence[str],
     held: "HeldWeights | None" = None,
 ) -> list[Embeddings]:
+    """What each checkpoint makes of all videos of the files, in their order."""
     from vsim_tf.input.pipeline import numbered_batches, readable_errors
     from vsim_tf.io.memory import enough_memory
 
@@ -184,22 +231,25 @@ def _embed(
         return embedder.embed_by_checkpoints(batches, checkpoints, held)
 
 
-def _write(npz: Path, embeddings: Embeddings, note: dict[str, Any]) -> None:
-    """The note is gone while the file is replaced: killed here, the embeddings are computed again."""
+def _write(product: Product, folder: Path, test: VideoSet, results: Embeddings, note: dict[str, Any]) -> None:
+    """The note is gone while the file is replaced: killed here, the results are computed again."""
+    npz = product.file(folder, test.name)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         note_file(npz).unlink()
-    write_embeddings(npz, embeddings)
+    product.write(npz, results, RunFolder.open(folder))
     write_json(note_file(npz), note)
 
 
-def _missing(checkpoints: dict[Path, str], test_file: str, precision: str, resolved: str) -> dict[Path, dict[str, Any]]:
-    """The run folders that lack the embeddings of a test file by these checkpoints, with the notes of what will make them."""
-    notes = {folder: make_note(checkpoint, test_file, precision, resolved) for folder, checkpoint in checkpoints.items()}
-    return {folder: note for folder, note in notes.items() if not are_current(npz_file(folder, test_file), note)}
+def _missing(
+    product: Product, checkpoints: dict[Path, str], test: VideoSet, precision: str, resolved: str
+) -> dict[Path, dict[str, Any]]:
+    """The run folders that lack the product of a test set by these checkpoints, with the notes of what will make it."""
+    notes = {folder: make_note(checkpoint, test.files, precision, resolved) for folder, checkpoint in checkpoints.items()}
+    return {folder: note for folder, note in notes.items() if not are_current(product.file(folder, test.name), note)}
 
 
-def _announce_there(model: str, test_file: str, folders: Sequence[Path]) -> None:
-    logger.info(f"{model} {Path(test_file).stem}: embeddings by {len(folders)} checkpoints are there already")
+def _announce_there(product: Product, model: str, test: VideoSet, folders: Sequence[Path]) -> None:
+    logger.info(f"{model} {test.name}: {product.noun} by {len(folders)} checkpoints are there already")
 
 
 def _checkpoints(folders: Sequence[Path], kind: str) -> dict[Path, str]:
@@ -211,7 +261,7 @@ def finished_checkpoint(folder: Path, kind: str) -> str:
     if read_summary(folder) is None:
         complete = sorted(path.parent.name for path in folder.parent.glob(f"{FOLD_RUNS}/{SUMMARY}"))
         listed = f"complete are {count_and_first(complete)}" if complete else f"{folder.parent} holds no complete fold"
-        raise UserError(f"{folder}: training is not complete; run train_pair.py for this fold first ({listed})")
+        raise UserError(f"{folder}: training is not complete; train this run first ({listed})")
     return RunFolder.open(folder).checkpoint(kind)
 
 

@@ -28,9 +28,9 @@ def video_spec(config: Model) -> VideoBatch:
         ids=tf.TensorSpec([None], tf.string),
         input_ids=tokens,
         attention_mask=tokens,
-        frames=tf.TensorSpec([None, None, config.frames.dim], tf.float16),
+        frames=tf.TensorSpec([None, None, *config.frame_shape], tf.uint8 if config.tower else tf.float16),
         num_frames=tf.TensorSpec([None], tf.int32),
-        targets={"tags": tf.TensorSpec([None, config.num_tags], tf.int8)},
+        targets={"tags": tf.TensorSpec([None, config.num_tags], tf.int8)} if config.num_tags else {},
     )
 
 
@@ -43,10 +43,13 @@ class Embedder:
     Args:
         model: made under the scope of the strategy.
         strategy: where the replicas live; by default one device.
+
+    Attributes:
+        width: numbers of a video.
     """
 
     def __init__(self, model: VideoNetwork, strategy: tf.distribute.Strategy | None = None):
-        self.model, self.strategy = model, strategy or tf.distribute.get_strategy()
+        self.model, self.strategy, self.width = model, strategy or tf.distribute.get_strategy(), model.config.dim
         self.replicas = max(self.strategy.num_replicas_in_sync // worker_shard()[1], 1)
         videos = video_spec(model.config)
         pairs = PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
@@ -124,7 +127,7 @@ class Embedder:
 
     def _in_order(self, parts: list[Part]) -> Embeddings:
         numbers = _joined([numbers for numbers, _, _ in parts], np.int64)
-        values = _joined([values for _, _, values in parts], np.float32, self.model.config.embedding_size)
+        values = _joined([values for _, _, values in parts], np.float32, self.width)
         encoded = [video_id for _, part, _ in parts for video_id in part]
         lengths = np.array([len(video_id) for video_id in encoded], np.int64)
         letters = np.frombuffer(b"".join(encoded), np.uint8)

@@ -3,6 +3,8 @@
     fold-00/embeddings/test_b.npz      embeddings of test_b.tfrecords
     fold-00/embeddings/test_b.json     checkpoint, precision and test file: embeddings of the same ones are not computed again
 
+Notes of class logits, `fold-00/predictions/test_b.json`, are the same.
+
 TensorFlow is not needed for it.
 """
 
@@ -28,20 +30,21 @@ def note_file(npz: Path) -> Path:
     return npz.with_suffix(".json")
 
 
-def make_note(checkpoint: str, test_file: str, precision: str, resolved: str | None = None) -> dict[str, Any]:
+def make_note(checkpoint: str, test_files: Sequence[str], precision: str, resolved: str | None = None) -> dict[str, Any]:
     """What makes embeddings, as plain values for JSON.
 
     Args:
         checkpoint: path without `.index`, whose sha256 stands for all of it: the index holds a checksum of every tensor.
-        test_file: video records.
+        test_files: video records, one file as a rule.
         precision: as asked for, "auto" included.
         resolved: the dtype policy it stands for. None: itself, or for "auto" not known, as the device decides.
     """
+    fingerprints = [_file_fingerprint(file) for file in test_files]
     return {
         "checkpoint": "/".join(Path(checkpoint).parts[-2:]),
         "checkpoint_sha256": fingerprint(index_file(checkpoint))["sha256"],
         "precision": {"asked": precision, "resolved": resolved or (None if precision == "auto" else precision)},
-        "test_file": _file_fingerprint(test_file),
+        "test_file": fingerprints[0] if len(fingerprints) == 1 else fingerprints,
     }
 
 

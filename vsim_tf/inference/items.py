@@ -10,6 +10,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.input.decoding import BatchFormat, RawVideo, batch_videos
 from vsim_tf.input.order import EvaluationOrder
 from vsim_tf.records.schema import FLOAT16_EXPONENT, VideoBatch
+from vsim_tf.text.fields import Fields
 from vsim_tf.text.tokenizers import decode_titles
 
 Item = Mapping[str, Any]
@@ -51,7 +52,7 @@ def raw_video(item: Item, frame_dim: int) -> RawVideo:
     if not isinstance(title, str):
         raise UserError(f"{TITLE!r} is of type {type(title).__name__}; accepted is a str, which may be empty")
     (title,) = decode_titles([title.encode("utf-8", "surrogatepass")])
-    return RawVideo(title, _bits(_array(item[FRAMES], frame_dim)), ())
+    return RawVideo(Fields(title, "", ""), _bits(_array(item[FRAMES], frame_dim)), ())
 
 
 def _listed(item: Item) -> str:

@@ -41,7 +41,7 @@ class Member:
 
     def mean(self, items: Sequence[Item], batch_size: int) -> np.ndarray:
         """Mean over the checkpoints, `[items, dim]` float64, not normalised; arguments as of `numbered_item_batches`."""
-        total = np.zeros((len(items), self.config.embedding_size))
+        total = np.zeros((len(items), self.config.dim))
         batches = read_ahead(numbered_item_batches(items, self.format, batch_size), 1, BATCHES_AHEAD)
         at_a_time = self._weights.videos if len(self.checkpoints) > 1 else 1
         with self._lock:

@@ -3,19 +3,27 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from vsim_tf.errors import RecordError
-from vsim_tf.input.frames import aligned_empty, sample_frames
+from vsim_tf.features.pictures import PictureSizes
+from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
+from vsim_tf.input.pictures import sample_pictures, video_named
+from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.schema import (
+    ASR_TEXT,
     BYTES_PER_FRAME_VALUE,
+    CATEGORY_ID,
     FLOAT16_EXPONENT,
     FRAME_FEATURE,
+    FRAME_PICTURE,
     ID,
+    NO_SPEECH,
+    OCR_TEXT,
     PAIR_SUFFIXES,
     SIMILARITY,
     TAG_ID,
@@ -24,7 +32,15 @@ from vsim_tf.records.schema import (
     VideoBatch,
 )
 from vsim_tf.records.videos import Features, check_video
+from vsim_tf.text.fields import ALL_FIELDS, Fields, encode_fields
 from vsim_tf.text.tokenizers import Tokenizer, decode_titles
+
+Pictures = Sequence[bytes]
+Frames = np.ndarray | Pictures
+"""Of a video: bits of features, `[frames, width]` uint16, or encoded pictures."""
+ZEROS_BEHIND = "zeros"
+CONTEXTS = {"context": "ocr_asr", "title": "title"}
+"""Parts of a video's text that are targets, and how they are encoded."""
 
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 """Of the keys of each video of a record."""
@@ -43,6 +59,9 @@ class BatchFormat:
         trim_text, trim_frames: cut a batch to its longest title, to its longest video.
         length_multiple: where a batch is cut, its length is rounded up to a multiple of this, at most to the full length; 0: not.
         text_form, sampling, padding: those of `TextInput` and `FrameInput`.
+        classes: of the videos, whose indices become targets; None: not.
+        context: tokens of OCR and speech, and of the title alone, become targets.
+        picture: frames are pictures of these sizes; None: features.
     """
 
     tokenizer: Tokenizer
@@ -56,21 +75,39 @@ class BatchFormat:
     text_form: str = "single"
     sampling: str = "strided"
     padding: str = "last"
+    classes: ClassTable | None = None
+    context: bool = False
+    picture: PictureSizes | None = None
 
     @property
     def trims(self) -> bool:
         """Whether sorting by length saves anything."""
         return self.trim_text or self.trim_frames
 
-    def encode(self, titles: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask of titles, not yet trimmed: `[batch, max_text_length]` each."""
-        return self.tokenizer.encode_batch(titles, self.max_text_length, self.text_form)
+    def encode(self, texts: Sequence[Fields]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and attention mask of texts, not yet trimmed: `[batch, max_text_length]` each."""
+        if self.text_form == ALL_FIELDS:
+            return encode_fields(self.tokenizer, texts, self.max_text_length)
+        return self.tokenizer.encode_batch([text.title for text in texts], self.max_text_length, self.text_form)
 
-    def sample(self, videos: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Sampled frames of videos, `[batch, positions, width]`, trimmed if asked, and how many are real, `[batch]` int32."""
+    def sample(self, videos: Sequence[Frames], draw: FrameDraw | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Sampled frames of videos, trimmed if asked, and how many are real, `[batch]` int32.
+
+        Frames are `[batch, positions, width]` float16, or pictures `[batch, positions, size, size, 3]` uint8.
+        """
         num_frames = np.array([min(len(frames), self.max_frames) for frames in videos], np.int32)
         positions = self.frame_positions(num_frames.max())
-        return sample_frames(videos, self.max_frames, positions, self.sampling, self.padding), num_frames
+        if self.picture:
+            given = np.array([len(frames) for frames in videos])
+            chosen = frame_indices(given, self.max_frames, self.sampling, ZEROS_BEHIND, draw)
+            return sample_pictures(cast("Sequence[Pictures]", videos), chosen[:, :positions], self.picture), num_frames
+        features = cast("Sequence[np.ndarray]", videos)
+        sampled = sample_frames(features, self.max_frames, positions, self.sampling, self.padding, draw)
+        return sampled.view(np.float16), num_frames
+
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a frame of a batch."""
+        return (self.picture.crop, self.picture.crop, 3) if self.picture else (self.frame_embedding_size,)
 
     def text_positions(self, longest: int) -> int:
         """Text positions of a batch whose longest title has so many tokens."""
@@ -84,13 +121,13 @@ class BatchFormat:
         return min(-(-length // self.length_multiple) * self.length_multiple, limit) if self.length_multiple else length
 
 
-def check_record(data: bytes, kind: str, frame_embedding_size: int, where: str) -> None:
+def check_record(data: bytes, kind: str, frame_embedding_size: int | None, where: str) -> None:
     """Raises `RecordError` if a serialised record cannot become part of a batch.
 
     Args:
         data: the record.
         kind: "videos" or "pairs".
-        frame_embedding_size: feature dimension.
+        frame_embedding_size: feature dimension; None: frames are pictures.
         where: file and number of the record, for the message.
     """
     for suffix in SUFFIXES[kind]:
@@ -100,7 +137,9 @@ def check_record(data: bytes, kind: str, frame_embedding_size: int, where: str) 
         raise RecordError(f"{where}: key '{SIMILARITY}' holds {len(similarity)} floats, 1 is needed")
 
 
-def decode(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> VideoBatch | PairBatch:
+def decode(
+    records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat, draw: FrameDraw | None = None
+) -> VideoBatch | PairBatch:
     """The batch of some serialised records, as NumPy arrays.
 
     Args:
@@ -108,51 +147,77 @@ def decode(records: Sequence[bytes], where: Callable[[int], str], kind: str, for
         where: file and number of a record, called with its row, for messages.
         kind: "videos" or "pairs".
         form: how records become batches.
+        draw: of frames, in training.
 
     Raises:
         RecordError: a record cannot become part of a batch.
     """
     with _bad_record_named(records, where, kind, form):
         features = [_features(record) for record in records]
-        sides = [_decode_videos(features, suffix, form) for suffix in SUFFIXES[kind]]
+        sides = [_decode_videos(features, suffix, form, draw, where) for suffix in SUFFIXES[kind]]
         return PairBatch(sides[0], sides[1], {"similarity": _similarity(features)}) if kind == "pairs" else sides[0]
 
 
-def decode_titles_of(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[str]]:
-    """Titles of the videos of each record; arguments and errors are those of `decode`."""
+def decode_texts(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[Fields]]:
+    """Texts of the videos of each record; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
         features = [_features(record) for record in records]
-        return [decode_titles(_only_value(feature[TITLE + suffix]) for suffix in SUFFIXES[kind]) for feature in features]
+        return [[_texts(feature, suffix) for suffix in SUFFIXES[kind]] for feature in features]
 
 
 class RawVideo(NamedTuple):
-    """A video as its record has it: title, bits of its frames `[frames, width]` uint16, tag ids."""
+    """A video as its record has it.
 
-    title: str
-    frames: np.ndarray
+    Attributes:
+        texts: title, OCR and speech.
+        frames: bits of features, `[frames, width]` uint16, or encoded pictures.
+        tags: tag ids.
+        category: its class, four digits; empty where it is not known.
+    """
+
+    texts: Fields
+    frames: Frames
     tags: Sequence[int]
+    category: str = ""
 
 
-def batch_videos(ids: Sequence[bytes], videos: Sequence[RawVideo], form: BatchFormat) -> VideoBatch:
-    """The batch of at least one video, as NumPy arrays: titles are tokenised, frames sampled, both cut as the format says.
+def batch_videos(
+    ids: Sequence[bytes], videos: Sequence[RawVideo], form: BatchFormat, draw: FrameDraw | None = None
+) -> VideoBatch:
+    """The batch of at least one video, as NumPy arrays: texts are tokenised, frames sampled, both cut as the format says.
 
     Args:
         ids: of the videos, as UTF-8.
         videos: frames as wide as those of the format, all of them finite.
         form: how videos become batches.
+        draw: of frames, in training.
     """
-    titles, frames, tags = zip(*videos, strict=True)
-    tokens, mask = form.encode(titles)
-    text = form.text_positions(mask.sum(axis=1).max())
-    sampled, num_frames = form.sample(frames)
+    texts = [video.texts for video in videos]
+    tokens, mask = form.encode(texts)
+    length = form.text_positions(mask.sum(axis=1).max())
+    frames, num_frames = form.sample([video.frames for video in videos], draw)
     return VideoBatch(
         ids=np.array(ids, object),
-        input_ids=tokens[:, :text],
-        attention_mask=mask[:, :text],
-        frames=sampled.view(np.float16),
+        input_ids=tokens[:, :length],
+        attention_mask=mask[:, :length],
+        frames=frames,
         num_frames=num_frames,
-        targets={"tags": multi_hot(tags, form.tags)},
+        targets=_targets(videos, form),
     )
+
+
+def _targets(videos: Sequence[RawVideo], form: BatchFormat) -> dict[str, np.ndarray]:
+    targets = {}
+    if len(form.tags):
+        targets["tags"] = multi_hot([video.tags for video in videos], form.tags)
+    if form.classes:
+        targets["classes"] = np.array([form.classes.index(video.category) for video in videos], np.int32)
+    if form.context:
+        texts = [video.texts for video in videos]
+        for name, mode in CONTEXTS.items():
+            tokens = encode_fields(form.tokenizer, texts, form.max_text_length, mode)
+            targets |= dict(zip((f"{name}_ids", f"{name}_mask"), tokens, strict=True))
+    return targets
 
 
 def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
@@ -168,7 +233,7 @@ def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kin
         yield
     except _Unusable:
         for row, record in enumerate(records):
-            check_record(record, kind, form.frame_embedding_size, where(row))
+            check_record(record, kind, None if form.picture else form.frame_embedding_size, where(row))
         raise
 
 
@@ -183,10 +248,9 @@ def _require(condition: bool) -> None:
 
 def _features(record: bytes) -> Features:
     try:
-        features: Features = tf.train.Example.FromString(record).features.feature
+        return cast("Features", tf.train.Example.FromString(record).features.feature)
     except DecodeError:
         raise _Unusable from None
-    return features
 
 
 def _similarity(features: Sequence[Features]) -> np.ndarray:
@@ -195,27 +259,66 @@ def _similarity(features: Sequence[Features]) -> np.ndarray:
     return np.array([value[0] for value in values], np.float32)
 
 
-def _decode_videos(features: Sequence[Features], suffix: str, form: BatchFormat) -> VideoBatch:
+def _decode_videos(
+    features: Sequence[Features], suffix: str, form: BatchFormat, draw: FrameDraw | None, where: Callable[[int], str]
+) -> VideoBatch:
     ids = [_only_value(feature[ID + suffix]) for feature in features]
     try:
-        for video_id in ids:
-            video_id.decode("utf-8")
+        names = [video_id.decode("utf-8") for video_id in ids]
     except UnicodeDecodeError:
         raise _Unusable from None
-    return batch_videos(ids, [_raw_video(feature, suffix, form) for feature in features], form)
+    videos = [_raw_video(feature, suffix, form) for feature in features]
+
+    def named(row: int) -> str:
+        return f"{where(row)}, video {names[row]!r}"
+
+    if form.classes:
+        _require_classes(videos, form.classes, named)
+    with video_named(named):
+        return batch_videos(ids, videos, form, draw)
+
+
+def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Callable[[int], str]) -> None:
+    for row, video in enumerate(videos):
+        if video.category not in classes:
+            known = f"the {len(classes.ids)} classes of the model"
+            found = f"class {video.category!r} is none of {known}" if video.category else f"no class; one of {known} is needed"
+            raise RecordError(f"{where(row)}: {found}")
 
 
 def _raw_video(feature: Features, suffix: str, form: BatchFormat) -> RawVideo:
-    (title,) = decode_titles([_only_value(feature[TITLE + suffix])])
-    frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
-    return RawVideo(title, frames, _tags(feature, TAG_ID + suffix))
+    frames: Frames
+    if form.picture:
+        frames = _pictures(feature, FRAME_PICTURE + suffix)
+    else:
+        frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
+    category = _category(feature, CATEGORY_ID + suffix) if form.classes else ""
+    return RawVideo(_texts(feature, suffix), frames, _tags(feature, TAG_ID + suffix), category)
+
+
+def _category(feature: Features, key: str) -> str:
+    values = feature[key].int64_list.value
+    return f"{values[0]:04d}" if values else ""
+
+
+def _texts(feature: Features, suffix: str) -> Fields:
+    """Title, OCR and speech; the last two may be missing, and the contest of 2021 wrote `nan` for no speech."""
+    optional = [feature[key + suffix].bytes_list.value or [b""] for key in (OCR_TEXT, ASR_TEXT)]
+    title, ocr, asr = decode_titles([_only_value(feature[TITLE + suffix]), *(values[0] for values in optional)])
+    return Fields(title, ocr, "" if asr == NO_SPEECH else asr)
+
+
+def _pictures(feature: Features, key: str) -> list[bytes]:
+    _require(key in feature)
+    pictures = list(feature[key].bytes_list.value)
+    _require(bool(pictures) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
+    return pictures
 
 
 def _only_value(feature: tf.train.Feature) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
-    value: bytes = values[0]
-    return value
+    return cast("bytes", values[0])
 
 
 def _frames(feature: Features, key: str, width: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -23,13 +24,43 @@ def _centred(n: np.ndarray, slot: np.ndarray, slots: int) -> np.ndarray:
     return indices
 
 
-SAMPLINGS = {"strided": _strided, "centred": _centred}
+def _stride_starts(n: np.ndarray, slot: np.ndarray, slots: int) -> np.ndarray:
+    """The beginning of each stride, i·(n // slots) (docs/facts_rank8.md 3): up to 2·slots - 1 frames, the first ones."""
+    indices: np.ndarray = slot * (n // slots)
+    return indices
+
+
+SAMPLINGS = {"strided": _strided, "centred": _centred, "stride_starts": _stride_starts}
 """Of n > slots frames, the one at slot i, by the name of the rule; broadcast over n and i."""
 ZEROS = -1
 """Index of a slot that is all zeros."""
 
 
-def frame_indices(num_frames: np.ndarray, max_frames: int, sampling: str = "strided", padding: str = "last") -> np.ndarray:
+class FrameDraw(NamedTuple):
+    """A draw of frames, uniform among all sets of them, in the order of time (docs/facts_rank8.md 3).
+
+    The frames of a video follow from the seed, its record number, and how many it has: they do not depend on the batch.
+
+    Attributes:
+        seed: of the run and the step, integers of at least 0.
+        records: record number of each video, `[batch]` integers of at least 0.
+    """
+
+    seed: tuple[int, ...]
+    records: np.ndarray
+
+    def indices(self, num_frames: np.ndarray, slots: int) -> np.ndarray:
+        """The drawn frames, `[batch, slots]` int64; zeros for a video of no more frames than slots."""
+        indices = np.zeros((len(num_frames), slots), np.int64)
+        for row in np.flatnonzero(num_frames > slots):
+            rng = np.random.default_rng((*self.seed, int(self.records[row])))
+            indices[row] = np.sort(rng.choice(int(num_frames[row]), slots, replace=False))
+        return indices
+
+
+def frame_indices(
+    num_frames: np.ndarray, max_frames: int, sampling: str = "strided", padding: str = "last", draw: FrameDraw | None = None
+) -> np.ndarray:
     """Which frame stands at each slot: all of a video of up to `max_frames`, then the padding; of a longer one a sample.
 
     The 1st place's own code kept all frames of a video of one frame more than there are slots, and broke its batch by it
@@ -40,6 +71,7 @@ def frame_indices(num_frames: np.ndarray, max_frames: int, sampling: str = "stri
         max_frames: slots.
         sampling: a rule of `SAMPLINGS`.
         padding: what fills the slots behind the last frame, "last" (that frame again) or "zeros".
+        draw: takes the place of the rule.
 
     Returns:
         `[batch, max_frames]` int64; -1 at slots that are zeros, which are all of a video without frames.
@@ -47,7 +79,8 @@ def frame_indices(num_frames: np.ndarray, max_frames: int, sampling: str = "stri
     n = np.asarray(num_frames)[:, None]
     slot = np.arange(max_frames)[None, :]
     behind = n - 1 if padding == "last" else ZEROS
-    indices: np.ndarray = np.where(n > max_frames, SAMPLINGS[sampling](n, slot, max_frames), np.where(slot < n, slot, behind))
+    sample = draw.indices(n[:, 0], max_frames) if draw else SAMPLINGS[sampling](n, slot, max_frames)
+    indices: np.ndarray = np.where(n > max_frames, sample, np.where(slot < n, slot, behind))
     return indices
 
 
@@ -60,7 +93,12 @@ def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
 
 
 def sample_frames(
-    videos: Sequence[np.ndarray], max_frames: int, positions: int, sampling: str = "strided", padding: str = "last"
+    videos: Sequence[np.ndarray],
+    max_frames: int,
+    positions: int,
+    sampling: str = "strided",
+    padding: str = "last",
+    draw: FrameDraw | None = None,
 ) -> np.ndarray:
     """The sampled frames of a batch.
 
@@ -68,14 +106,14 @@ def sample_frames(
         videos: values of each video's frames, `[frames, width]`.
         max_frames: frames sampled of a video.
         positions: positions of the batch, at most `max_frames`, which the longest video may not need but must not exceed.
-        sampling, padding: as for `frame_indices`.
+        sampling, padding, draw: as for `frame_indices`.
 
     Returns:
         `[batch, positions, width]` of the same type; positions after the last frame repeat it or are zero, all are zero for a
         video without frames.
     """
     batch = aligned_empty((len(videos), positions, videos[0].shape[1]), videos[0].dtype)
-    indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames, sampling)
+    indices = frame_indices(np.array([len(frames) for frames in videos]), max_frames, sampling, draw=draw)
     for row, frames in enumerate(videos):
         if len(frames) <= max_frames:  # two copies are faster than one by index
             batch[row, : len(frames)] = frames

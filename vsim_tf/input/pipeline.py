@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from vsim_tf.errors import UserError
-from vsim_tf.input.decoding import BatchFormat, decode
+from vsim_tf.input.decoding import CONTEXTS, BatchFormat, decode
+from vsim_tf.input.frames import FrameDraw
 from vsim_tf.input.order import WINDOW_BATCHES, EvaluationOrder
 from vsim_tf.input.phased_order import PhasedOrder
 from vsim_tf.input.record_lengths import RecordLengths
@@ -84,35 +85,53 @@ class RecordBatches:
         self.index = RecordIndex(files)
         self.lengths = RecordLengths(self.index, kind, batch_format)
 
-    def batch(self, numbers: np.ndarray) -> VideoBatch | PairBatch:
-        """The batch of these records, as NumPy arrays."""
-        return decode(self.index.read(numbers), lambda row: self.index.where(numbers[row]), self.kind, self.format)
+    def batch(self, numbers: np.ndarray, draw: FrameDraw | None = None) -> VideoBatch | PairBatch:
+        """The batch of these records, as NumPy arrays; in training, of drawn frames."""
+        return decode(self.index.read(numbers), lambda row: self.index.where(numbers[row]), self.kind, self.format, draw)
 
     def spec(self) -> VideoBatch | PairBatch:
         """Shapes and types of a batch of any size."""
         form = self.format
         tokens = tf.TensorSpec([None, None if form.trim_text else form.max_text_length], tf.int32)
-        frames = [None, None if form.trim_frames else form.max_frames, form.frame_embedding_size]
+        frames = [None, None if form.trim_frames else form.max_frames, *form.frame_shape()]
         videos = VideoBatch(
             ids=tf.TensorSpec([None], tf.string),
             input_ids=tokens,
             attention_mask=tokens,
-            frames=tf.TensorSpec(frames, tf.float16),
+            frames=tf.TensorSpec(frames, tf.uint8 if form.picture else tf.float16),
             num_frames=tf.TensorSpec([None], tf.int32),
-            targets={"tags": tf.TensorSpec([None, len(form.tags)], tf.int8)},
+            targets=self._target_specs(),
         )
         return videos if self.kind == "videos" else PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
 
-    def numbered(self, places: tf.data.Dataset, order: Order, end: int | None = None) -> tf.data.Dataset:
+    def _target_specs(self) -> dict[str, tf.TensorSpec]:
+        form = self.format
+        tokens = tf.TensorSpec([None, form.max_text_length], tf.int32)
+        specs = {"tags": tf.TensorSpec([None, len(form.tags)], tf.int8)} if len(form.tags) else {}
+        specs |= {"classes": tf.TensorSpec([None], tf.int32)} if form.classes else {}
+        names = [f"{name}_{part}" for name in CONTEXTS for part in ("ids", "mask")] if form.context else []
+        return specs | dict.fromkeys(names, tokens)
+
+    def numbered(
+        self, places: tf.data.Dataset, order: Order, end: int | None = None, draw_seed: int | None = None
+    ) -> tf.data.Dataset:
         """Numbers, `[batch]` int64, and the batch of them.
 
         Args:
             places: which batches of the order, one after the other.
             order: record numbers of a batch; called by one thread, which is far ahead, because sorting may have to read titles.
             end: number of batches of the order; None: it has no end.
+            draw_seed: of frames that are drawn, for each batch; None: they are sampled by rule.
         """
         numbers = Ahead(order, 1, WINDOW_BATCHES, end)
-        batches = Ahead(lambda place: self._batch(numbers(place)), 1, BATCHES_AHEAD, end)  # two threads wait for Python's lock
+
+        def batch(place: int) -> list[np.ndarray]:
+            of_batch = numbers(place)
+            draw = None if draw_seed is None else FrameDraw((draw_seed, place), of_batch)
+            arrays: list[np.ndarray] = tf.nest.flatten((of_batch, self.batch(of_batch, draw)))
+            return arrays
+
+        batches = Ahead(batch, 1, BATCHES_AHEAD, end)  # two threads wait for Python's lock
         spec = (tf.TensorSpec([None], tf.int64), self.spec())
         flat = tf.nest.flatten(spec)
 
@@ -121,10 +140,6 @@ class RecordBatches:
             return tf.nest.pack_sequence_as(spec, [tf.ensure_shape(x, y.shape) for x, y in zip(arrays, flat, strict=True)])
 
         return places.map(read)
-
-    def _batch(self, numbers: np.ndarray) -> list[np.ndarray]:
-        arrays: list[np.ndarray] = tf.nest.flatten((numbers, self.batch(numbers)))
-        return arrays
 
 
 def without_threads(batches: tf.data.Dataset) -> tf.data.Dataset:
@@ -147,6 +162,7 @@ def numbered_batches(
     batch_size: int,
     shard: tuple[int, int] = (0, 1),
     limit: int | None = None,
+    chosen: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
 
@@ -159,13 +175,15 @@ def numbered_batches(
         batch_size: records of a batch; the last one may have fewer.
         shard: (index, count) for batches number index, index + count, ... alone; others are not decoded.
         limit: only so many of the first records; None: all.
+        chosen: record numbers of those that are read, ascending; None: all.
     """
     records = RecordBatches(files, kind, batch_format)
-    lengths = records.lengths if batch_format.trims else None
-    order = EvaluationOrder(min(len(records.index), limit or len(records.index)), batch_size, lengths)
+    numbers = np.arange(len(records.index))[:limit] if chosen is None else chosen
+    lengths = (lambda places: records.lengths(numbers[places])) if batch_format.trims else None
+    order = EvaluationOrder(len(numbers), batch_size, lengths)
     first, every = shard
     places = range(first, len(order), every)
-    numbered = records.numbered(tf.data.Dataset.range(len(places)), lambda place: order(places[place]), len(places))
+    numbered = records.numbered(tf.data.Dataset.range(len(places)), lambda place: numbers[order(places[place])], len(places))
     return without_threads(numbered)
 
 
@@ -205,6 +223,8 @@ class TrainingData:
         phases: the first step of each phase, and lists of files: those of one list are shuffled together, the lists follow each
             other in each epoch; None: all files, shuffled together.
         untagged: files of videos whose tags are not known (`UNTAGGED`); of several videos with one id the first is read.
+        numbers: record numbers that are read; None: all.
+        drawn: frames of longer videos are drawn.
 
     Raises:
         UserError: no records, or fewer than one batch.
@@ -222,12 +242,18 @@ class TrainingData:
         bucket: bool = True,
         phases: Sequence[tuple[int, Sequence[Sequence[str]]]] | None = None,
         untagged: Sequence[str] = (),
+        numbers: np.ndarray | None = None,
+        drawn: bool = False,
     ):
         self.kind, self.format, self.batch_size, self.seed, self.corruptions = kind, batch_format, batch_size, seed, corruptions
         self.records = RecordBatches(files, kind, batch_format)
         self.bucket = bucket and batch_format.trims
         index = self.records.index
+        self.draw_seed = seed if drawn else None
         self.is_untagged, is_read = np.zeros(len(index), bool), np.ones(len(index), bool)
+        if numbers is not None:
+            is_read[:] = False
+            is_read[numbers] = True
         if untagged:
             self.is_untagged[index.numbers_of(untagged)] = True
             is_read &= ~self.is_untagged
@@ -260,7 +286,8 @@ class TrainingData:
         first, end = rows or (0, self.batch_size)
         order = self._order()
         steps = tf.data.Dataset.counter(start_step)
-        batches = self.records.numbered(steps, lambda step: order(step)[first:end]).map(self._without_unknown_tags)
+        batches = self.records.numbered(steps, lambda step: order(step)[first:end], draw_seed=self.draw_seed)
+        batches = batches.map(self._without_unknown_tags)
         if self.corruptions:
             batches = batches.enumerate(start_step).map(functools.partial(self._corrupted, first_row=first))
         return without_threads(batches)

@@ -3,14 +3,15 @@
 Each of these may be missing in single videos. A data set that lacks one altogether was put together wrongly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from vsim_tf.errors import UserError
-from vsim_tf.input.decoding import BatchFormat, RawVideo, raw_videos
+from vsim_tf.input.decoding import BatchFormat, Frames, RawVideo, raw_videos
 from vsim_tf.records.record_index import RecordIndex
+from vsim_tf.text.fields import ALL_FIELDS
 from vsim_tf.types import PathLike
 
 RECORDS_AT_ONCE = 64
@@ -85,13 +86,13 @@ def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
     for video in videos:
         looked_at += 1
         tags.extend(video.tags)
-        titles += bool(video.title.strip())
-        known_titles += _has_known_word(video.title, form)
+        titles += any(text.strip() for text in _read_texts(video, form))
+        known_titles += _has_known_word(video, form)
         frames += len(video.frames)
         if len(video.frames):
             first = video.frames[0] if first is None else first
-            differ = differ or bool((video.frames != first).any())
-            zero = zero and not (video.frames << 1).any()  # the sign of a zero does not matter
+            differ = differ or any(np.any(frame != first) for frame in video.frames)
+            zero = zero and _is_zero(video.frames)
     return Sample(looked_at, len(tags), int(np.isin(tags, form.tags).sum()), titles, known_titles, frames, differ, zero)
 
 
@@ -104,9 +105,18 @@ def _read(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat)
     return raw_videos(index.read(numbers), lambda row: index.where(numbers[row]), kind, form)
 
 
-def _has_known_word(title: str, form: BatchFormat) -> bool:
+def _is_zero(frames: Frames) -> bool:
+    """Whether all features are zero, the sign of which does not matter; pictures are not looked at."""
+    return isinstance(frames, np.ndarray) and not (frames << 1).any()
+
+
+def _read_texts(video: RawVideo, form: BatchFormat) -> Sequence[str]:
+    return video.texts if form.text_form == ALL_FIELDS else video.texts[:1]
+
+
+def _has_known_word(video: RawVideo, form: BatchFormat) -> bool:
     tokenizer = form.tokenizer
-    ((tokens,), _) = form.encode([title])
+    ((tokens,), _) = form.encode([video.texts])
     return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
 
 

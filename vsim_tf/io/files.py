@@ -77,6 +77,19 @@ def read_json_object(path: PathLike) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
 
 
+def read_json_list(path: PathLike) -> list[Any]:
+    """The list in a JSON file. Raises UserError naming the file if it is missing, not JSON or not a list."""
+    try:
+        value = _json_value(Path(path).read_bytes(), path)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror} ({whats_there(path)})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    if not isinstance(value, list):
+        raise UserError(f"{path}: a JSON list is needed, got {type(value).__name__}")
+    return value
+
+
 def read_json_lines(path: PathLike) -> list[dict[str, Any]]:
     """The objects of a file with one JSON object per line; a last line without its line feed was cut off and is left out.
 
@@ -91,13 +104,17 @@ def read_json_lines(path: PathLike) -> list[dict[str, Any]]:
 
 
 def _json_object(data: bytes, where: PathLike) -> dict[str, Any]:
-    try:
-        value = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON: {error}") from error
+    value = _json_value(data, where)
     if not isinstance(value, dict):
         raise UserError(f"{where}: a JSON object is needed, got {type(value).__name__}")
     return value
+
+
+def _json_value(data: bytes, where: PathLike) -> Any:
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON: {error}") from error
 
 
 def without_nan(value: Any) -> Any:

@@ -4,13 +4,19 @@ Data folder:
 
     pointwise/*.tfrecords  pairwise/*.tfrecords  pairwise/label.tsv  tag_list.txt  test_a/test_a.tfrecords  test_a/label.tsv  ...
 
+of the WeChat contest of 2022:
+
+    annotations/{unlabeled,labeled,test_a,test_b}.json  frames/SPLIT/LAST3/ID.zip  videos/ID.mp4
+    category_ids.txt  test_a_labels.tsv  vocab.txt
+
 Output folder, with one run folder for each model and stage:
 
     folds/                   manifest.json, fold-00-of-11.tfrecord ... always-train.tfrecord
     folds_modulo/            the same by another split: manifest.json, fold-00-of-05.tfrecord ...
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
-    MODEL/fold-00/ ...       the same, and embeddings/
-    result.zip  result.source.json  result.basis.npz  report.md  report.png  timings.tsv
+    MODEL/fold-00/ ...       the same, and embeddings/ or predictions/
+    records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
+    result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
 
 docs/data.md says what they hold.
 """
@@ -25,8 +31,11 @@ from vsim_tf.types import PathLike
 
 POINTWISE, PAIRWISE = "pointwise", "pairwise"
 TEST_SETS, TEST_A, TEST_B = "test_*", "test_a", "test_b"
-LABELS, TAGS = "label.tsv", "tag_list.txt"
+LABELS, TAGS, CLASSES = "label.tsv", "tag_list.txt", "category_ids.txt"
 RECORDS = "*.tfrecords"
+ANNOTATIONS, FRAMES, VIDEO_FILES = "annotations", "frames", "videos"
+"""Of the WeChat contest of 2022."""
+UNLABELED, LABELED = "unlabeled", "labeled"
 DEMO = "demo.json"
 """Parameters of a demo data set."""
 
@@ -51,9 +60,33 @@ def records_pattern(folder: PathLike) -> str:
     return os.path.join(glob.escape(os.fspath(folder)), RECORDS)
 
 
-def all_sets_pattern(data_dir: PathLike) -> str:
-    """The glob pattern of the record files of all test sets."""
-    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, RECORDS)
+def annotation_file(data_dir: PathLike, split: str) -> Path:
+    """Texts, and classes where they are known, of a split of the WeChat contest of 2022."""
+    return Path(data_dir, ANNOTATIONS, f"{split}.json")
+
+
+def frame_folder(data_dir: PathLike, split: str) -> Path:
+    """The folder of a split's frames, `<last 3 characters of id>/<id>.zip`."""
+    return Path(data_dir, FRAMES, split)
+
+
+def category_labels(data_dir: PathLike, split: str) -> Path:
+    """The classes of a test set, in a file of their own."""
+    return Path(data_dir, f"{split}_labels.tsv")
+
+
+def all_sets_pattern(data_dir: PathLike, kind: str = "") -> str:
+    """The glob pattern of the record files of all test sets; of short videos, of one kind of records."""
+    return os.path.join(glob.escape(os.fspath(data_dir)), TEST_SETS, f"{kind}{RECORDS}")
+
+
+FEATURES, PICTURES = "features", "pictures"
+"""Kinds of records of short videos, whose files begin with these words."""
+
+
+def short_videos_pattern(records_dir: PathLike, split: str, kind: str) -> str:
+    """The glob pattern of the record files of a kind of one split, e.g. `records/labeled/pictures*.tfrecords`."""
+    return os.path.join(glob.escape(os.fspath(records_dir)), split, f"{kind}{RECORDS}")
 
 
 # --- output folder ----------------------------------------------------------------------------------------------------
@@ -61,7 +94,9 @@ def all_sets_pattern(data_dir: PathLike) -> str:
 OUTPUT = "output"
 """The output folder unless another one is given."""
 FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
-RESULT, REPORT, TIMINGS = "result.zip", "report.md", "timings.tsv"
+FULL = "full"
+"""The run of a classifier that trains on all videos."""
+RESULT, RESULT_CSV, REPORT, TIMINGS = "result.zip", "result.csv", "report.md", "timings.tsv"
 LAUNCH = "run"
 """What `run.sh` locks."""
 
@@ -81,32 +116,56 @@ def pretrain_folder(output_dir: PathLike, model: str) -> Path:
     return model_folder(output_dir, model) / PRETRAIN
 
 
-def fold_folder(output_dir: PathLike, model: str, fold: int) -> Path:
-    """The fine-tuning run of a model on one fold."""
+def fold_folder(output_dir: PathLike, model: str, fold: int | str) -> Path:
+    """The fine-tuning run of a model on one fold, of a classifier also the one on all videos."""
     return model_folder(output_dir, model) / fold_name(fold)
 
 
-def fold_name(fold: int) -> str:
-    """The name of a fold's run folder."""
-    return f"fold-{fold:02d}"
+def fold_name(fold: int | str) -> str:
+    """The name of a fold's run folder; `FULL` is its own."""
+    return f"fold-{fold:02d}" if isinstance(fold, int) else fold
 
 
-def report_file(output_zip: PathLike, output_dir: PathLike) -> Path:
-    """The report next to a zip: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other zip."""
-    path = Path(output_zip)
-    if path.absolute() == Path(output_dir, RESULT).absolute():
+def records_folder(output_dir: PathLike) -> Path:
+    """Records of short videos, as the extraction writes them, with a folder for each split."""
+    return Path(output_dir, "records")
+
+
+def report_file(output: PathLike, output_dir: PathLike) -> Path:
+    """The report next to a zip or csv: `report.md` of `<output_dir>/result.zip`, `<name>.report.md` of any other one."""
+    path = Path(output)
+    if path.absolute() in (Path(output_dir, name).absolute() for name in (RESULT, RESULT_CSV)):
         return path.with_name(REPORT)
     return path.with_name(f"{path.stem}.{REPORT}")
 
 
-def sources_file(output_zip: PathLike) -> Path:
-    """The note next to a zip that says what it was made of."""
-    return Path(output_zip).with_suffix(".source.json")
+def sources_file(output: PathLike) -> Path:
+    """The note next to a zip or csv that says what it was made of."""
+    return Path(output).with_suffix(".source.json")
 
 
 def basis_file(output_zip: PathLike) -> Path:
     """The basis of an SVD ensemble, next to its zip."""
     return Path(output_zip).with_suffix(".basis.npz")
+
+
+# --- extraction -------------------------------------------------------------------------------------------------------
+
+
+def shard_file(output: PathLike, shard: int, shards: int) -> Path:
+    """The file of a shard, `NAME-00000-of-00004.tfrecords` of `NAME.tfrecords`; the output itself if there is but one."""
+    path = Path(output)
+    return path if shards == 1 else path.with_name(f"{path.stem}-{shard:05d}-of-{shards:05d}{path.suffix}")
+
+
+def parts_folder(output: PathLike) -> Path:
+    """What an extraction has done so far, until its output is complete."""
+    return Path(f"{os.fspath(output)}.parts")
+
+
+def extraction_note(output: PathLike) -> Path:
+    """The note next to a complete output that says what it was made of."""
+    return Path(f"{os.fspath(output)}.source.json")
 
 
 # --- set of folds -----------------------------------------------------------------------------------------------------
@@ -126,7 +185,7 @@ def fold_file(fold: int, num_folds: int) -> str:
 CONFIG, SUMMARY, METRICS_FILE, EVENTS = "config.json", "summary.json", "metrics.jsonl", "events"
 TOKENIZER, SOURCE = "tokenizer", "source.json"
 """The vocabulary, and in its folder the record files whose titles it was built from."""
-LAST, BEST, EMBEDDINGS = "last", "best", "embeddings"
+LAST, BEST, EMBEDDINGS, PREDICTIONS = "last", "best", "embeddings", "predictions"
 CHECKPOINT = "ckpt-"
 
 
@@ -138,3 +197,8 @@ def checkpoint_name(step: int) -> str:
 def embeddings_file(run: PathLike, test_name: str) -> Path:
     """The embeddings of a test set by a run."""
     return Path(run, EMBEDDINGS, f"{test_name}.npz")
+
+
+def predictions_file(run: PathLike, test_name: str) -> Path:
+    """The class logits of a test set by a run."""
+    return Path(run, PREDICTIONS, f"{test_name}.npz")

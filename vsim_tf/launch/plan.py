@@ -114,7 +114,7 @@ def read_plan(words: Sequence[str]) -> Plan:
 def _models(text: str) -> list[str]:
     models = text.replace(",", " ").split()
     for model in models:
-        registry.preset(model)
+        registry.ensemble_weight(model)  # which refuses a name that is not registered
     if not models or len(set(models)) < len(models):
         raise UserError(f"--models={text}: {'a model is named twice' if models else 'names of models are needed'}")
     return models

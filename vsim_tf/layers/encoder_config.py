@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from vsim_tf.components import Component, require
+from vsim_tf.layers.initializers import torch_uniform_bias, torch_uniform_kernel
 from vsim_tf.lazy import keras
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 KINDS = ("bert", "roformer")
 INITIALIZERS = {"truncated_normal": "TruncatedNormal", "normal": "RandomNormal"}
 """Distributions of new weights, with Keras' names."""
+TORCH_UNIFORM = "torch_uniform"
 
 
 class EncoderConfig(Component):
@@ -22,7 +24,7 @@ class EncoderConfig(Component):
         embedding_size: dimension of the token embeddings; differs from `hidden_size` only in RoFormer. 0 means `hidden_size`.
         rotary_value: rotate the values too, not only queries and keys (RoFormer).
         initializer: distribution of new weights, "truncated_normal" (Transformers for TensorFlow) or "normal" (for PyTorch), with
-            standard deviation `initializer_range`.
+            standard deviation `initializer_range`; or "torch_uniform", PyTorch's own for kernels and biases.
         padding_token: id of the token whose embedding is zero at first and gets no gradient, PyTorch's `padding_idx`; -1: none.
     """
 
@@ -50,8 +52,7 @@ class EncoderConfig(Component):
         self.require_fraction("hidden_dropout", "attention_dropout", "layer_norm_eps", "initializer_range")
         heads = f"hidden_size={self.hidden_size} and num_heads={self.num_heads}"
         require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second", "hidden_size")
-        accepted = " or ".join(map(repr, INITIALIZERS))
-        require(self.initializer in INITIALIZERS, f"initializer={self.initializer!r}: {accepted} is accepted", "initializer")
+        self.require_one_of("initializer", (*INITIALIZERS, TORCH_UNIFORM))
         require(self.padding_token >= -1, f"padding_token={self.padding_token}: an id from 0, or -1, is needed", "padding_token")
         if self.embedding_size == self.hidden_size:  # one form for one encoder
             object.__setattr__(self, "embedding_size", 0)
@@ -70,5 +71,11 @@ class EncoderConfig(Component):
 
     def new_weights(self) -> "Initializer":
         """The initializer of new kernels and tables."""
+        if self.initializer == TORCH_UNIFORM:
+            return torch_uniform_kernel()
         initializer: Initializer = getattr(keras.initializers, INITIALIZERS[self.initializer])(stddev=self.initializer_range)
         return initializer
+
+    def new_biases(self, fan_in: int) -> "Initializer | str":
+        """The initializer of the new bias of a Dense layer with so many inputs."""
+        return torch_uniform_bias(fan_in) if self.initializer == TORCH_UNIFORM else "zeros"

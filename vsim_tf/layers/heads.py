@@ -52,3 +52,22 @@ class MaskedLanguageModelHead(keras.layers.Layer):
         names |= dense_weights("cls/predictions/transform/dense", self.transform)
         names |= norm_weights("cls/predictions/transform/LayerNorm", self.norm)
         return names if self.tied else names | {"cls/predictions/decoder/kernel": NamedWeight(self.decoder)}
+
+
+class Scale(keras.layers.Layer):
+    """One learned number.
+
+    Args:
+        first: its first value.
+
+    Attributes:
+        value: the number, a scalar.
+    """
+
+    def __init__(self, first: float, **kwargs: Any):
+        super().__init__(dtype="float32", **kwargs)
+        self.first = first
+
+    def build(self, shape: Shape | None = None) -> None:
+        del shape
+        self.value = self.add_weight(name="value", shape=(), initializer=keras.initializers.Constant(self.first))

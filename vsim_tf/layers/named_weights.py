@@ -18,20 +18,19 @@ class NamedWeight:
         shape = tuple(self.variable.shape)
         return shape if self.part is None else (*shape[:-1], shape[-1] // 3)
 
-    def _columns(self) -> slice:
-        width = self.shape[-1]
-        return slice(None) if self.part is None else slice(self.part * width, (self.part + 1) * width)
-
     def select(self, array: np.ndarray) -> np.ndarray:
         """The part of an array shaped like the whole variable that belongs to this name."""
-        return np.asarray(array)[..., self._columns()]
+        if self.part is None:
+            return np.asarray(array)
+        width = self.shape[-1]
+        return np.asarray(array)[..., self.part * width : (self.part + 1) * width]
 
     def read(self) -> np.ndarray:
         return self.select(self.variable.numpy())
 
     def assign(self, value: np.ndarray) -> None:
         whole = np.array(self.variable.numpy())
-        whole[..., self._columns()] = value
+        self.select(whole)[...] = value
         self.variable.assign(whole)
 
 

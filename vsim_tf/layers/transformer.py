@@ -25,6 +25,11 @@ MASKED_SCORE = -10000.0
 """Added to the attention scores of masked keys (2021 solution, transformers 4.9)."""
 
 
+def score_bias(attention_mask: Tensor, dtype: str) -> Tensor:
+    """The number that is added to the scores of each key, `[batch, 1, 1, positions]`, of a mask `[batch, positions]`."""
+    return ((1.0 - ops.cast(attention_mask, dtype)) * MASKED_SCORE)[:, None, None, :]
+
+
 def sinusoid_table(positions: int, width: int) -> np.ndarray:
     """Rotary angles of RoFormer, `[positions, width]`: row p has width/2 sines, then width/2 cosines, of p·10000^(-2i/width)."""
     angle = np.arange(positions)[:, None] / 10000 ** (2 * np.arange(width // 2) / width)
@@ -52,8 +57,11 @@ class SelfAttention(keras.layers.Layer):
         super().__init__(**kwargs)
         self.config = config
         initializer = config.new_weights()
-        self.qkv = keras.layers.Dense(3 * config.hidden_size, kernel_initializer=initializer, name="qkv")
-        self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
+        biases = config.new_biases(config.hidden_size)
+        self.qkv = keras.layers.Dense(3 * config.hidden_size, kernel_initializer=initializer, bias_initializer=biases, name="qkv")
+        self.output_dense = keras.layers.Dense(
+            config.hidden_size, kernel_initializer=initializer, bias_initializer=biases, name="output"
+        )
         self.dropout = Dropout(config.attention_dropout, name="attention_dropout")
 
     def build(self, shape: Shape) -> None:
@@ -101,8 +109,18 @@ class TransformerBlock(keras.layers.Layer):
         initializer = config.new_weights()
         self.attention = SelfAttention(config, name="attention")
         self.attention_norm = LayerNorm(epsilon=config.layer_norm_eps, name="attention_norm")
-        self.intermediate = WideDense(config.intermediate_size, kernel_initializer=initializer, name="intermediate")
-        self.output_dense = keras.layers.Dense(config.hidden_size, kernel_initializer=initializer, name="output")
+        self.intermediate = WideDense(
+            config.intermediate_size,
+            kernel_initializer=initializer,
+            bias_initializer=config.new_biases(config.hidden_size),
+            name="intermediate",
+        )
+        self.output_dense = keras.layers.Dense(
+            config.hidden_size,
+            kernel_initializer=initializer,
+            bias_initializer=config.new_biases(config.intermediate_size),
+            name="output",
+        )
         self.output_norm = LayerNorm(epsilon=config.layer_norm_eps, name="output_norm")
         self.attention_dropout = Dropout(config.hidden_dropout, name="attention_output_dropout")
         self.output_dropout = Dropout(config.hidden_dropout, name="output_dropout")
@@ -222,15 +240,16 @@ class TransformerEncoder(keras.layers.Layer):
     Args:
         config: sizes and kind.
         pooler: add BERT's pooler, tanh(Dense([CLS])).
+        tokens: has token embeddings; else it is the stack alone.
 
     Attributes:
         remat: in training, keep of each block its input alone and compute it again in the backward pass; no number changes.
     """
 
-    def __init__(self, config: EncoderConfig, pooler: bool = False, name: str = "encoder", **kwargs: Any):
+    def __init__(self, config: EncoderConfig, pooler: bool = False, tokens: bool = True, name: str = "encoder", **kwargs: Any):
         super().__init__(name=name, **kwargs)
         self.config, self.remat = config, False
-        self.embedding = TextEmbedding(config, name="embedding")
+        self.embedding = TextEmbedding(config, name="embedding") if tokens else None
         self.blocks = [TransformerBlock(config, name=f"block_{i}") for i in range(config.num_layers)]
         initializer = config.new_weights()  # of one for each encoder, also without a pooler: each takes the next random seed
         self.pooler = (
@@ -243,7 +262,8 @@ class TransformerEncoder(keras.layers.Layer):
         del states_shape
         config = self.config
         shape = (None, None, config.hidden_size)
-        self.embedding.build((None, None))
+        if self.embedding:
+            self.embedding.build((None, None))
         for block in self.blocks:
             block.build(shape)
         if self.pooler:
@@ -259,6 +279,7 @@ class TransformerEncoder(keras.layers.Layer):
         """Embedded tokens `[batch, text, hidden]` of ids `[batch, text]`."""
         if not self.built:
             self.build()
+        assert self.embedding is not None
         return self.embedding(input_ids, training=training)
 
     def call(
@@ -276,13 +297,12 @@ class TransformerEncoder(keras.layers.Layer):
         Returns:
             `[batch, length, hidden]`.
         """
-        score_bias = ((1.0 - ops.cast(attention_mask, states.dtype)) * MASKED_SCORE)[:, None, None, :]
-        sinusoid = self._sinusoid(positions)
+        bias, sinusoid = score_bias(attention_mask, states.dtype), self._sinusoid(positions)
         call = _recomputed_block if self.remat and training else TransformerBlock.__call__
         for block in self.blocks[:-1]:
-            states = call(block, states, score_bias, sinusoid, training=training)
+            states = call(block, states, bias, sinusoid, training=training)
         # not the last block: the backward pass begins with it, so that its activations are the first to be freed anyway
-        return self.blocks[-1](states, score_bias, sinusoid, first_only=first_only, training=training)
+        return self.blocks[-1](states, bias, sinusoid, first_only=first_only, training=training)
 
     def _sinusoid(self, positions: Tensor) -> Tensor | None:
         """Rotary angles of positions, with an axis for the heads where they are of each video; None in BERT."""
@@ -298,7 +318,7 @@ class TransformerEncoder(keras.layers.Layer):
 
     def named_weights(self) -> dict[str, NamedWeight]:
         """Weights by their Hugging Face TensorFlow name, without the model's prefix."""
-        names = self.embedding.named_weights()
+        names = self.embedding.named_weights() if self.embedding else {}
         if self.sinusoid is not None:
             names["encoder/embed_positions/embeddings"] = NamedWeight(self.sinusoid)
         for i, block in enumerate(self.blocks):

@@ -30,6 +30,6 @@ def build_network(model: Model, tasks: Iterable[AddsHeads] = ()) -> VideoNetwork
         for task in tasks:
             task.add_heads(network)
     text = ops.ones((1, model.text.max_length), "int32")  # not masked: heads read [CLS], which packing must leave there
-    frames = ops.zeros((1, model.frames.max_frames, model.frames.dim))
+    frames = ops.zeros((1, model.frames.max_frames, *model.frame_shape))
     network(input_ids=text, attention_mask=text, frames=frames, num_frames=ops.zeros((1,), "int32"))
     return network

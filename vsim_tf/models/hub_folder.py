@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.models.hub_config import config_file
 from vsim_tf.text.special_tokens import SPECIAL_TOKENS
 from vsim_tf.text.tokenizers import Normalization, Tokenizer, tokenizer_of, vocabulary_files
 from vsim_tf.types import PathLike
@@ -34,7 +35,7 @@ def read_config(folder: PathLike) -> "PretrainedConfig":
     Raises:
         UserError: transformers does not know the type of model, or refuses a value.
     """
-    with _transformers(Path(folder, "config.json")) as transformers:
+    with _transformers(config_file(folder)) as transformers:
         config: PretrainedConfig = transformers.AutoConfig.from_pretrained(folder, **_LOCAL)
         return config
 

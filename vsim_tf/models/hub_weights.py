@@ -6,15 +6,16 @@ encoder's.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, get_type_hints
+from typing import Any
 
-import numpy as np
-
-from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object
 from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.models.bert_names import IGNORED, NAMING
+from vsim_tf.models.hub_config import config_file, require_fixed, require_types
 from vsim_tf.models.hub_folder import read_config
-from vsim_tf.models.weight_files import IGNORED, Tensor, open_weights, weights_file
+from vsim_tf.models.weight_files import Tensor, open_weights, weights_file
+from vsim_tf.models.weight_filling import LoadReport, NamedLayer, NamedWeight, fill
 from vsim_tf.types import PathLike
 
 SINUSOIDS, TOKEN_EMBEDDINGS = "encoder/embed_positions/embeddings", "embeddings/word_embeddings/weight"
@@ -56,43 +57,6 @@ NO_HEAD = (
 )
 
 
-class NamedWeight(Protocol):
-    """A weight, or the part of a fused one, that can be read and set on its own."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def assign(self, value: np.ndarray) -> None: ...
-
-
-class NamedLayer(Protocol):
-    """A built layer whose weights have Hugging Face's TensorFlow names without the model's prefix."""
-
-    def named_weights(self) -> Mapping[str, NamedWeight]: ...
-
-
-class LoadReport(NamedTuple):
-    """What a load did; as text it is one line for a log.
-
-    Attributes:
-        file: the file the weights come from; the index where they are in shards.
-        filled: names of the weights that were set.
-        kept: names of the weights that the file lacks and that keep their value (a table of sinusoids).
-        ignored: names of the file's tensors that there is no use for.
-    """
-
-    file: Path
-    filled: list[str]
-    kept: list[str]
-    ignored: list[str]
-
-    def __str__(self) -> str:
-        parts = [f"{len(self.filled)} weights filled from {self.file}"]
-        parts += [f"kept {count_and_first(self.kept)}"] if self.kept else []
-        parts += [f"ignored {count_and_first(self.ignored)}"] if self.ignored else []
-        return "; ".join(parts)
-
-
 def read_encoder_config(folder: PathLike, kind: str) -> dict[str, Any]:
     """The arguments of `EncoderConfig` that a Hugging Face folder's config.json holds.
 
@@ -104,7 +68,7 @@ def read_encoder_config(folder: PathLike, kind: str) -> dict[str, Any]:
         UserError: no such file, not JSON, a key missing or of the wrong type, another model type, an activation
             or kind of positions that the encoder does not compute, or a value that transformers refuses.
     """
-    path = Path(folder, "config.json")
+    path = config_file(folder)
     names = _SIZES | _DEFAULTED | (_DEFAULTED_ROFORMER if kind == "roformer" else {})
     _check_config(path, read_json_object(path), kind, names)
     read = read_config(folder)
@@ -134,40 +98,18 @@ def load_pretrained(encoder: NamedLayer, folder: PathLike, mlm_head: NamedLayer 
     """
     path = weights_file(Path(folder))
     weights = {**encoder.named_weights(), **(mlm_head.named_weights() if mlm_head else {})}
-    with open_weights(path) as tensors:
-        placed, ignored, unused = _place(_with_decoder(tensors, weights) if mlm_head else tensors, weights)
-        kept = [name for name in weights if name not in placed]
-        _require_fit(path, [name for name in kept if name != SINUSOIDS], unused, _wrong_shapes(placed, weights))
-        values = {name: tensor.read() for name, tensor in placed.items()}
-    for name, value in values.items():
-        weights[name].assign(value)
-    return LoadReport(path, list(values), kept, ignored)
+    absent = tuple(part for part in (POOLER, HEAD) if not any(name.startswith(part) for name in weights))
+    with open_weights(path, NAMING) as tensors:
+        tensors = _with_decoder(tensors, weights) if mlm_head else tensors
+        return fill("encoder", weights, path, tensors, lambda tensor: _ignored(tensor, absent), [SINUSOIDS], _advice)
 
 
 def _check_config(path: Path, values: Mapping[str, Any], kind: str, names: Mapping[str, str]) -> None:
     """Refuse what transformers passes over: it has defaults for missing sizes, and ignores keys that it does not know."""
     if values.get("model_type") != kind:
         raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
-    for key, accepted in _FIXED.items():
-        if values.get(key) not in (None, accepted):
-            raise UserError(f"{path}: {key} is {values[key]!r}, only {accepted!r} is supported")
-    if missing := [key for key in _SIZES if key not in values]:
-        raise UserError(f"{path}: no key {', '.join(missing)}")
-    types = get_type_hints(EncoderConfig)
-    for key, name in names.items():
-        if key in _SIZES or values.get(key) is not None:
-            _check_type(path, key, values[key], types[name])
-
-
-def _check_type(path: Path, key: str, value: Any, needed: type) -> None:
-    if needed is bool:
-        fits, accepted = isinstance(value, bool), "true or false"
-    elif needed is int:
-        fits, accepted = type(value) is int and value > 0, "an integer above 0"
-    else:
-        fits, accepted = type(value) in (int, float) and 0 <= value < 1, "a number from 0 to 1"
-    if not fits:
-        raise UserError(f"{path}: {key} is {value!r}; {accepted} is needed")
+    require_fixed(path, values, _FIXED)
+    require_types(path, values, names, EncoderConfig, _SIZES)
 
 
 def _with_decoder(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> list[Tensor]:
@@ -183,42 +125,9 @@ def _with_decoder(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> 
     return [*tensors, named[TOKEN_EMBEDDINGS].transposed(MLM_DECODER)]
 
 
-def _place(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> tuple[dict[str, Tensor], list[str], list[str]]:
-    """The tensors by the name of their weight, and the sources of those to ignore and of those without a place."""
-    placed: dict[str, Tensor] = {}
-    ignored: list[str] = []
-    unused: list[str] = []
-    absent = tuple(part for part in (POOLER, HEAD) if not any(name.startswith(part) for name in weights))
-    for tensor in tensors:
-        name = tensor.name
-        if name is None:
-            (ignored if IGNORED.search(tensor.source) else unused).append(tensor.source)
-        elif name not in weights:
-            (ignored if name.startswith(absent) else unused).append(tensor.source)
-        elif name not in placed:
-            placed[name] = tensor
-        else:  # TensorFlow's masked-LM models write the embeddings once more, under the head
-            (ignored if _same(placed[name], tensor, weights[name]) else unused).append(tensor.source)
-    return placed, ignored, unused
-
-
-def _same(one: Tensor, other: Tensor, weight: NamedWeight) -> bool:
-    # The encoder's shape first: a file that lies about its sizes must not be read.
-    if not one.shape == other.shape == tuple(weight.shape):
-        return False
-    return np.array_equal(one.read(), other.read())
-
-
-def _wrong_shapes(placed: Mapping[str, Tensor], weights: Mapping[str, NamedWeight]) -> list[str]:
-    pairs = [(tensor, tuple(weights[name].shape)) for name, tensor in placed.items()]
-    return [f"{tensor.source} {tensor.shape} instead of {shape}" for tensor, shape in pairs if tensor.shape != shape]
-
-
-def _require_fit(path: Path, missing: list[str], unused: list[str], shapes: list[str]) -> None:
-    problems = {"weights missing in the file": missing, "tensors without a place": unused, "wrong shapes": shapes}
-    found = [f"{text}, {count_and_first(names)}" for text, names in problems.items() if names]
-    if found:
-        raise UserError(f"{path} does not fit this encoder: {'; '.join(found)}{_advice(missing)}")
+def _ignored(tensor: Tensor, absent: tuple[str, ...]) -> bool:
+    """Whether a tensor without a weight is of a head or pooler that the model does without, or a saved counter."""
+    return tensor.name.startswith(absent) if tensor.name else IGNORED.search(tensor.source) is not None
 
 
 def _advice(missing: list[str]) -> str:

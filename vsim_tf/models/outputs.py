@@ -10,16 +10,18 @@ class VideoOutput(NamedTuple):
     """Result of a model on a batch of videos.
 
     Attributes:
-        embedding: `[batch, embedding_size]`, not normalised.
+        embedding: `[batch, dim]`, as wide as `Model.dim`.
         logits: of the heads that the model was built with, by name: "tags", `[batch, tags]`.
         sequence: single-stream: embedding-wide states of all positions.
         experts: MixNextVLAD: what its losses need.
+        text: dual encoder: the vector of the text, `[batch, dim]`; the embedding is that of the frames.
     """
 
     embedding: Tensor
     logits: dict[str, Tensor]
     sequence: Sequence | None = None
     experts: "Experts | None" = None
+    text: Tensor | None = None
 
 
 class Experts(NamedTuple):

@@ -1,7 +1,7 @@
 """Where a single-stream model maps states to the embedding's dimension."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vsim_tf.components import Component
 from vsim_tf.lazy import keras
@@ -15,9 +15,15 @@ Pool = Callable[[Sequence], Tensor]
 
 
 class Projection(Component):
-    """The order of pooling and of the Dense layer that makes the embedding."""
+    """The order of pooling and of the Dense layer that makes the embedding.
 
-    def dense(self, size: int, hidden_size: int) -> "Dense":
+    Attributes:
+        has_dense: whether there is such a layer.
+    """
+
+    has_dense: ClassVar[bool] = True
+
+    def dense(self, size: int, hidden_size: int) -> "Dense | None":
         """The Dense layer, called `fc`."""
         raise NotImplementedError
 
@@ -25,11 +31,11 @@ class Projection(Component):
         """Width of the states that tasks read."""
         raise NotImplementedError
 
-    def __call__(self, dense: Callable[[Tensor], Tensor], pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
+    def __call__(self, dense: Any, pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
         """The sequence that tasks read, and the embedding `[batch, embedding_size]`.
 
         Args:
-            dense: to the embedding's dimension.
+            dense: the layer to the embedding's dimension.
             pool: states of all positions to one vector.
             sequence: the encoder's output.
         """
@@ -45,7 +51,7 @@ class ProjectedStates(Projection, name="states"):
     def state_size(self, size: int, hidden_size: int) -> int:
         return size
 
-    def __call__(self, dense: Callable[[Tensor], Tensor], pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
+    def __call__(self, dense: Any, pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
         sequence = sequence._replace(states=dense(sequence.states))
         return sequence, pool(sequence)
 
@@ -62,5 +68,20 @@ class ProjectedPool(Projection, name="pooled"):
     def state_size(self, size: int, hidden_size: int) -> int:
         return hidden_size
 
-    def __call__(self, dense: Callable[[Tensor], Tensor], pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
+    def __call__(self, dense: Any, pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
         return sequence, dense(pool(sequence))
+
+
+class PooledStates(Projection, name="none"):
+    """Pooling alone: the embedding is as wide as the states (docs/facts_rank8.md 4)."""
+
+    has_dense: ClassVar[bool] = False
+
+    def dense(self, size: int, hidden_size: int) -> None:
+        return None
+
+    def state_size(self, size: int, hidden_size: int) -> int:
+        return hidden_size
+
+    def __call__(self, dense: Any, pool: Pool, sequence: Sequence) -> tuple[Sequence, Tensor]:
+        return sequence, pool(sequence)

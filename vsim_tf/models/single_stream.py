@@ -28,14 +28,13 @@ class SingleStreamNetwork(VideoNetwork):
     def add_tag_heads(self, head: TagHead) -> None:
         config = self.config
         self.tag_head = head
-        self.classifier = head.dense(config.num_tags, config.encoder.hidden_size, config.embedding_size)
+        self.classifier = head.dense(config.num_tags, config.encoder.hidden_size, config.dim)
 
     def call(
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
     ) -> VideoOutput:
         sequence = self.sequence(input_ids, attention_mask, frames, num_frames, training=training)
-        states = self.encoder(sequence.states, sequence.mask, sequence.positions, training=training)
-        sequence, embedding = self.config.projection(self.fc, self.pooled, sequence._replace(states=states))
+        sequence, embedding = self.config.projection(self.fc, self.pooled, self.encoded(sequence, training=training))
         embedding = ops.cast(embedding, "float32")
         logits = {}
         if self.tag_head and self.classifier:
@@ -46,13 +45,21 @@ class SingleStreamNetwork(VideoNetwork):
         """One vector of the states of a sequence, `[batch, dim]`."""
         return self.pool(sequence.states, sequence.counted(self.config.pooling.reads_padding))
 
+    def encoded(self, sequence: Sequence, training: bool | None = None) -> Sequence:
+        """The sequence behind the encoder."""
+        return sequence._replace(states=self.encoder(sequence.states, sequence.mask, sequence.positions, training=training))
+
+    def text_alone(self, input_ids: Tensor, attention_mask: Tensor, training: bool | None = None) -> Sequence:
+        """Encoded tokens `[batch, text]` without frames."""
+        return self.encoded(text_sequence(self.encoder.embed(input_ids, training=training), attention_mask), training=training)
+
     def sequence(
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
     ) -> Sequence:
         """The encoder's input."""
         config = self.config
         text = text_sequence(self.encoder.embed(input_ids, training=training), attention_mask)
-        states = self.frame_map(ops.cast(frames, self.compute_dtype))
+        states = self.frame_map(self.features(frames, num_frames, training=training))
         of_frames = frame_sequence(states, num_frames, config.frames.max_frames)
         sequence = config.layout(text, of_frames, config.text.max_length, config.frames.max_frames)
         return sequence.packed() if config.pack else sequence

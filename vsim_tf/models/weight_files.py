@@ -3,9 +3,10 @@
 Nothing here runs code from a file: a pickle is refused, and nothing outside the folder is opened.
 """
 
+import math
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,15 +19,9 @@ from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import read_json_object, whats_there
 
 SAFETENSORS_FILE, INDEX_FILE, H5_FILE = "model.safetensors", "model.safetensors.index.json", "tf_model.h5"
+SAFETENSORS = (SAFETENSORS_FILE, INDEX_FILE)
+ALL_FILES = (*SAFETENSORS, H5_FILE)
 PICKLES = "pytorch_model*.bin"
-IGNORED = re.compile(
-    r"(?:^|/)(?:cls|mlm___cls|nsp___cls)[./]"  # heads of the masked-LM and next-sentence tasks, but for what has a name here
-    r"|(?:^|\.)embeddings\.(?:position_ids|token_type_ids)$"  # counters that PyTorch once saved
-)
-_TORCH_PREFIX = re.compile(r"^(?:bert|roformer)\.")
-_PARTS = ("embeddings", "embeddings_project", "encoder", "pooler")
-_TORCH_HEAD, _H5_HEAD = "cls.predictions.", "mlm___cls/"
-_H5_NAME = re.compile(rf"(?:^|/)(?:((?:{'|'.join(_PARTS)})/.*?)|{_H5_HEAD}(predictions/.*?))(?::0)?$")
 _SAFETENSORS_DTYPES = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 _FLOATS = tuple(_SAFETENSORS_DTYPES.values())
 _CONVERT = (
@@ -36,14 +31,26 @@ _CONVERT = (
 )
 
 
+class Naming(NamedTuple):
+    """Names of the weights of one kind of model.
+
+    Attributes:
+        torch: the TensorFlow name of a PyTorch weight, and whether it is transposed; None for what is no weight of the model.
+        h5: the name of a dataset's path in tf_model.h5.
+    """
+
+    torch: Callable[[str], tuple[str | None, bool]]
+    h5: Callable[[str], str | None] = lambda source: None
+
+
 class Tensor(NamedTuple):
     """A tensor in a file, not read yet.
 
     Attributes:
         file: the file that holds it.
         source: its name there.
-        name: the encoder's or the MLM head's name for it, None for what is no weight of either.
-        shape: as the encoder has it, [in, out] for kernels.
+        name: the model's name for it, None for what is no weight of the model.
+        shape: as the model has it, [in, out] for kernels.
         dtype: NumPy's name.
         values: reads it as it is stored, in that shape.
     """
@@ -65,20 +72,28 @@ class Tensor(NamedTuple):
             raise UserError(f"{self.file}: {self.source} holds values that are not finite float32 numbers")
         return value
 
+    def flattened_kernel(self) -> "Tensor":
+        """A convolution's kernel `[out, ...]` as that of a Dense layer, `[in, out]`."""
+        out, *axes = self.shape
+        return self._replace(shape=(math.prod(axes), out), values=lambda: self.values().reshape(out, -1).T)
+
     def transposed(self, name: str) -> "Tensor":
         """The matrix turned over, under another name."""
         return self._replace(name=name, shape=self.shape[::-1], values=lambda: self.values().T)
 
 
-def weights_file(folder: Path) -> Path:
+def weights_file(folder: Path, names: Sequence[str] = ALL_FILES) -> Path:
     """The file to open in a folder: model.safetensors, else the index of its shards, else tf_model.h5.
+
+    Args:
+        folder: of Hugging Face.
+        names: files that are accepted, the first one first.
 
     Raises:
         UserError: no such folder, or none of these in it; for pickles it shows the command that converts them.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    names = (SAFETENSORS_FILE, INDEX_FILE, H5_FILE)
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -94,17 +109,17 @@ def weights_file(folder: Path) -> Path:
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[list[Tensor]]:
-    """All tensors of a file that `weights_file` chose, readable until the block ends."""
+def open_weights(path: Path, naming: Naming) -> Iterator[list[Tensor]]:
+    """All tensors of a file that `weights_file` chose, under their names, readable until the block ends."""
     with ExitStack() as stack:
         if path.name == INDEX_FILE:
-            yield [tensor for shard, names in _shards(path).items() for tensor in _shard(path, shard, names, stack)]
+            yield [tensor for shard, names in _shards(path).items() for tensor in _shard(path, shard, names, naming, stack)]
         elif path.name == SAFETENSORS_FILE:
-            yield _safetensors(path, stack)
+            yield _safetensors(path, naming, stack)
         else:
             with _damage_named(path):
                 datasets = _h5_datasets(path, stack.enter_context(h5py.File(path, "r")))
-                tensors = [_h5_tensor(path, dataset) for dataset in datasets]
+                tensors = [_h5_tensor(path, dataset, naming) for dataset in datasets]
             yield tensors
 
 
@@ -133,11 +148,11 @@ def _shards(index: Path) -> dict[str, set[str]]:
     return shards
 
 
-def _shard(index: Path, shard: str, names: set[str], stack: ExitStack) -> list[Tensor]:
+def _shard(index: Path, shard: str, names: set[str], naming: Naming, stack: ExitStack) -> list[Tensor]:
     path = index.with_name(shard)
     if not path.is_file():
         raise UserError(f"{path}: {index.name} names this file, {whats_there(path)}; copy all shards into the folder")
-    tensors = _safetensors(path, stack)
+    tensors = _safetensors(path, naming, stack)
     found = {tensor.source for tensor in tensors}
     for missing, text in ((names - found, "not in this file"), (found - names, "not in the index")):
         if missing:
@@ -145,37 +160,19 @@ def _shard(index: Path, shard: str, names: set[str], stack: ExitStack) -> list[T
     return tensors
 
 
-def _safetensors(path: Path, stack: ExitStack) -> list[Tensor]:
+def _safetensors(path: Path, naming: Naming, stack: ExitStack) -> list[Tensor]:
     with _damage_named(path):
         file = stack.enter_context(safe_open(path, framework="np"))
-        return [_safetensor(path, file, source) for source in sorted(file.keys())]
+        return [_safetensor(path, file, source, naming) for source in sorted(file.keys())]
 
 
-def _safetensor(path: Path, file: Any, source: str) -> Tensor:
-    name, transpose = torch_name(source)
+def _safetensor(path: Path, file: Any, source: str, naming: Naming) -> Tensor:
+    name, transpose = naming.torch(source)
     view = file.get_slice(source)
     shape, dtype = tuple(view.get_shape()), _SAFETENSORS_DTYPES.get(view.get_dtype(), view.get_dtype())
     if transpose:
         return Tensor(path, source, name, shape[::-1], dtype, lambda: file.get_tensor(source).T)
     return Tensor(path, source, name, shape, dtype, lambda: file.get_tensor(source))
-
-
-def torch_name(source: str) -> tuple[str | None, bool]:
-    """The TensorFlow name of a PyTorch weight, and whether it is transposed; None for what the encoder and MLM head lack."""
-    *path, last = _TORCH_PREFIX.sub("", source).split(".")
-    of_encoder = path and path[0] in _PARTS and not IGNORED.search(source)
-    if not of_encoder and not source.startswith(_TORCH_HEAD):
-        return None, False
-    if (*path, last) == ("cls", "predictions", "decoder", "bias"):  # PyTorch's second name of the bias per token
-        path.pop()
-    owner, transpose = path[-1], False
-    if owner == "LayerNorm":
-        last = {"weight": "gamma", "bias": "beta"}.get(last, last)
-    elif last == "weight" and owner in ("position_embeddings", "token_type_embeddings", "embed_positions"):
-        last = "embeddings"
-    elif last == "weight" and owner != "word_embeddings":
-        last, transpose = "kernel", True
-    return re.sub(r"/layer/(\d+)/", r"/layer_._\1/", "/".join((*path, last))), transpose
 
 
 # --- HDF5 -------------------------------------------------------------------------------------------------------------
@@ -195,9 +192,6 @@ def _h5_datasets(path: Path, file: h5py.File) -> list[h5py.Dataset]:
     return datasets
 
 
-def _h5_tensor(path: Path, dataset: h5py.Dataset) -> Tensor:
+def _h5_tensor(path: Path, dataset: h5py.Dataset, naming: Naming) -> Tensor:
     source = dataset.name.lstrip("/")
-    match, name = _H5_NAME.search(source), None
-    if match:
-        name = f"cls/{match[2]}" if match[2] else match[1].replace("word_embeddings/embeddings", "word_embeddings/weight")
-    return Tensor(path, source, name, tuple(dataset.shape or ()), dataset.dtype.name, lambda: dataset[()])
+    return Tensor(path, source, naming.h5(source), tuple(dataset.shape or ()), dataset.dtype.name, lambda: dataset[()])

@@ -16,3 +16,19 @@ class WeightAverage(Component):
             step: completed steps, this one included, an integer scalar.
         """
         raise NotImplementedError
+
+
+class ExponentialAverage(WeightAverage, name="ema"):
+    """s ← d·s + (1 − d)·w after each step, from the first weights on and without correction of that bias (docs/facts_rank8.md 8).
+
+    Attributes:
+        decay: d.
+    """
+
+    decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        self.require_probability("decay")
+
+    def update(self, average: Tensor, weight: Tensor, step: Tensor) -> Tensor:
+        return self.decay * average + (1.0 - self.decay) * weight

@@ -10,6 +10,52 @@ from vsim_tf.runs.stage import Stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """A model and how it is pre-trained at full size.
+
+    Attributes:
+        model: its parts; the vocabulary and what it predicts are not known yet.
+        stage: how it is trained.
+        size: the only size that it comes in; empty for any.
+        published_size: the size that it was published in.
+        changes_of_plus: what the recipe `plus` changes in the stage besides, by path.
+    """
+
+    model: Model
+    stage: Stage
+    size: str = ""
+    published_size: str = "base"
+    changes_of_plus: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Classifier:
+    """A model and how it is trained on classes at full size.
+
+    Attributes:
+        model: its parts; sizes, vocabulary and classes are those of what it starts from.
+        stage: how it is trained.
+        encoder_from: the pre-trained model whose weights it starts from, where it has weights of the same name; empty for the
+            published encoder.
+        tower_from: the pre-trained model whose tower it starts from; empty for the published tower.
+        ensemble_weight: of its probabilities in the final sum.
+        published_size: the size that it was published in.
+    """
+
+    model: Model
+    stage: Stage
+    encoder_from: str
+    tower_from: str
+    ensemble_weight: float
+    published_size: str = "base"
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self.model.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Preset:
     """A registered model and how it is trained at full size.
 
@@ -36,6 +82,11 @@ class Preset:
     def name(self) -> str:
         """The registered name."""
         return self.model.name
+
+    @property
+    def pretraining(self) -> Pretraining:
+        """Its first stage alone."""
+        return Pretraining(model=self.model, stage=self.pretrain, size=self.size, published_size=self.published_size)
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Self:
         """A copy with values at dotted paths changed, e.g. `{"finetune.batch_size": 112}`, and with other fields."""

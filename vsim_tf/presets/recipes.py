@@ -1,11 +1,15 @@
 """Changes of the published solutions, in every stage. What helps, and by how much: docs/recipes.md."""
 
 import dataclasses
+import types
+from collections.abc import Mapping
 from typing import Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.architectures import Model
 from vsim_tf.runs.stage import Stage
+
+NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +18,12 @@ class Recipe:
 
     Attributes:
         without_padding: models read padding nowhere.
+        fixes: with the changes that a preset names (`Pretraining.changes_of_plus`).
         pretrain, finetune: fields of `Stage`.
     """
 
     without_padding: bool = False
+    fixes: bool = False
     pretrain: dict[str, Any] = dataclasses.field(default_factory=dict)
     finetune: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -25,15 +31,21 @@ class Recipe:
         """The model as the recipe has it."""
         return model.without_padding() if self.without_padding else model
 
-    def stage(self, kind: str, stage: Stage) -> Stage:
-        """The stage "pretrain" or "finetune" as the recipe has it."""
+    def stage(self, kind: str, stage: Stage, fixed: Mapping[str, Any] = NOTHING) -> Stage:
+        """The stage "pretrain" or "finetune" as the recipe has it.
+
+        Args:
+            kind: which stage.
+            stage: as it was published.
+            fixed: changes of what is put right, by path.
+        """
         changes: dict[str, Any] = getattr(self, kind)
-        return stage.replace(**changes)
+        return stage.replace(fixed if self.fixes else {}, **changes)
 
 
 RECIPES = {
     "2021": Recipe(),
-    "plus": Recipe(without_padding=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
+    "plus": Recipe(without_padding=True, fixes=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
 }
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from vsim_tf.errors import UserError
-from vsim_tf.presets import aiac2021_rank1, aiac2021_rank4
-from vsim_tf.presets.preset import Preset
+from vsim_tf.presets import aiac2021_rank1, aiac2021_rank4, wbdc2022_rank8
+from vsim_tf.presets.preset import Classifier, Preset, Pretraining
 
 
 def debug() -> Preset:
@@ -17,6 +17,9 @@ SYSTEMS = {"aiac2021_rank4": aiac2021_rank4.MODELS, "aiac2021_rank1": aiac2021_r
 ENSEMBLE_MODELS = tuple(make for models in SYSTEMS.values() for make in models)
 PUBLIC_MODELS = tuple(make.__name__ for make in ENSEMBLE_MODELS)
 """The names that help texts and messages list; `debug` is accepted besides them."""
+PRETRAININGS: dict[str, Callable[[], Pretraining]] = {make.__name__: make for make in wbdc2022_rank8.PRETRAININGS}
+"""Models that are pre-trained alone: classifiers start from their weights."""
+CLASSIFIERS: dict[str, Callable[[], Classifier]] = {make.__name__: make for make in wbdc2022_rank8.CLASSIFIERS}
 MODELS: dict[str, Callable[[], Preset]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, debug)}
 
 
@@ -25,3 +28,22 @@ def preset(name: str) -> Preset:
     if name not in MODELS:
         raise UserError(f"name={name}: not a registered model; accepted: {', '.join(PUBLIC_MODELS)}", ["model.name"])
     return MODELS[name]()
+
+
+def pretraining(name: str) -> Pretraining:
+    """The entry that is registered for pre-training under a name; `UserError` with the known names otherwise."""
+    if name in PRETRAININGS:
+        return PRETRAININGS[name]()
+    return preset(name).pretraining
+
+
+def ensemble_weight(name: str) -> float:
+    """The weight of a registered model or classifier in the ensemble of its system; `UserError` for another name."""
+    return classifier(name).ensemble_weight if name in CLASSIFIERS else preset(name).ensemble_weight
+
+
+def classifier(name: str) -> Classifier:
+    """The registered classifier of a name; `UserError` with the known names otherwise."""
+    if name not in CLASSIFIERS:
+        raise UserError(f"name={name}: not a registered classifier; accepted: {', '.join(CLASSIFIERS)}", ["model.name"])
+    return CLASSIFIERS[name]()

@@ -1,11 +1,9 @@
 """Embeddings on disk: the contest's submission zip, and the npz file of one checkpoint on one test set."""
 
 import json
-import stat
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import PureWindowsPath
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +12,13 @@ from numpy.typing import DTypeLike
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import output_file
 from vsim_tf.io.npz import MAX_UNPACKED_BYTES, UNREADABLE, read_npz, unreadable_reason
+from vsim_tf.io.zips import member_fault, new_member
 from vsim_tf.types import PathLike
 
 MAX_DIMENSIONS = 256
 """The contest accepts embeddings of at most so many dimensions."""
 
 RESULT_JSON = "result.json"
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 COMPRESS_LEVEL = 3
 """Level 6 saves 4 to 17 % of the file and takes two and a half times as long."""
 
@@ -49,7 +47,7 @@ def check_embeddings(embeddings: Embeddings, where: PathLike, expected_ids: Iter
         UserError: with the count and the first five ids at fault.
     """
     _check_shape(embeddings, where)
-    _check_ids(embeddings.ids, where)
+    check_ids(embeddings.ids, where)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = np.isfinite(embeddings.values.astype(np.float16)).all(axis=1)
     if not sound.all():
@@ -82,7 +80,8 @@ def _check_shape(embeddings: Embeddings, where: PathLike) -> None:
         raise UserError(f"{where}: {values.shape[1]} dimensions; accepted are 1 to {MAX_DIMENSIONS}")
 
 
-def _check_ids(ids: list[str], where: PathLike) -> None:
+def check_ids(ids: Sequence[str], where: PathLike) -> None:
+    """Raises UserError unless ids are text and occur once each; `where` names the file in the message."""
     if wrong := [repr(video) for video in ids if not isinstance(video, str)]:
         raise UserError(f"{where}: ids must be text; are not: {count_and_first(wrong)}")
     if repeated := [video for video, count in Counter(ids).items() if count > 1]:
@@ -113,10 +112,7 @@ def write_submission(
     if np.dtype(dtype) not in (np.float16, np.float64):
         raise ValueError(f"dtype {np.dtype(dtype)}; accepted are float16 and float64")
     check_embeddings(embeddings, path, expected_ids)
-    member = zipfile.ZipInfo(RESULT_JSON, ZIP_EPOCH)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    member.create_system = 3  # Unix: the permissions below are read on it, and the bytes are the same on any system
-    member.external_attr = (stat.S_IFREG | 0o644) << 16
+    member = new_member(RESULT_JSON, zipfile.ZIP_DEFLATED)
     with (
         output_file(path) as file,
         zipfile.ZipFile(file, "w", compresslevel=COMPRESS_LEVEL) as archive,
@@ -202,14 +198,8 @@ def _only_member(archive: zipfile.ZipFile, path: PathLike, max_bytes: int) -> zi
     name = member.filename
     if not name.endswith(".json"):
         raise UserError(f"{path}: its member is {name!r}; accepted is {RESULT_JSON}")
-    if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
-        raise UserError(f"{path}: its member {name!r} points outside the zip's folder; accepted is {RESULT_JSON}")
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise UserError(f"{path}: its member {name!r} is a symbolic link; accepted is a plain file")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UserError(f"{path}: its member is packed by method {member.compress_type}; accepted is deflate")
-    if member.file_size > max_bytes:
-        raise UserError(f"{path}: its member unpacks to {member.file_size} bytes; accepted are at most {max_bytes}")
+    if fault := member_fault(member, max_bytes):
+        raise UserError(f"{path}: its member {fault}")
     return member
 
 
@@ -234,11 +224,16 @@ def write_embeddings(path: PathLike, embeddings: Embeddings) -> None:
         UserError: the embeddings are not acceptable (see `check_embeddings`), or the file cannot be written.
     """
     check_embeddings(embeddings, path)
-    ids = np.array(embeddings.ids, dtype=np.str_)
-    if ids.tolist() != list(embeddings.ids):  # numpy pads text with NUL and cannot keep one at the end
-        raise UserError(f"{path}: an id ends with a NUL character")
     with output_file(path) as file:
-        np.savez(file, ids=ids, embeddings=embeddings.values.astype(np.float16))
+        np.savez(file, ids=id_array(embeddings.ids, path), embeddings=embeddings.values.astype(np.float16))
+
+
+def id_array(ids: Sequence[str], where: PathLike) -> np.ndarray:
+    """Ids as an array of text. Raises UserError for an id that NumPy cannot hold; `where` names the file in the message."""
+    array = np.array(ids, dtype=np.str_)
+    if array.tolist() != list(ids):  # numpy pads text with NUL and cannot keep one at the end
+        raise UserError(f"{where}: an id ends with a NUL character")
+    return array
 
 
 def read_embeddings(path: PathLike, max_bytes: int = MAX_UNPACKED_BYTES) -> Embeddings:

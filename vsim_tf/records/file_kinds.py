@@ -23,3 +23,8 @@ def looks_like(header: bytes) -> str:
         if header[start : start + len(signature)] == signature:
             return f"; it looks like {kind}: {advice}"
     return ""
+
+
+def is_picture(data: bytes) -> bool:
+    """Whether a file begins as JPEG, PNG or WebP, the kinds of pictures that are read."""
+    return data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (data[:4], data[8:12]) == (b"RIFF", b"WEBP")

@@ -10,12 +10,17 @@ ASR_TEXT = "asr_text"
 TAG_ID = "tag_id"
 CATEGORY_ID = "category_id"
 FRAME_FEATURE = "frame_feature"
+OCR_TEXT = "ocr_text"
+FRAME_PICTURE = "frame_picture"
 SIMILARITY = "sim"
 
-VIDEO_KEYS = (ID, TITLE, ASR_TEXT, TAG_ID, CATEGORY_ID, FRAME_FEATURE)
+VIDEO_KEYS = (ID, TITLE, ASR_TEXT, TAG_ID, CATEGORY_ID, FRAME_FEATURE, OCR_TEXT, FRAME_PICTURE)
 REQUIRED_KEYS = (ID, TITLE, FRAME_FEATURE)
 """Keys without which a video cannot be embedded. A record of a video with 0 frames has an empty or no `frame_feature`
 value, but the key must be there."""
+
+NO_SPEECH = "nan"
+"""The speech of a video without any, as the contest of 2021 wrote it."""
 
 PAIR_SUFFIXES = ("_1", "_2")
 """A pair record holds every video key twice, with these suffixes, and `sim`."""

@@ -9,6 +9,7 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -139,19 +140,24 @@ def read_span(descriptor: int, offset: int, length: int, number: int, path: Path
 
 
 def write_records(path: PathLike, records: Iterable[bytes]) -> int:
-    """Write a file of records, about `_BYTES_AT_ONCE` at a time; returns the number of records."""
+    """Write a file of records; returns the number of records."""
     with open(path, "wb") as file:
-        parts: list[bytes] = []
-        count = held = 0
-        for data in records:
-            count += 1
-            length = _LENGTH.pack(len(data))
-            parts += (length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data)))
-            held += len(data)
-            if held >= _BYTES_AT_ONCE:
-                file.write(b"".join(parts))
-                parts, held = [], 0
-        file.write(b"".join(parts))
+        return append_records(file, records)
+
+
+def append_records(file: BinaryIO, records: Iterable[bytes]) -> int:
+    """Write records to an open file, about `_BYTES_AT_ONCE` at a time; returns the number of records."""
+    parts: list[bytes] = []
+    count = held = 0
+    for data in records:
+        count += 1
+        length = _LENGTH.pack(len(data))
+        parts += (length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data)))
+        held += len(data)
+        if held >= _BYTES_AT_ONCE:
+            file.write(b"".join(parts))
+            parts, held = [], 0
+    file.write(b"".join(parts))
     return count
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from vsim_tf.errors import RecordError
 from vsim_tf.records import schema
+from vsim_tf.records.file_kinds import is_picture
 from vsim_tf.records.tfrecords import read_records
 
 Features = Mapping[str, tf.train.Feature]
@@ -23,65 +24,89 @@ _KINDS = {
     schema.TAG_ID: "int64_list",
     schema.CATEGORY_ID: "int64_list",
     schema.FRAME_FEATURE: "bytes_list",
+    schema.OCR_TEXT: "bytes_list",
+    schema.FRAME_PICTURE: "bytes_list",
 }
 
 
 def video_record(
     video_id: str,
     title: str,
-    frames: np.ndarray,
+    frames: np.ndarray | None,
     asr_text: str = "nan",
     tags: Iterable[int] | None = None,
     category: int | None = None,
+    ocr_text: str | None = None,
+    pictures: Sequence[bytes] | None = None,
 ) -> bytes:
     """A serialized video.
 
     Args:
         video_id: the id.
         title: the title, may be empty.
-        frames: frame features, `[frames, dim]`; written as little-endian float16.
+        frames: frame features, `[frames, dim]`; written as little-endian float16; None leaves the key out.
         asr_text: recognised speech; the contest writes `nan` where there is none.
         tags: tag ids; None leaves the key out, as in the contest's test files.
         category: category id; None leaves the key out.
+        ocr_text: text that stands in the frames; None leaves the key out, as in the contest of 2021.
+        pictures: the frames themselves as files of pictures (JPEG, PNG, WebP); None leaves the key out.
     """
     example = tf.train.Example()
     feature = example.features.feature
     for key, text in ((schema.ID, video_id), (schema.TITLE, title), (schema.ASR_TEXT, asr_text)):
         feature[key].bytes_list.value.append(text.encode("utf-8"))
-    feature[schema.FRAME_FEATURE].bytes_list.value.extend(frame.tobytes() for frame in frames.astype("<f2"))
+    if frames is not None:
+        feature[schema.FRAME_FEATURE].bytes_list.value.extend(frame.tobytes() for frame in frames.astype("<f2"))
     if tags is not None:
         feature[schema.TAG_ID].int64_list.value.extend(tags)
     if category is not None:
         feature[schema.CATEGORY_ID].int64_list.value.append(category)
+    if ocr_text is not None:
+        feature[schema.OCR_TEXT].bytes_list.value.append(ocr_text.encode("utf-8"))
+    if pictures is not None:
+        feature[schema.FRAME_PICTURE].bytes_list.value.extend(pictures)
     record: bytes = example.SerializeToString(deterministic=True)
     return record
 
 
-def check_video(data: bytes, frame_embedding_size: int, where: str, suffix: str = "") -> str:
+def check_video(data: bytes, frame_embedding_size: int | None, where: str, suffix: str = "") -> str:
     """Id of a serialized video, after a check of everything that training and inference rely on.
 
     Args:
         data: the serialized video.
-        frame_embedding_size: values of a frame.
+        frame_embedding_size: values of a frame; None: the record is one of pictures, whose frames are not looked at otherwise.
         where: file and record number, for messages.
         suffix: of the keys, for one side of a pair.
 
     Raises:
         RecordError: no Example, a missing key, a value of the wrong type, not exactly one id or title, an id that is
-            not UTF-8, a frame of another size or with a number that is not finite.
+            not UTF-8, more than one OCR text, a frame of another size or with a number that is not finite, or a
+            picture of another kind than those that are read.
     """
     feature = parse_example(data, where)
     video_id = _read_id(feature, where, suffix)
     where = f"{where}, video {video_id!r}"
     _one_value(feature, schema.TITLE + suffix, where)
-    frames = schema.FRAME_FEATURE + suffix
+    frames = (schema.FRAME_FEATURE if frame_embedding_size else schema.FRAME_PICTURE) + suffix
     if frames not in feature:
         raise _missing(feature, frames, where)
     for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
         if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
             raise RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
-    _check_frames(feature[frames].bytes_list.value, frame_embedding_size, where)
+    if schema.OCR_TEXT + suffix in feature:
+        _one_value(feature, schema.OCR_TEXT + suffix, where)
+    values = feature[frames].bytes_list.value
+    if frame_embedding_size:
+        _check_frames(values, frame_embedding_size, where)
+    else:
+        _check_pictures(values, where)
     return video_id
+
+
+def _check_pictures(pictures: Sequence[bytes], where: str) -> None:
+    for number, picture in enumerate(pictures):
+        if not is_picture(picture):
+            raise RecordError(f"{where}: frame {number} is no picture; accepted are JPEG, PNG and WebP")
 
 
 def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str) -> None:

@@ -1,4 +1,4 @@
-"""The state of a training run, saved as a whole, and weights restored with proof that all were found.
+"""The state of a training run, saved as a whole.
 
 Files are those of `tf.train.Checkpoint` (`vsim_tf.runs.checkpoint_files`). A checkpoint is written aside and is there once
 its index has got its name: a process that is killed at any moment leaves complete checkpoints and at most an unfinished one,
@@ -9,103 +9,36 @@ import contextlib
 import logging
 import math
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import google_crc32c
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError, system_reason
 from vsim_tf.io.files import sync
-from vsim_tf.io.paths import BEST, CHECKPOINT, LAST, SUMMARY, checkpoint_name
-from vsim_tf.models.network import VideoNetwork, is_random_state
+from vsim_tf.io.paths import BEST, CHECKPOINT, LAST, checkpoint_name
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.runs.checkpoint_files import (
     index_file,
     path_for_tensorflow,
-    require_checkpoint,
     resuming_state,
     saved_checkpoints,
 )
 from vsim_tf.runs.stage import Selection
-from vsim_tf.types import PathLike
+from vsim_tf.runs.weights import DAMAGES, model_weights, random_states, require_fit
 
 KEPT_STATES = 2
 """So many whole states are kept while a run trains: should the newest be damaged, the one before is there."""
 UNFINISHED = ".unfinished"
 MOMENTS_REMOVED = "moments_removed"
 """Name of the mark in the state of a complete run that has given up its optimizer's moments."""
-DAMAGES = (tf.errors.OpError, LookupError, ValueError, RuntimeError, DecodeError)
-"""What TensorFlow raises on damaged checkpoints: its C++ layer turns some of its errors into Python's own."""
 
 logger = logging.getLogger(__name__)
-
-
-def model_weights(model: VideoNetwork) -> dict[str, tf.Variable]:
-    """Weights and BatchNorm statistics by their path, e.g. `encoder/block_0/attention/qkv/kernel`."""
-    return {name: variable.value for name, variable in model.weights_by_name().items()}
-
-
-def random_states(model: VideoNetwork) -> dict[str, tf.Variable]:
-    """States of the dropout generators, numbered: Keras neither saves them nor names them the same in every process."""
-    return {str(i): v.value for i, v in enumerate(v for v in model.non_trainable_variables if is_random_state(v))}
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-def restore_weights(model: VideoNetwork, checkpoint: PathLike) -> None:
-    """Fills every weight of a model from a checkpoint; what else the checkpoint holds is left alone.
-
-    Raises:
-        UserError: no such checkpoint, a damaged one, or weights that it lacks or holds in another shape (with their names).
-    """
-    weights = model_weights(model)
-    try:
-        _require_fit(weights, checkpoint, model.config.name)
-        with path_for_tensorflow(checkpoint) as path:
-            status = tf.train.Checkpoint(weights=weights).read(path)
-    except DAMAGES as error:
-        message = f"checkpoint {checkpoint} is damaged: {system_reason(error)}; {_way_out(Path(checkpoint))}"
-        raise UserError(message, ["overwrite"]) from error
-    status.assert_existing_objects_matched()
-    status.expect_partial()
-
-
-def _way_out(damaged: Path) -> str:
-    folder = damaged.parent.parent
-    others = [state.name for state in saved_checkpoints(folder, LAST) if state != damaged]
-    if damaged.parent.name == LAST and others:
-        return f"remove {folder / SUMMARY} and train this run again: it resumes from {others[0]}"
-    return "train this run again with overwrite=True"
-
-
-def _require_fit(weights: Mapping[str, tf.Variable], checkpoint: PathLike, model: str) -> None:
-    saved = _saved_shapes(checkpoint)
-    missing = [name for name in weights if name not in saved]
-    differing = [
-        f"{name}: {saved[name]} in the checkpoint, {list(value.shape)} in the model"
-        for name, value in weights.items()
-        if name in saved and saved[name] != list(value.shape)
-    ]
-    if missing or differing:
-        raise UserError(
-            f"checkpoint {checkpoint} does not fit model {model}: {len(missing)} weights missing"
-            f" {missing[:5]}, {len(differing)} of another shape {differing[:5]}"
-        )
-
-
-def _saved_shapes(checkpoint: PathLike) -> dict[str, list[int]]:
-    require_checkpoint(checkpoint)
-    with path_for_tensorflow(checkpoint) as path:
-        shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
-    pattern = re.compile(r"weights/(.+)/\.ATTRIBUTES/VARIABLE_VALUE")
-    return {match[1].replace(".S", "/"): shape for key, shape in shapes.items() if (match := pattern.fullmatch(key))}
 
 
 def _is_whole(checkpoint: Path) -> bool:
@@ -273,7 +206,7 @@ class TrainingState:
         return False
 
     def _restore(self, checkpoint: Path) -> None:
-        _require_fit(self.weights, checkpoint, self.name)
+        require_fit(self.weights, checkpoint, f"model {self.name}")
         self.whole = _is_whole(checkpoint)
         try:
             with path_for_tensorflow(checkpoint) as path:

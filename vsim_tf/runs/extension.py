@@ -65,7 +65,7 @@ def _other_rates(folder: Path, there: Stage, asked: Stage, name: str, completed:
 def _has_moments(checkpoint: Path) -> bool:
     import tensorflow as tf
 
-    from vsim_tf.runs.checkpoints import DAMAGES
+    from vsim_tf.runs.weights import DAMAGES
 
     try:
         with path_for_tensorflow(checkpoint) as path:

@@ -8,7 +8,7 @@ from vsim_tf.io.disk_space import format_bytes
 from vsim_tf.io.memory import available_memory
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.network import VideoNetwork
-from vsim_tf.runs.checkpoints import model_weights, restore_weights
+from vsim_tf.runs.weights import model_weights, restore_weights
 
 VIDEOS_AT_A_TIME = 4096
 """So many decoded videos are kept while each checkpoint embeds them; more where weights are restored for each chunk."""

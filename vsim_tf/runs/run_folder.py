@@ -1,7 +1,7 @@
 """The folder of one training run, so that a checkpoint in it is enough to embed videos.
 
 config.json      model, training and data settings, sha256 of the vocabulary and tag list
-tag_list.txt     known tags in ascending order
+tag_list.txt     known tags in ascending order         category_ids.txt   or the classes, of a classifier
 tokenizer/       vocab.txt and tokenizer_config.json
 metrics.jsonl    one JSON object per log line          events/    the same for TensorBoard
 last/  best/     checkpoints                           summary.json  written when the run is complete
@@ -22,8 +22,9 @@ import numpy as np
 from vsim_tf.distributed.cluster import is_chief
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_object
-from vsim_tf.io.paths import CONFIG, SUMMARY, TAGS, TOKENIZER
+from vsim_tf.io.paths import CLASSES, CONFIG, SUMMARY, TAGS, TOKENIZER
 from vsim_tf.models.architectures import Model
+from vsim_tf.records.classes import ClassTable, read_class_table, write_class_table
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
@@ -89,10 +90,23 @@ class RunFolder:
     @functools.cached_property
     def tags(self) -> np.ndarray:
         """Known tags in ascending order, `[tags]` int64; `UserError` when they are not those that the model was trained with."""
+        if not self.config["tags"].get("count"):
+            return np.zeros(0, np.int64)
         tags = read_tag_list(self.path / TAGS)
         if hashlib.sha256(_tag_lines(tags)).hexdigest() != self.config["tags"].get("sha256"):
             raise UserError(f"{self.path / TAGS}: other tags than the model was trained with ({self.path / CONFIG})")
         return tags
+
+    @functools.cached_property
+    def classes(self) -> ClassTable:
+        """The classes of a classifier; `UserError` when they are not those that it was trained on, or it is none."""
+        wanted = self.config.get("classes")
+        if not isinstance(wanted, dict):
+            raise UserError(f"{self.path}: model {self.model.name} was not trained on classes")
+        table = read_class_table(self.path / CLASSES)
+        if table.fingerprint != wanted.get("sha256"):
+            raise UserError(f"{self.path / CLASSES}: other classes than the model was trained on ({self.path / CONFIG})")
+        return table
 
     def batch_format(self) -> "BatchFormat":
         """How records become batches for the model; raises as `tokenizer` and `tags` do."""
@@ -113,9 +127,11 @@ class RunFolder:
             raise UserError(f"{self.path} holds model {self.model.name}, model={name} was asked for", ["model"])
 
     def require_same_model(self, other: "RunFolder") -> None:
-        """`UserError` unless both runs have the same model and vocabulary, so that one's weights fit the other."""
+        """`UserError` unless both runs have the same model, vocabulary and classes, so that one's weights fit the other."""
         if self.model != other.model or self.config["tokenizer"] != other.config["tokenizer"]:
             raise UserError(f"{self.path} holds another model or vocabulary than {other.path}")
+        if self.config.get("classes") != other.config.get("classes"):
+            raise UserError(f"{self.path} was trained on other classes than {other.path}")
 
     @contextlib.contextmanager
     def _named_config(self) -> Iterator[None]:
@@ -131,11 +147,12 @@ class RunSettings:
     """All that decides the result of a run.
 
     Attributes:
-        kind: "pretrain" or "pair".
+        kind: "pretrain", "pair" or "classes".
         model, training: configurations.
         tokenizer: of the titles.
         tags: known tag ids in ascending order.
         data: files read and where the first weights come from, as plain values for config.json.
+        classes: those of a classifier.
     """
 
     kind: str
@@ -144,9 +161,11 @@ class RunSettings:
     tokenizer: Tokenizer
     tags: np.ndarray
     data: dict[str, Any]
+    classes: ClassTable | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        classes = {"count": len(self.classes.ids), "sha256": self.classes.fingerprint} if self.classes else None
+        return ({"classes": classes} if classes else {}) | {
             "kind": self.kind,
             "model": self.model.to_dict(),
             "training": self.training.to_dict(),
@@ -227,8 +246,11 @@ def _tag_lines(tags: np.ndarray) -> bytes:
 def _write_inputs(folder: Path, settings: RunSettings) -> None:
     (folder / TOKENIZER).mkdir(exist_ok=True)
     settings.tokenizer.save(folder / TOKENIZER)
-    with output_file(folder / TAGS) as file:
-        file.write(_tag_lines(settings.tags))
+    if len(settings.tags):
+        with output_file(folder / TAGS) as file:
+            file.write(_tag_lines(settings.tags))
+    if settings.classes:
+        write_class_table(folder / CLASSES, settings.classes)
     write_json(folder / CONFIG, settings.to_dict())
 
 
@@ -271,14 +293,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{error}; remove it to have it regenerated") from None
 
 
-def batch_format(model: Model, tokenizer: Tokenizer, tags: np.ndarray) -> "BatchFormat":
+def batch_format(
+    model: Model, tokenizer: Tokenizer, tags: np.ndarray, classes: ClassTable | None = None, context: bool = False
+) -> "BatchFormat":
     """How records become batches for a model."""
+    from vsim_tf.features.pictures import PictureSizes
     from vsim_tf.input.decoding import BatchFormat
 
     text, frames = model.text, model.frames
+    picture = PictureSizes(frames.resize, model.tower.picture_size) if model.tower else None
     return BatchFormat(
         tokenizer, tags, text.max_length, frames.max_frames, frames.dim, model.trims_text, model.trims_frames,
-        text_form=text.form, sampling=frames.sampling, padding=frames.padding,
+        text_form=text.form, sampling=frames.sampling, padding=frames.padding, classes=classes, context=context, picture=picture,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.groups import Group
-from vsim_tf.optim.schedules import Schedule
+from vsim_tf.optim.schedules import Schedule, WarmUpSchedule
 from vsim_tf.optim.settings import Adam
 from vsim_tf.runs.phase import Phase, PhasedSchedule, phased
 from vsim_tf.tasks.task import Task
@@ -103,11 +103,11 @@ class Stage(Component):
     average: WeightAverage | None = None
 
     def require_micro_batches(self, model: Model, replicas: int) -> None:
-        """`UserError` where the model needs its whole batch at once, or a replica's has too few examples for `accumulate`."""
+        """`UserError` where model or tasks need the whole batch at once, or a replica's has too few examples for `accumulate`."""
         examples = max(self.batch_size // max(replicas, 1), 1)  # a batch too small for the replicas is another error
         given, of_replica = f"accumulate={self.accumulate}", f" on {replicas} replicas" if replicas > 1 else ""
         require(
-            self.accumulate == 1 or model.videos_are_independent,
+            self.accumulate == 1 or self.videos_are_independent(model),
             f"{given}: {model.name} needs the whole batch at once (BatchNorm, contrastive loss); leave it out",
             "training.accumulate",
         )
@@ -117,6 +117,10 @@ class Stage(Component):
             f" give {examples} or less",
             "training.accumulate", "training.batch_size",
         )  # fmt: skip
+
+    def videos_are_independent(self, model: Model) -> bool:
+        """Whether neither the model's outputs of a video nor its losses need the outputs of others."""
+        return model.videos_are_independent and all(task.videos_are_independent for task in self.tasks.values())
 
     @property
     def schedules(self) -> dict[str, Schedule | PhasedSchedule]:
@@ -133,6 +137,18 @@ class Stage(Component):
         """As many steps in all; those that phases are counted in change in proportion."""
         phases = {name: phase.scaled(total_steps / self.total_steps) for name, phase in self.phases.items()}
         return self.replace(total_steps=total_steps, phases=phases)
+
+    def with_scaled_schedules(self, total_steps: int) -> "Stage":
+        """As many steps in all; warm-ups and horizons of all groups change in proportion."""
+        share = total_steps / self.total_steps
+        changes = {
+            f"groups.{name}.schedule": group.schedule.replace(
+                warmup=int(group.schedule.warmup * share), horizon=max(int(group.schedule.horizon * share), 1)
+            ).to_dict()
+            for name, group in self.groups.items()
+            if isinstance(group.schedule, WarmUpSchedule)
+        }
+        return self.with_total_steps(total_steps).replace(changes)
 
     @property
     def rate_paths(self) -> list[str]:

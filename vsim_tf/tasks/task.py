@@ -1,6 +1,6 @@
 """A task: corruption of a batch, heads, loss and weight."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from vsim_tf.components import Component, require
 from vsim_tf.types import Tensor
@@ -46,9 +46,15 @@ class Task(Component):
 
     Attributes:
         weight: factor of the loss.
+        reads_context: whether it needs the tokens of OCR and speech, and of the title alone: targets "context_ids",
+            "context_mask", "title_ids" and "title_mask", `[batch, text]` each.
+        videos_are_independent: whether the loss of a video needs no outputs of others; else a batch cannot be cut.
     """
 
     weight: float = 1.0
+
+    reads_context: ClassVar[bool] = False
+    videos_are_independent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.require_finite("weight")

@@ -130,13 +130,20 @@ class Tokenizer:
         if title_length < 0:
             needed = " ".join((*FORMS[form], SEP))
             raise UserError(f"text length {max_length}: at least {shortest_text(form)} is needed, for {needed}")
-        input_ids = np.full((len(titles), max_length), self.pad_id, np.int32)
-        lengths = np.empty((len(titles), 1), np.int32)
-        for row, title in enumerate(titles):
-            tokens = [*before, *self._token_ids(title)[:title_length], self.sep_id]
-            lengths[row] = len(tokens)
-            input_ids[row, : len(tokens)] = tokens
+        return self.pad([[*before, *self.token_ids(title)[:title_length], self.sep_id] for title in titles], max_length)
+
+    def pad(self, rows: Sequence[Sequence[int]], max_length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of at most `max_length` token ids, filled up with [PAD]; their mask. Both `[batch, max_length]` int32."""
+        input_ids = np.full((len(rows), max_length), self.pad_id, np.int32)
+        for padded, row in zip(input_ids, rows, strict=True):
+            padded[: len(row)] = row
+        lengths = np.array([len(row) for row in rows], np.int32).reshape(-1, 1)
         return input_ids, (np.arange(max_length) < lengths).astype(np.int32)
+
+    def token_ids(self, title: str) -> list[int]:
+        """Token ids of a text alone, without special tokens around it."""
+        parts = _CHARACTER_OR_RUN.findall(title) if self.normalization.tokenize_chinese_chars else [title]
+        return [token for part in parts for token in self._pieces(part)]
 
     def save(self, folder: PathLike) -> None:
         """Write vocab.txt and tokenizer_config.json so that `load_tokenizer(folder, kind)` gives this tokenizer.
@@ -148,10 +155,6 @@ class Tokenizer:
             file.write((json.dumps(config, indent=2, allow_nan=False) + "\n").encode())
         with output_file(Path(folder, VOCAB_FILE)) as file:
             file.write(_vocab_text(self.vocabulary))
-
-    def _token_ids(self, title: str) -> list[int]:
-        parts = _CHARACTER_OR_RUN.findall(title) if self.normalization.tokenize_chinese_chars else [title]
-        return [token for part in parts for token in self._pieces(part)]
 
     def _cut(self, text: str) -> list[int]:
         return self._word_piece.encode(text, add_special_tokens=False).ids
@@ -167,7 +170,7 @@ class WordTokenizer(Tokenizer):
 
     kind = "roformer"
 
-    def _token_ids(self, title: str) -> list[int]:
+    def token_ids(self, title: str) -> list[int]:
         tokens: list[int] = []
         for word in _words(title, self.normalization.do_lower_case):
             token = self._ids.get(word)

@@ -33,7 +33,7 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
     rates = " and ".join(f"{group.schedule.peak:g} ({name})" for name, group in training.groups.items())
     rows = {
         "model": f"{model.name}: {encoder.kind} {encoder.num_layers} x {encoder.hidden_size}, vocabulary {encoder.vocab_size:,}",
-        "embedding": f"{model.embedding_size} numbers, {model.num_tags:,} tags",
+        "embedding": f"{model.dim} numbers, {model.num_tags:,} tags",
         "tasks": ", ".join(f"{name} ({task.type_name}) x {task.weight:g}" for name, task in training.tasks.items()),
         "device": f"{strategy.num_replicas_in_sync} x {devices[0].device_type}, {training.precision}",
         "data": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
@@ -53,7 +53,8 @@ def _order(settings: RunSettings) -> str:
         return "data sets in turn, each in random order"
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
-    seen = "" if model.videos_are_independent else "; batch statistics and negatives see that (bucket_by_length=True)"
+    independent = settings.training.videos_are_independent(model)
+    seen = "" if independent else "; batch statistics and negatives see that (bucket_by_length=True)"
     return f"examples of similar length, batches in random order{seen}"
 
 

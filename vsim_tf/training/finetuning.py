@@ -18,7 +18,6 @@ from vsim_tf.input.plausibility import check_sample
 from vsim_tf.io.paths import TAGS, TOKENIZER
 from vsim_tf.records.rank_labels import RankLabels, read_similarities
 from vsim_tf.records.record_index import RecordIndex
-from vsim_tf.runs.checkpoints import restore_weights
 from vsim_tf.runs.run_folder import (
     RunSettings,
     prepare_run_folder,
@@ -28,6 +27,7 @@ from vsim_tf.runs.run_folder import (
 )
 from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings

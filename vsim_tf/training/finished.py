@@ -4,14 +4,18 @@ Where this is in doubt the answer is no, and the stage itself decides: with seve
 precision "auto" may stand for another precision than the run has.
 """
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from vsim_tf.distributed.gpus import likely_precision
 from vsim_tf.io.files import remove_stale_lock
+from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, finished_run, read_summary
 from vsim_tf.runs.stage import Stage
+from vsim_tf.training.class_options import ClassOptions
+from vsim_tf.training.class_runs import class_settings
 from vsim_tf.training.console import announce_finished
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretrain_inputs import PretrainOptions, note_source, read_inputs
@@ -38,6 +42,16 @@ def announce_finetuned(model: str, pretrained: Path, runs: Sequence[PairRun], tr
         return False
     labels = {f"{model} {run.folder.name}": run.folder for run in runs}
     return _announce_all(labels, run_settings(finished_pretraining(pretrained, model), runs, _decided(training)))
+
+
+def announce_classified(options: ClassOptions) -> bool:
+    """Whether all runs of a classification are finished, after saying so; errors as in `announce_pretrained`."""
+    folders = {f"{options.classifier.name} {folder.name}": folder for folder in map(options.run_folder, options.runs)}
+    if options.overwrite or not _is_certain(list(folders.values()), options.training):
+        return False
+    decided, files = dataclasses.replace(options, training=_decided(options.training)), expand_pattern(options.records)
+    classes = RunFolder.open(next(iter(folders.values()))).classes  # those of the files, unless they are other files
+    return _announce_all(folders, list(class_settings(decided, files, classes).values()))
 
 
 def _is_certain(folders: Sequence[Path], training: Stage) -> bool:

@@ -19,8 +19,9 @@ from vsim_tf.io.paths import BEST, checkpoint_name
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
-from vsim_tf.runs.checkpoints import TrainingState, restore_weights
+from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated, micro_batch_sizes
@@ -54,6 +55,8 @@ class Trainer:
             self.state = TrainingState(network, self.optimizer, stage.selection, stage.average)
         # no Python control flow on tensors anywhere: autograph would find nothing, and take seconds for it
         self.compiled_step = tf.function(self._train_step, reduce_retracing=True, autograph=False)
+        self.evaluate_step = tf.function(self._evaluate_step, reduce_retracing=True, autograph=False)
+        """The logged means of a global batch without dropout and without an update."""
         self._losses_and_gradients: Callable[[Batch, GlobalBatch], LogsAndGradients] = self._forward_and_backward
         self.compiled_shapes: set[tuple[Any, ...]] = set()
         if stage.jit_compile:
@@ -75,7 +78,7 @@ class Trainer:
 
     def _require_compilable(self) -> None:
         replicas = self.strategy.num_replicas_in_sync
-        if replicas > 1 and not self.network.config.videos_are_independent:
+        if replicas > 1 and not self.stage.videos_are_independent(self.network.config):
             raise UserError(
                 f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas within"
                 " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
@@ -103,6 +106,15 @@ class Trainer:
         self.state.step.assign_add(1)
         self.state.update_average(self.strategy)
         return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+    def _evaluate_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        logs = self.strategy.run(self._replica_means, args=(batch,))
+        return {name: self.strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+    def _replica_means(self, batch: Batch) -> dict[str, tf.Tensor]:
+        _, logs = self.objective(self.network, batch.without_ids(), training=False)
+        means: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
+        return means
 
     def _replica_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         batch = batch.without_ids()  # XLA takes no strings

@@ -1,6 +1,7 @@
 """The inputs of a pre-training and the settings that follow from them, without TensorFlow where titles need not be read."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,12 +13,13 @@ from vsim_tf.io.files import require_existing, stamp
 from vsim_tf.io.paths import SOURCE, TOKENIZER
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.labels import Pair, read_labels
-from vsim_tf.records.schema import TITLE
+from vsim_tf.records.schema import ASR_TEXT, OCR_TEXT, TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records
 from vsim_tf.runs.phase import Phase
 from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
 from vsim_tf.runs.stage import Stage
+from vsim_tf.text.fields import ALL_FIELDS
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
 
 SETTING_OF_SET = {"pointwise": "train"}
@@ -35,8 +37,10 @@ class PretrainOptions:
         training: how to train.
         train_records, val_records, test_records: patterns of video records: tagged ones, those of the labelled pairs, and those
             of the test sets, which only some stages train on.
-        label_file: labelled pairs among the videos of `val_records`.
-        tag_file: one known tag per line.
+        label_file: labelled pairs among the videos of `val_records`; empty for a model that is pre-trained without, whose loss is
+            watched instead.
+        tag_file: one known tag per line; empty for a model that predicts no tags.
+        clip_dir: Hugging Face folder of the vision tower; empty for none, or to train it from scratch.
         hub_dir: Hugging Face folder of the text encoder; empty to train it from scratch.
         vocab: vocabulary for training from scratch; empty to build one from the training titles.
         folder: the run folder.
@@ -54,6 +58,7 @@ class PretrainOptions:
     hub_dir: str
     vocab: str
     folder: Path
+    clip_dir: str = ""
     overwrite: bool = False
     keep_optimizer: bool = False
 
@@ -65,7 +70,7 @@ class PretrainOptions:
     def fitted_model(self, vocab_size: int, num_tags: int, padding_token: int = 0) -> Model:
         """The model for a vocabulary and a tag list; `UserError` for sizes that do not go together."""
         hub = _hub_config(self.hub_dir, self.model.encoder.kind, vocab_size)
-        return self.model.fitted(vocab_size, num_tags, hub, padding_token)
+        return with_published_tower(self.model, self.clip_dir).fitted(vocab_size, num_tags, hub, padding_token)
 
     def patterns(self) -> dict[str, str]:
         """Patterns of the records of each data set that the stage trains on."""
@@ -114,7 +119,8 @@ class PretrainInputs(NamedTuple):
 def read_inputs(options: PretrainOptions) -> PretrainInputs:
     """Reads labels, tags and vocabulary, and looks the record files up; `UserError` for what is missing or does not fit."""
     files = {name: expand_pattern(pattern) for name, pattern in options.patterns().items()}
-    pairs, tags = read_labels(options.label_file), read_tag_list(options.tag_file)
+    pairs = read_labels(options.label_file) if options.label_file else []
+    tags = read_tag_list(options.tag_file) if options.tag_file else np.zeros(0, np.int64)
     tokenizer = make_tokenizer(options, options.model.encoder.kind, _tagged(files))
     model = options.fitted_model(tokenizer.vocab_size, len(tags), tokenizer.pad_id)
     return PretrainInputs(files, expand_pattern(options.val_records), pairs, tags, tokenizer, model)
@@ -124,19 +130,37 @@ def _tagged(files: dict[str, list[str]]) -> list[str]:
     return [file for name, of_set in files.items() if name != "test" for file in of_set]
 
 
-def check_inputs(options: PretrainOptions) -> None:
-    """`UserError` for anything missing that a pre-training reads, or that does not fit; records and weights are not read."""
-    require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab)
+def check_records(options: PretrainOptions) -> None:
+    """`UserError` for a pattern of records that matches nothing."""
     for pattern in (*options.patterns().values(), options.val_records):
         expand_pattern(pattern)
-    read_labels(options.label_file)
+
+
+def check_inputs(options: PretrainOptions) -> None:
+    """`UserError` for anything missing that a pre-training is given, or that does not fit; records and weights are not read.
+
+    Records of short videos are made by a stage before it (`check_records`).
+    """
+    require_existing(options.label_file, options.tag_file, options.hub_dir, options.vocab, options.clip_dir)
+    if options.label_file:
+        check_records(options)
+        read_labels(options.label_file)
     tokenizer = _given_tokenizer(options, options.model.encoder.kind)
     vocab_size = tokenizer.vocab_size if tokenizer else 1  # or as many as the titles have
-    options.fitted_model(vocab_size, len(read_tag_list(options.tag_file)))
-    if options.hub_dir:
-        from vsim_tf.models.weight_files import weights_file
+    options.fitted_model(vocab_size, len(read_tag_list(options.tag_file)) if options.tag_file else 0)
+    from vsim_tf.models.weight_files import weights_file  # loads h5py
 
-        weights_file(Path(options.hub_dir))
+    for folder in filter(None, (options.hub_dir, options.clip_dir)):
+        weights_file(Path(folder))
+
+
+def with_published_tower(model: Model, clip_dir: str) -> Model:
+    """The model with the sizes of a Hugging Face folder's vision tower; as it is where none is given."""
+    if not clip_dir:
+        return model
+    from vsim_tf.models.clip_weights import read_vision_config
+
+    return model.with_tower(read_vision_config(clip_dir))
 
 
 def _hub_config(folder: str, kind: str, vocab_size: int) -> dict[str, Any] | None:
@@ -159,8 +183,13 @@ def make_tokenizer(options: PretrainOptions, kind: str, train_files: list[str]) 
         return tokenizer
     if not options.overwrite and (tokenizer := _built_before(options, kind, train_files)):
         return tokenizer
-    vocabulary = build_vocab(read_titles(train_files), kind)
+    vocabulary = build_vocab(read_texts(train_files, text_keys(options.model)), kind)
     return {"bert": Tokenizer, "roformer": WordTokenizer}[kind](vocabulary)
+
+
+def text_keys(model: Model) -> tuple[str, ...]:
+    """Keys of the texts that a model reads."""
+    return (TITLE, OCR_TEXT, ASR_TEXT) if model.text.form == ALL_FIELDS else (TITLE,)
 
 
 def _given_tokenizer(options: PretrainOptions, kind: str) -> Tokenizer | None:
@@ -195,12 +224,14 @@ def _built_before(options: PretrainOptions, kind: str, train_files: list[str]) -
         return None
 
 
-def read_titles(files: list[str]) -> list[str]:
-    """Titles of all records, in order; records are checked when they become batches."""
+def read_texts(files: list[str], keys: Sequence[str] = (TITLE,)) -> list[str]:
+    """Texts of all records, in order, where they are there; records are checked when they become batches."""
     from vsim_tf.records.videos import parse_example  # loads TensorFlow
 
-    titles = []
+    texts = []
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
-            titles.extend(parse_example(data, f"{file}, record {number}")[TITLE].bytes_list.value)
-    return decode_titles(titles)
+            features = parse_example(data, f"{file}, record {number}")
+            for key in keys:
+                texts.extend(features[key].bytes_list.value)
+    return decode_titles(texts)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -12,11 +13,13 @@ from vsim_tf.distributed.strategy import make_strategy
 from vsim_tf.distributed.workers import other_workers, require_agreement
 from vsim_tf.evaluation.evaluators import VideoEvaluator
 from vsim_tf.inference.embedder import Embedder
-from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.input.decoding import BatchFormat
+from vsim_tf.input.pipeline import Corruption, TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
 from vsim_tf.layers.heads import MaskedLanguageModelHead
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.build import build_network
+from vsim_tf.models.clip_weights import load_vision_tower
 from vsim_tf.models.hub_weights import load_pretrained
 from vsim_tf.models.network import VideoNetwork
 from vsim_tf.records.record_index import RecordIndex
@@ -26,6 +29,7 @@ from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks import masked_tokens
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Trainer
+from vsim_tf.training.objective_evaluator import ObjectiveEvaluator
 from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, note_source, read_inputs
 
 VIDEOS_LOOKED_AT = 2000
@@ -62,7 +66,9 @@ def _train(
     inputs: PretrainInputs,
     label: str,
 ) -> None:
-    training, form = settings.training, batch_format(settings.model, settings.tokenizer, settings.tags)
+    training = settings.training
+    context = any(task.reads_context for task in training.tasks.values())
+    form = batch_format(settings.model, settings.tokenizer, settings.tags, context=context)
     trainer = make_trainer(settings.model, training, strategy)
     corruptions = [task.corrupt for task in training.tasks.values()]
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
@@ -72,23 +78,12 @@ def _train(
     )  # fmt: skip
     announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(inputs.pairs)})
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
-    embedder = Embedder(trainer.network, trainer.strategy)
-    validation = numbered_batches(
-        inputs.val_files, "videos", form, training.val_batch_size, worker_shard(), training.val_videos or None
-    )
-
-    def start() -> None:
-        if options.hub_dir:
-            logger.info(load_pretrained(trainer.network.encoder, options.hub_dir, _untied_mlm_head(trainer.network)))
-        else:
-            logger.info(f"the {settings.model.encoder.kind} encoder starts from random weights")
-
     with readable_errors():
         summary = trainer.run(
             options.folder,
             data.batches,
-            VideoEvaluator(embedder, validation, inputs.pairs, training.val_videos > 0),
-            start,
+            _evaluator(options, inputs, trainer, form, corruptions),
+            lambda: start_from_published(trainer.network, options.hub_dir, options.clip_dir),
             label,
             options.keep_optimizer,
             data.ended_epoch,
@@ -97,12 +92,50 @@ def _train(
     announce_finished(label, summary, options.folder, trainer)
 
 
+def _evaluator(
+    options: PretrainOptions, inputs: PretrainInputs, trainer: Trainer, form: BatchFormat, corruptions: Sequence[Corruption]
+) -> Callable[[], dict[str, float]]:
+    """Scores of labelled pairs and tags; of a model without either, the loss of the validation videos."""
+    training, files = trainer.stage, inputs.val_files
+    if options.label_file:
+        videos = training.val_videos or None
+        validation = numbered_batches(files, "videos", form, training.val_batch_size, worker_shard(), videos)
+        return VideoEvaluator(Embedder(trainer.network, trainer.strategy), validation, inputs.pairs, training.val_videos > 0)
+    batch = training.batch_size
+    data = TrainingData(files, "videos", form, batch, training.seed, corruptions, bucket=False)
+    videos = min(data.num_records, training.val_videos or data.num_records)
+    return ObjectiveEvaluator(trainer, data, max(videos // batch, 1))
+
+
+def start_from_published(network: VideoNetwork, hub_dir: str, clip_dir: str) -> None:
+    """Fills encoder and MLM head, and the vision tower, from Hugging Face folders where these are given."""
+    if hub_dir:
+        start_encoder(network, hub_dir)
+    else:
+        logger.info(f"the {network.config.encoder.kind} encoder starts from random weights")
+    if clip_dir:
+        start_tower(network, clip_dir)
+    elif network.tower:
+        logger.info("the vision tower starts from random weights")
+
+
+def start_encoder(network: VideoNetwork, hub_dir: str) -> None:
+    """Fills encoder and MLM head from a Hugging Face folder."""
+    logger.info(load_pretrained(network.encoder, hub_dir, _untied_mlm_head(network)))
+
+
+def start_tower(network: VideoNetwork, clip_dir: str) -> None:
+    """Fills the vision tower from a Hugging Face folder."""
+    assert network.tower is not None
+    logger.info(load_vision_tower(network.tower, clip_dir))
+
+
 def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
     """Says how much of the tags and titles is known; `UserError` where nothing is."""
     form = batch_format(inputs.model, inputs.tokenizer, inputs.tags)
     vocabulary = options.hub_dir or options.vocab or "the vocabulary built from the training titles"
     for name, files in {"training": inputs.tagged_files, "validation": inputs.val_files}.items():
-        tags_needed = name == "training"
+        tags_needed = name == "training" and bool(options.tag_file)
         found = check_sample(RecordIndex(files), "videos", form, VIDEOS_LOOKED_AT, options.tag_file, vocabulary, tags_needed)
         logger.info(f"{name}: {found}")
 

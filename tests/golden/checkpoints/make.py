@@ -17,8 +17,9 @@ from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.models.build import build_network
 from vsim_tf.runs.checkpoint_files import BEST
-from vsim_tf.runs.checkpoints import model_weights, write_checkpoint
+from vsim_tf.runs.checkpoints import write_checkpoint
 from vsim_tf.runs.run_folder import RunSettings, batch_format, prepare_run_folder
+from vsim_tf.runs.weights import model_weights
 
 FOLDER = Path(__file__).parent
 VIDEOS = FOLDER / "videos.tfrecords"

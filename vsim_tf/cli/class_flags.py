@@ -1,0 +1,122 @@
+"""Flags of the scripts for classes, and what turns them into configurations, checked before TensorFlow is imported."""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+from vsim_tf.cli import settings
+from vsim_tf.cli.flags import (
+    define_clip_dir,
+    define_output_dir,
+    define_precision,
+    define_run,
+    define_size,
+    parse_folds,
+    records_dir,
+)
+from vsim_tf.errors import UserError
+from vsim_tf.io.paths import (
+    BEST,
+    FEATURES,
+    FULL,
+    LABELED,
+    LAST,
+    PICTURES,
+    RESULT_CSV,
+    model_folder,
+    pretrain_folder,
+    short_videos_pattern,
+)
+from vsim_tf.presets import registry
+from vsim_tf.presets.sizes import sized
+from vsim_tf.training.class_options import ClassOptions
+
+FLAGS = flags.FLAGS
+
+
+def define_classify() -> None:
+    """Flags of train_classify.py."""
+    _define_classifier("wbdc_1", "Registered classifier.")
+    _define_records_dir()
+    define_output_dir()
+    flags.DEFINE_string("folds", "0", f"Folds to validate on, e.g. 0-4 or 0,3; {FULL}: train on all videos.")
+    flags.DEFINE_enum(
+        "frames", PICTURES, [PICTURES, FEATURES],
+        "pictures: the model's own vision tower reads them, and is trained. features: as they were extracted.",
+    )  # fmt: skip
+    flags.DEFINE_string("record_pattern", None, "Labelled videos; default: <data_dir>/labeled/<frames>*.tfrecords.")
+    flags.DEFINE_string(
+        "pretrained_dir", None, "Pre-training run of the single stream; default: <output_dir>/wbdc_single/pretrain."
+    )
+    flags.DEFINE_string(
+        "tower_dir", None,
+        "Pre-training run whose vision tower is taken, of models that do not start from --clip_dir or without it; default:"
+        " <output_dir>/wbdc_clip/pretrain.",
+    )  # fmt: skip
+    define_clip_dir()
+    flags.DEFINE_string(
+        "bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir, as of others."
+    )
+    define_size()
+    settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
+    define_run()
+
+
+def define_predict() -> None:
+    """Flags of predict_classify.py."""
+    _define_classifier(None, "Registered classifier; with --ckpt_file: what it must be.")
+    _define_records_dir()
+    define_output_dir()
+    flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
+    flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
+    flags.DEFINE_string(
+        "test_file", None,
+        "Videos, a pattern; a set is named after its folder; default: <data_dir>/test_*/<kind>*.tfrecords, where <kind> is what"
+        " the model reads, pictures or features.",
+    )  # fmt: skip
+    flags.DEFINE_string("output_csv", RESULT_CSV, "File for the classes by --ckpt_file: id,category_id.")
+    flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each run; default: the model's, last or best.")
+    flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
+    define_precision()
+
+
+def _define_classifier(default: str | None, help_text: str) -> None:
+    flags.DEFINE_enum("model", default, list(registry.CLASSIFIERS), help_text)
+
+
+def _define_records_dir() -> None:
+    flags.DEFINE_string(
+        "data_dir", None, "Folder with labeled/, test_a/ ..., as extract_features.py writes them; default: <output_dir>/records."
+    )
+
+
+# --- configurations ---------------------------------------------------------------------------------------------------
+
+
+def class_options() -> ClassOptions:
+    """What the classification was asked for; `UserError` for flags that contradict each other."""
+    asked = registry.classifier(FLAGS.model)
+    settings.require_known_sections(settings.TRAINING)
+    if FLAGS.clip_dir and FLAGS.frames == FEATURES:
+        raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
+    starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
+    return ClassOptions(
+        classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
+        training=settings.stage_as_asked(asked.stage, scales_schedules=True),
+        records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
+        pictures=FLAGS.frames == PICTURES,
+        runs=parse_runs(FLAGS.folds),
+        folder=model_folder(FLAGS.output_dir, FLAGS.model),
+        pretrained=Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single")),
+        hub_dir=FLAGS.bert_dir or "",
+        clip_dir=starts_from_clip or "",
+        tower_run=Path(FLAGS.tower_dir or pretrain_folder(FLAGS.output_dir, asked.tower_from or "wbdc_clip")),
+        overwrite=FLAGS.overwrite,
+        keep_optimizer=FLAGS.keep_optimizer,
+    )
+
+
+def parse_runs(text: str) -> list[int | str]:
+    """ "0-4" to its folds, or the run on all videos; `UserError` for anything else."""
+    return [FULL] if text == FULL else list(parse_folds(text))

@@ -1,0 +1,254 @@
+"""Frames of videos or pictures into features, by a CLIP tower, or into records of pictures:
+
+vsim-tf extract --videos=clips --clip_dir=clip-vit-base-patch32 --output=clips.tfrecords
+vsim-tf extract --annotations=test_a.json --frames=frames/test_a --kind=pictures --output=test_a.tfrecords
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from vsim_tf.errors import UserError
+from vsim_tf.io.files import require_existing
+from vsim_tf.io.paths import BEST, LAST
+
+if TYPE_CHECKING:
+    from vsim_tf.features.extraction import Job
+    from vsim_tf.features.kinds import Described
+    from vsim_tf.features.pictures import PictureSizes
+    from vsim_tf.features.sampling import Sampling
+    from vsim_tf.features.sources import Preparation, Source
+    from vsim_tf.features.tower import Tower
+
+FLAGS = flags.FLAGS
+KINDS = {"features": ".tfrecords", "pictures": ".tfrecords", "zip": ".zip"}
+"""Kinds of output with the endings of their files (`vsim_tf.features.kinds`)."""
+MAX_FRAMES, BATCH_SIZE = 32, 64
+
+
+def define_flags() -> None:
+    """Flags of extract_features.py."""
+    flags.DEFINE_string(
+        "annotations", None, "JSON list of videos: id, title, asr, ocr; default: the ids that are found, without texts."
+    )
+    flags.DEFINE_boolean("labelled", False, "The videos of --annotations have a category_id, which goes into the records.")
+    flags.DEFINE_string("frames", None, "Folder of zips of pictures: <frames>/<last 3 characters of the id>/<id>.zip.")
+    flags.DEFINE_string("videos", None, "Video files <id>.mp4 and others: a folder, a file, or a pattern.")
+    flags.DEFINE_string("features", None, "Zip of features that are there already, <id>.npy each; no tower is needed.")
+    flags.DEFINE_string("clip_dir", None, "Hugging Face folder of a CLIP model, whose vision tower makes the features.")
+    flags.DEFINE_string("tower", None, "Run folder of a model with a vision tower, or a checkpoint in it; not with --clip_dir.")
+    flags.DEFINE_string("output", None, "File to write, NAME.tfrecords, or NAME.zip with --kind=zip.")
+    flags.DEFINE_enum(
+        "kind", "features", list(KINDS),
+        "features: records of texts and features. pictures: records of texts and pictures, to train a tower on, without a tower."
+        " zip: features alone, <id>.npy each.",
+    )  # fmt: skip
+    flags.DEFINE_string(
+        "shard", "0/1", "i/n: the part i, from 0 on, of n; each is a file of its own, NAME-00000-of-00004.tfrecords."
+    )
+    flags.DEFINE_integer("max_frames", MAX_FRAMES, "Frames of a video at most, the first ones.", lower_bound=1)
+    flags.DEFINE_float(
+        "fps", None, "Frames of a --videos file per second; default: --max_frames spread over each.", lower_bound=0
+    )
+    flags.DEFINE_integer("count", None, "Frames spread over each --videos file.", lower_bound=1)
+    flags.DEFINE_integer(
+        "resize", None, "Shorter side of a picture before the crop; default: 8/7 of the crop, 256 of 224.", lower_bound=1
+    )
+    flags.DEFINE_integer("crop", None, "Side of the square that the tower reads; default: that of the tower.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", BATCH_SIZE, "Pictures at a time, of one or more videos.", lower_bound=1)
+    flags.DEFINE_integer("frame_embedding_size", None, "Feature dimension that --features must have.", lower_bound=1)
+    flags.DEFINE_boolean(
+        "ocr", False, "Read the text of the frames (pip install rapidocr onnxruntime) where --annotations has none."
+    )
+    flags.DEFINE_boolean("skip_damaged", False, "Leave videos out that are damaged or missing; they are listed.")
+    flags.DEFINE_boolean("overwrite", False, "Replace an output that is there.")
+
+
+def check_flags(devices: int = 1) -> None:
+    """`UserError` for flags that are illegal or contradict each other."""
+    del devices  # one of them runs the tower
+    sources = [f"--{name}" for name in ("frames", "videos", "features") if FLAGS[name].value]
+    if len(sources) != 1:
+        raise UserError(f"one of --frames, --videos and --features is needed; given: {', '.join(sources) or 'none'}")
+    if not FLAGS.output or not FLAGS.output.endswith(KINDS[FLAGS.kind]):
+        raise UserError(f"--output={FLAGS.output or ''}: a file NAME{KINDS[FLAGS.kind]} is needed with --kind={FLAGS.kind}")
+    _check_tower()
+    if FLAGS.labelled and not FLAGS.annotations:
+        raise UserError("--labelled: --annotations is needed, which has the classes")
+    for name in ("fps", "count"):
+        if FLAGS[name].value is not None and not FLAGS.videos:
+            raise UserError(f"--{name}={FLAGS[name].value}: only files of --videos are sampled; all frames of a zip are used")
+    if FLAGS.ocr and (FLAGS.features or FLAGS.kind == "zip"):
+        raise UserError("--ocr: text is read off pictures into records; leave it out with --features and --kind=zip")
+    if FLAGS.frame_embedding_size and not FLAGS.features:
+        raise UserError(f"--frame_embedding_size={FLAGS.frame_embedding_size}: that of --features; a tower has its own")
+    if FLAGS.count and FLAGS.count > FLAGS.max_frames:
+        raise UserError(f"--count={FLAGS.count}: more than --max_frames={FLAGS.max_frames}")
+    _shard()
+    _sampling()
+
+
+def _check_tower() -> None:
+    towers = [f"--{name}" for name in ("clip_dir", "tower") if FLAGS[name].value]
+    if FLAGS.features or FLAGS.kind == "pictures":
+        if towers:
+            raise UserError(f"{' and '.join(towers)}: no tower takes part with --features or --kind=pictures; leave it out")
+        if FLAGS.features and FLAGS.kind == "pictures":
+            raise UserError("--kind=pictures: --features has no pictures; --frames or --videos is needed")
+    elif len(towers) != 1:
+        raise UserError(f"one of --clip_dir and --tower is needed to make features; given: {', '.join(towers) or 'none'}")
+
+
+def _shard() -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", FLAGS.shard, re.ASCII)
+    if not match or not int(match[1]) < int(match[2]):
+        raise UserError(f"--shard={FLAGS.shard}: i/n is needed, with i from 0 to n - 1, e.g. 0/4")
+    return int(match[1]), int(match[2])
+
+
+def _sampling() -> "Sampling":
+    from vsim_tf.features.sampling import Sampling
+
+    if FLAGS.fps is None:
+        return Sampling(count=FLAGS.count or FLAGS.max_frames)
+    return Sampling(fps=FLAGS.fps, count=FLAGS.count, first=FLAGS.max_frames)
+
+
+def check_inputs() -> None:
+    """`UserError` for inputs that are missing."""
+    require_existing(FLAGS.annotations, FLAGS.frames, FLAGS.features, FLAGS.clip_dir)
+    if FLAGS.videos:
+        from vsim_tf.features.sources import find_videos
+
+        find_videos(FLAGS.videos)
+
+
+def _check_trained_tower() -> None:
+    """`UserError` for a checkpoint that is missing: a stage before this one makes it."""
+    if FLAGS.tower and not os.path.exists(FLAGS.tower):
+        from vsim_tf.runs.checkpoint_files import require_checkpoint
+
+        require_checkpoint(FLAGS.tower)
+
+
+def finished() -> bool:
+    """Whether the output is there, after saying so."""
+    from vsim_tf.features.extraction import complete, job_settings
+    from vsim_tf.features.sources import Preparation
+
+    _check_trained_tower()
+    job = _job()
+    if FLAGS.overwrite or not job.file.exists():
+        return False
+    with _source(Preparation()) as source:
+        return complete(job, job_settings(job, _described(source), _settings())) is not None
+
+
+def main() -> None:
+    """Extract as the flags say."""
+    check_flags()
+    check_inputs()
+    if finished():
+        return
+    from vsim_tf.features.extraction import check_ids, extract
+    from vsim_tf.features.ocr import FrameOcr
+    from vsim_tf.features.sources import Preparation
+
+    with _source(Preparation()) as source:  # what can be wrong with ids is said before a tower is loaded
+        videos = _described(source)
+        if FLAGS.annotations:
+            check_ids(videos, source, FLAGS.annotations, FLAGS.skip_damaged)
+    ocr = FrameOcr() if FLAGS.ocr else None
+    tower = _tower()
+    with _source(Preparation(_sizes(tower), FLAGS.kind == "pictures", ocr)) as source:
+        extract(videos, source, tower, _job(), _settings())
+
+
+def _job() -> "Job":
+    from vsim_tf.features.extraction import Job
+
+    shard, shards = _shard()
+    return Job(
+        FLAGS.output,
+        FLAGS.kind,
+        shard,
+        shards,
+        batch_size=FLAGS.batch_size,
+        skip_damaged=FLAGS.skip_damaged,
+        overwrite=FLAGS.overwrite,
+    )
+
+
+def _tower() -> "Tower | None":
+    path = FLAGS.clip_dir or FLAGS.tower
+    if not path:
+        return None
+    from vsim_tf.inference.tower import load_tower
+
+    return load_tower(path)
+
+
+def _sizes(tower: "Tower | None") -> "PictureSizes":
+    from vsim_tf.features.pictures import CROP, RESIZE, PictureSizes
+
+    read = tower.picture_size if tower else FLAGS.crop or CROP
+    crop = FLAGS.crop or read
+    if crop != read:
+        raise UserError(f"--crop={crop}: the tower reads pictures of {read} x {read}; leave it out")
+    sizes = PictureSizes(FLAGS.resize or round(crop * RESIZE / CROP), crop)
+    sizes.check()
+    return sizes
+
+
+@contextlib.contextmanager
+def _source(preparation: "Preparation") -> "Iterator[Source]":
+    from vsim_tf.features.feature_zips import FeatureZip
+    from vsim_tf.features.sources import Features, FrameZips, VideoFiles, find_videos
+
+    if FLAGS.features:
+        with FeatureZip(FLAGS.features, FLAGS.frame_embedding_size) as archive:
+            yield Features(FLAGS.features, archive, FLAGS.max_frames)
+    elif FLAGS.frames:
+        yield FrameZips(FLAGS.frames, preparation, FLAGS.max_frames)
+    else:
+        yield VideoFiles(FLAGS.videos, find_videos(FLAGS.videos), preparation, _sampling())
+
+
+def _described(source: "Source") -> "Sequence[Described]":
+    """The annotated videos, or those that the source has."""
+    from vsim_tf.features.kinds import Video
+
+    if not FLAGS.annotations:
+        if not (ids := source.ids()):
+            raise UserError(f"{source.name}: no videos; <frames>/<last 3 characters of the id>/<id>.zip is needed")
+        return [Video(video) for video in ids]
+    from vsim_tf.records.annotations import read_annotations
+
+    return read_annotations(FLAGS.annotations, FLAGS.labelled)
+
+
+def _settings() -> dict[str, Any]:
+    """All that an output follows from, next to texts and the job."""
+    names = ("max_frames", "fps", "count", "resize", "crop", "ocr", "frame_embedding_size")
+    given = FLAGS.frames or FLAGS.videos or FLAGS.features
+    tower = FLAGS.clip_dir or FLAGS.tower
+    return {
+        "source": os.path.realpath(given),
+        "tower": tower and [os.path.realpath(tower), _stamp_of(tower)],
+        **{name: FLAGS[name].value for name in names},
+    }
+
+
+def _stamp_of(tower: str) -> int | str:
+    """What tells a tower from others: the checksum of its checkpoint, of a Hugging Face folder the bytes of its files."""
+    from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
+
+    place = Path(tower)
+    if place.is_dir() and not any((place / kind).is_dir() for kind in (LAST, BEST)):
+        return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
+    return checkpoint_fingerprint(RunFolder.open(place).checkpoint() if place.is_dir() else tower)

@@ -1,0 +1,178 @@
+"""The last stage of classifiers: ensemble the predictions of all runs, write the csv, and report on a labelled test set."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vsim_tf.ensemble.class_set import ClassSet, ensemble_scores, score_classifiers
+from vsim_tf.ensemble.find import embedded_folds, find_members, folds_of_models
+from vsim_tf.ensemble.note import announce_made, note_made
+from vsim_tf.ensemble.publish import publish
+from vsim_tf.ensemble.report import Report, read_timings
+from vsim_tf.ensemble.run_report import validation_curve
+from vsim_tf.ensemble.score_tables import score_text
+from vsim_tf.errors import UserError
+from vsim_tf.evaluation.hierarchical_f1 import HierarchicalF1
+from vsim_tf.inference.products import PREDICTIONS
+from vsim_tf.io.paths import (
+    FEATURES,
+    LABELED,
+    METRICS_FILE,
+    PICTURES,
+    TIMINGS,
+    fold_folder,
+    pretrain_folder,
+    report_file,
+    short_videos_pattern,
+)
+from vsim_tf.io.quiet_imports import quiet_imports
+from vsim_tf.presets import registry
+from vsim_tf.records.category_files import read_categories, write_categories
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.runs.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def class_ensemble_and_report(
+    *,
+    output_dir: Path,
+    data_dir: Path,
+    weights: dict[str, float],
+    folds: Sequence[int | str] | None,
+    test_name: str,
+    labelled_test_name: str,
+    labels: Path,
+    output_csv: str,
+    command: str,
+    frame_embedding_size: int | None = None,
+) -> list[Path]:
+    """Writes the classes of one test set, and next to them the report of a labelled one; returns what it wrote.
+
+    Args:
+        output_dir: folder of all runs.
+        data_dir: records of short videos (`io.paths.short_videos_pattern`).
+        weights: weight of each classifier's probabilities.
+        folds: runs that are averaged; None for those of each model that have predictions of `test_name`.
+        test_name: test set of the csv, which has its videos in their order if `data_dir` has them.
+        labelled_test_name: test set of the report.
+        labels: its classes; without that file no report is written.
+        output_csv: path of the csv; the report's is `report_file`.
+        command: stands in the report.
+        frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
+
+    Raises:
+        UserError: members, labels or files of a run cannot be used; then nothing is written.
+    """
+    of_models = folds_of_models(output_dir, list(weights), folds, test_name, PREDICTIONS)
+    scores = ensemble_scores(find_members(output_dir, of_models, test_name, PREDICTIONS), weights)
+    report = None
+    if reason := no_report(output_dir, labels, of_models, labelled_test_name):
+        logger.info(f"no report: {reason}")
+    else:
+        members = find_members(output_dir, of_models, labelled_test_name, PREDICTIONS)
+        known = read_categories(labels)
+        models, ensemble = score_classifiers(members, weights, known)
+        model, (run, *_) = next(iter(of_models.items()))
+        width = frame_embedding_size or RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
+        baselines = baseline_scores(data_dir, labelled_test_name, known, width)
+        facts = run_facts(output_dir, {"classes": f"{len(scores.classes)}"})
+        timings = output_dir / TIMINGS
+        result = ClassSet(labelled_test_name, len(known), models, ensemble, baselines)
+        report = Report(command, [result], facts, read_timings(timings) if timings.exists() else [])
+    ids = record_ids(data_dir, test_name)
+    write_categories(output_csv, scores.categories(), scores.ids if ids is None else ids)
+    logger.info(f"{output_csv}: {len(scores.ids)} videos of {test_name}")
+    written = [Path(output_csv)]
+    if report:
+        written.append(report_file(output_csv, output_dir))
+        publish(written[-1], report, output="csv")
+    return written
+
+
+def no_report(output_dir: Path, labels: Path, folds: Mapping[str, Sequence[int | str]], labelled_test_name: str) -> str:
+    """Why there is nothing to score; empty where there is."""
+    if not labels.exists():
+        return f"{labels} does not exist"
+    try:
+        find_members(output_dir, folds, labelled_test_name, PREDICTIONS)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def record_files(data_dir: Path, split: str, kinds: Sequence[str] = (FEATURES, PICTURES)) -> list[str]:
+    """Record files of a split, of the first of these kinds that is there; none where none is."""
+    for kind in kinds:
+        folder = data_dir / split
+        if any(folder.glob(Path(short_videos_pattern(data_dir, split, kind)).name)):
+            return expand_pattern(short_videos_pattern(data_dir, split, kind))
+    return []
+
+
+def record_ids(data_dir: Path, name: str) -> list[str] | None:
+    """Ids of a test set's videos, in their order; None without its records."""
+    files = record_files(data_dir, name)
+    if not files:
+        logger.info(f"ids are not compared with a test set: {data_dir / name} has no records")
+        return None
+    with quiet_imports():
+        from vsim_tf.records.videos import read_ids
+    return read_ids(files)
+
+
+def baseline_scores(data_dir: Path, name: str, labels: Mapping[str, str], width: int) -> dict[str, HierarchicalF1]:
+    """Scores of the baselines; none, and a warning, where records of features cannot be used."""
+    from vsim_tf.evaluation.class_baselines import MAX_VIDEOS, BaselineVideos, class_baselines
+    from vsim_tf.evaluation.raw_videos import sample_raw_videos
+
+    try:
+        training, test = (
+            sample_raw_videos(expand_pattern(short_videos_pattern(data_dir, split, FEATURES)), width, most)
+            for split, most in ((LABELED, MAX_VIDEOS), (name, None))
+        )
+        seen = (BaselineVideos(videos.ids, videos.texts, videos.mean_frames) for videos in (training, test))
+        fitted, applied = seen
+        return class_baselines(fitted, training.categories, applied, labels)
+    except UserError as error:
+        logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
+        return {}
+
+
+def run_facts(output_dir: Path, facts: dict[str, str]) -> dict[str, str]:
+    """How models are combined, and how pre-training changed the loss of the labelled videos."""
+    facts = {"ensemble": "weighted sum of probabilities"} | facts
+    for model in registry.PRETRAININGS:
+        if curve := validation_curve(pretrain_folder(output_dir, model) / METRICS_FILE, "loss"):
+            facts[f"{model}: loss of labelled videos, untrained and pre-trained"] = ", ".join(
+                score_text(value) for value in (curve[0], curve[-1])
+            )
+    return facts
+
+
+def announce_class_ensemble(settings: dict[str, Any]) -> bool:
+    """Whether the csv, and the report with it, were made of the same settings and files and are unchanged, after saying so.
+
+    Args:
+        settings: arguments of `class_ensemble_and_report` without the command.
+    """
+    return announce_made(settings["output_csv"], settings | {"product": PREDICTIONS.noun}, _files(settings))
+
+
+def note_class_sources(settings: dict[str, Any], outputs: Sequence[Path]) -> None:
+    """Notes what the outputs, the csv among them, were made of."""
+    note_made(settings["output_csv"], settings | {"product": PREDICTIONS.noun}, _files(settings), outputs)
+
+
+def _files(settings: dict[str, Any]) -> list[Path]:
+    """Predictions and records of the test sets, labels, and records of the training videos."""
+    output_dir, names = settings["output_dir"], (settings["test_name"], settings["labelled_test_name"])
+    runs = [
+        (model, run)
+        for model in settings["weights"]
+        for run in settings["folds"] or embedded_folds(output_dir, model, settings["test_name"], PREDICTIONS)
+    ]
+    made = [PREDICTIONS.file(fold_folder(output_dir, model, run), name) for name in names for model, run in runs]
+    records = [Path(file) for split in (*names, LABELED) for file in record_files(settings["data_dir"], split)]
+    return [*made, *records, settings["labels"]]

@@ -1,0 +1,119 @@
+"""The classification stage: one model on videos of known classes, any number of folds in one process."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+
+from vsim_tf.distributed.cluster import worker_shard
+from vsim_tf.distributed.device import suitable_precision
+from vsim_tf.distributed.strategy import make_strategy
+from vsim_tf.distributed.workers import other_workers, require_agreement
+from vsim_tf.evaluation.evaluators import ClassEvaluator
+from vsim_tf.inference.predictor import Predictor
+from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.runs.run_folder import batch_format, prepare_run_folder, run_lock, write_summary
+from vsim_tf.runs.run_space import require_space_for_runs
+from vsim_tf.runs.weights import restore_shared_weights
+from vsim_tf.training.class_options import ClassOptions
+from vsim_tf.training.class_runs import (
+    ClassRun,
+    LabelledVideos,
+    StartingPoints,
+    class_runs,
+    labelled_videos,
+    starting_points,
+)
+from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.loop import Trainer
+from vsim_tf.training.pretraining import make_trainer, start_encoder, start_tower
+
+TOWER = r"tower/.*"
+
+logger = logging.getLogger(__name__)
+
+
+@other_workers()
+def classify(options: ClassOptions) -> None:
+    """Trains a classifier once for each run that was asked for, or says that they are complete.
+
+    Raises:
+        UserError: the disk is too small, what the runs start from is missing or does not fit, or records cannot be used.
+    """
+    strategy = make_strategy()
+    precision = suitable_precision(options.training.precision)
+    options = dataclasses.replace(options, training=options.training.replace(precision=precision))
+    videos = labelled_videos(options.records)
+    trainer: Trainer | None = None
+    first: dict[str, np.ndarray] = {}
+    for run in class_runs(options, videos):
+        label = f"{options.classifier.name} {run.folder.name}"
+        with run_lock(run.folder):
+            summary = prepare_run_folder(run.folder, run.settings, options.overwrite)
+            of_run = run.settings.to_dict() | {"is complete": summary is not None}
+            require_agreement(strategy, of_run.copy, run.folder)
+            if summary:
+                announce_finished(label, summary, run.folder)
+                continue
+            if trainer is None:
+                trainer = make_trainer(run.settings.model, options.training, strategy)
+                first = {name: weight.numpy() for name, weight in trainer.state.weights.items()}
+                counts = {"training videos": len(run.training), "validation videos": len(run.validation)}
+                announce(f"classify {options.classifier.name}", run.settings, strategy, counts)
+            require_space_for_runs(trainer.state, [run.folder], options.keep_optimizer)
+            _train(trainer, first, run, videos, options, label)
+
+
+def _train(
+    trainer: Trainer,
+    first: Mapping[str, np.ndarray],
+    run: ClassRun,
+    videos: LabelledVideos,
+    options: ClassOptions,
+    label: str,
+) -> None:
+    training, model = trainer.stage, run.settings.model
+    form = batch_format(model, run.settings.tokenizer, run.settings.tags)
+    rounded = dataclasses.replace(form, length_multiple=training.length_multiple, classes=videos.classes)
+    data = TrainingData(
+        videos.files, "videos", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length,
+        numbers=run.training, drawn=model.frames.drawn,
+    )  # fmt: skip
+    validation = numbered_batches(videos.files, "videos", form, training.val_batch_size, worker_shard(), chosen=run.validation)
+    predictor = Predictor(trainer.network, trainer.strategy)
+    starts = starting_points(options)
+    with readable_errors():
+        summary = trainer.run(
+            run.folder,
+            data.batches,
+            ClassEvaluator(predictor, validation, videos.targets[run.validation], videos.classes),
+            lambda: start_weights(trainer, first, starts),
+            label,
+            options.keep_optimizer,
+        )
+    write_summary(run.folder, summary)
+    announce_finished(label, summary, run.folder, trainer)
+
+
+def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: StartingPoints) -> None:
+    """Fills a classifier from what it starts from.
+
+    Args:
+        trainer: of the classifier.
+        first: random weights by name, the same for every run, for its head and what else nothing has.
+        starts: what it starts from.
+    """
+    network = trainer.network
+    for name, value in first.items():
+        trainer.state.weights[name].assign(value)
+    if starts.hub_dir:
+        start_encoder(network, starts.hub_dir)
+    if starts.clip_dir:
+        start_tower(network, starts.clip_dir)
+    if starts.shared:
+        checkpoint = starts.pretrained.checkpoint()
+        logger.info(f"{len(restore_shared_weights(network, checkpoint, starts.shared))} weights filled from {checkpoint}")
+    if starts.tower:
+        checkpoint = starts.tower.checkpoint()
+        logger.info(f"{len(restore_shared_weights(network, checkpoint, TOWER))} weights of the tower filled from {checkpoint}")
