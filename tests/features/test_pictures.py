@@ -15,7 +15,6 @@ from vsim_tf.errors import UserError
 from vsim_tf.features import pictures
 from vsim_tf.features.pictures import (
     PictureSizes,
-    augmented,
     centre_crop,
     decode_picture,
     encode_jpeg,
@@ -185,22 +184,3 @@ def test_any_changed_byte_is_a_picture_or_a_user_error(place, value):
     except UserError:
         return
     assert picture.ndim == 3
-
-
-# --- augmentation -----------------------------------------------------------------------------------------------------
-
-
-def test_augmentation_draws_place_and_flips():
-    """Of a 4 x 4 picture there are nine crops of 2 x 2, each in four directions."""
-    picture = ramp(4, 4)
-    sizes = PictureSizes(4, 2)
-    rng = np.random.default_rng(7)
-    drawn = {augmented(picture, sizes, rng).tobytes() for _ in range(600)}
-    cuts = [picture[i : i + 2, j : j + 2] for i in range(3) for j in range(3)]
-    assert drawn == {cut[::y, ::x].tobytes() for cut in cuts for x in (1, -1) for y in (1, -1)}
-
-
-def test_augmentation_follows_from_the_seed():
-    first, again, other = (augmented(ramp(9, 12), PictureSizes(8, 3), np.random.default_rng(seed)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert (first != other).any()

@@ -114,26 +114,6 @@ def resize_and_crop(picture: np.ndarray, sizes: PictureSizes | None = None, wher
     return np.ascontiguousarray(centre_crop(resized(picture, resize, where), crop))
 
 
-def augmented(picture: np.ndarray, sizes: PictureSizes, rng: np.random.Generator) -> np.ndarray:
-    """A random crop of the resized picture, in one of two cases mirrored and, drawn again, upside down.
-
-    Each frame of a video is drawn on its own.
-
-    Args:
-        picture: `[height, width, 3]` uint8.
-        sizes: of the crop.
-        rng: what is drawn from.
-
-    Returns:
-        `[crop, crop, 3]` uint8.
-    """
-    picture = resized(picture, sizes.resize)
-    top, left = (rng.integers(0, side - sizes.crop, endpoint=True) for side in picture.shape[:2])
-    cut = picture[top : top + sizes.crop, left : left + sizes.crop]
-    mirrored, upside_down = rng.random(2) < 0.5
-    return np.ascontiguousarray(cut[:: -1 if upside_down else 1, :: -1 if mirrored else 1])
-
-
 def encode_jpeg(picture: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     """A picture, `[height, width, 3]` uint8, as a JPEG file."""
     file = io.BytesIO()
