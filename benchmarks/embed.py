@@ -26,7 +26,7 @@ from vsim_tf.runs.held_weights import VIDEOS_AT_A_TIME
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.runs.stage import Selection
 from vsim_tf.text.tokenizers import Tokenizer, build_vocab
-from vsim_tf.training.pretrain_inputs import read_titles
+from vsim_tf.training.pretrain_inputs import read_texts
 
 BATCH, ROUNDS = 64, 2  # the batch is that of inference_pair.py by default
 WANTED_SHARE = {"float32": 0.85, "mixed_bfloat16": 0.70}
@@ -96,7 +96,7 @@ def many_checkpoints(size: str = "tiny", records: int = VIDEOS_AT_A_TIME, rounds
     with tempfile.TemporaryDirectory() as name:
         data = contest_records(Path(name) / "data", pointwise=records, pairwise=10)
         files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-        tokenizer = Tokenizer(build_vocab(read_titles(files), "bert"))
+        tokenizer = Tokenizer(build_vocab(read_texts(files), "bert"))
         tags = read_tag_list(data / "tag_list.txt")
         config = sized(registry.preset("uniter").model, size).fitted(tokenizer.vocab_size, len(tags))
         embedder = Embedder(build_network(config))

@@ -20,7 +20,7 @@ from vsim_tf.records.tfrecords import expand_pattern, read_records, write_record
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.tasks.masked_tokens import MaskedTokens
 from vsim_tf.text.tokenizers import Tokenizer, build_vocab
-from vsim_tf.training.pretrain_inputs import read_titles
+from vsim_tf.training.pretrain_inputs import read_texts
 
 VIDEOS, BATCH, FILES = 2400, 32, 20
 WARM_EPOCHS, EPOCHS = 3, 6
@@ -33,7 +33,7 @@ def main():
         data = contest_records(Path(folder) / "data", pointwise=VIDEOS, pairwise=VIDEOS // 2)
         write_folds(str(data / "pairwise" / "*.tfrecords"), str(data / "pairwise" / "label.tsv"), f"{folder}/folds")
         videos = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
-        tokenizer = Tokenizer(build_vocab(read_titles(videos), "bert"))
+        tokenizer = Tokenizer(build_vocab(read_texts(videos), "bert"))
         tags = read_tag_list(data / "tag_list.txt")
         config = registry.preset("uniter").model.fitted(tokenizer.vocab_size, len(tags))
         form = batch_format(config, tokenizer, tags)

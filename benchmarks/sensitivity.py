@@ -31,7 +31,7 @@ from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import batch_format
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab
 from vsim_tf.training.loop import Trainer
-from vsim_tf.training.pretrain_inputs import read_titles
+from vsim_tf.training.pretrain_inputs import read_texts
 from vsim_tf.training.pretraining import make_trainer
 
 STEPS = (2, 5, 10, 20, 40, 80, 160, 320)  # the first update has the rate 0
@@ -44,7 +44,7 @@ def demo_model(name: str, data: Path) -> tuple[Model, BatchFormat]:
     model, tags = sized(registry.preset(name).model, "tiny"), read_tag_list(data / "tag_list.txt")
     files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
     kind = model.encoder.kind
-    tokenizer = TOKENIZERS[kind](build_vocab(read_titles(files), kind))
+    tokenizer = TOKENIZERS[kind](build_vocab(read_texts(files), kind))
     model = model.replace({"frames.dim": 128, "text.max_length": 16, "frames.max_frames": 8})
     model = model.fitted(tokenizer.vocab_size, len(tags))
     return model, batch_format(model, tokenizer, tags)
