@@ -5,13 +5,13 @@ from keras import ops
 from vsim_tf.layers.cross_attention import CrossLayer, Streams
 from vsim_tf.layers.frame_block import FrameBlock
 from vsim_tf.layers.transformer import TransformerEncoder, score_bias
-from vsim_tf.models.network import VideoNetwork
 from vsim_tf.models.outputs import VideoOutput
+from vsim_tf.models.stream_network import StreamNetwork
 from vsim_tf.models.two_streams import TwoStream
 from vsim_tf.types import Tensor
 
 
-class TwoStreamNetwork(VideoNetwork):
+class TwoStreamNetwork(StreamNetwork):
     """The network of `TwoStream`."""
 
     config: TwoStream
@@ -22,7 +22,6 @@ class TwoStreamNetwork(VideoNetwork):
         self.frame_block = FrameBlock(config.vision, project=widths_differ, class_vector=True, name="frame_block")
         self.vision = TransformerEncoder(config.vision, tokens=False, name="vision")
         self.cross = [CrossLayer(config.cross, name=f"cross_{i}") for i in range(config.cross_layers)]
-        self.pool = config.pooling.build(self.encoder)
 
     def call(
         self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor, training: bool | None = None
@@ -33,7 +32,7 @@ class TwoStreamNetwork(VideoNetwork):
         biases = (score_bias(attention_mask, features.dtype), score_bias(mask, features.dtype))
         for layer in self.cross:
             streams = layer(streams, biases, training=training)
-        text, vision = (self._pooled(*each) for each in zip(streams, (attention_mask, mask), strict=True))
+        text, vision = (self.pooled(*each) for each in zip(streams, (attention_mask, mask), strict=True))
         return VideoOutput(ops.cast(ops.concatenate([vision, text], axis=-1), "float32"), {})
 
     def vision_mask(self, features: Tensor, num_frames: Tensor) -> Tensor:
@@ -49,7 +48,3 @@ class TwoStreamNetwork(VideoNetwork):
             self.encoder(text, attention_mask, ops.arange(ops.shape(text)[1]), training=training),
             self.vision(vision, mask, ops.arange(ops.shape(vision)[1]), training=training),
         )
-
-    def _pooled(self, states: Tensor, mask: Tensor) -> Tensor:
-        counts = ops.ones_like(mask) if self.config.pooling.reads_padding else mask
-        return self.pool(states, ops.cast(counts, states.dtype))
