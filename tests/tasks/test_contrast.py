@@ -144,3 +144,10 @@ def test_temperatures_that_make_no_sense(temperature):
 def test_models_that_they_cannot_train(task, model, message):
     with pytest.raises(UserError, match=message):
         task.require_model(toys.model(model))
+
+
+def test_it_must_be_the_first_task_of_a_stage():
+    tasks = wbdc2022_rank8.pretrain_tasks()
+    late = {name: task.to_dict() for name, task in [*list(tasks.items())[1:], ("ict", tasks["ict"])]}
+    with pytest.raises(UserError, match="ict must be the first"):
+        wbdc2022_rank8.single_pretraining().replace({"tasks": late})

@@ -72,6 +72,7 @@ class JointContrast(Task, name="joint_contrast"):
     title_alone: bool = False
 
     reads_context: ClassVar[bool] = True
+    comes_first: ClassVar[bool] = True
     videos_are_independent = False
 
     def __post_init__(self) -> None:

@@ -48,12 +48,14 @@ class Task(Component):
         weight: factor of the loss.
         reads_context: whether it needs the tokens of OCR and speech, and of the title alone: targets "context_ids",
             "context_mask", "title_ids" and "title_mask", `[batch, text]` each.
+        comes_first: whether it reads the batch as it was before the corruptions of others.
         videos_are_independent: whether the loss of a video needs no outputs of others; else a batch cannot be cut.
     """
 
     weight: float = 1.0
 
     reads_context: ClassVar[bool] = False
+    comes_first: ClassVar[bool] = False
     videos_are_independent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
