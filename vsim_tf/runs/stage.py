@@ -166,9 +166,8 @@ class Stage(Component):
         require(not (self.reload_best and self.average), "reload_best=True with an average of weights: give one", "reload_best")
         require(bool(self.tasks), "tasks={}: at least one task is needed", "tasks")
         late = [name for place, (name, task) in enumerate(self.tasks.items()) if place and task.comes_first]
-        require(
-            not late, f"tasks={', '.join(self.tasks)}: {', '.join(late)} must be the first, which sees nothing masked", "tasks"
-        )
+        message = f"tasks={', '.join(self.tasks)}: {', '.join(late)} must be the first, which sees nothing masked"
+        require(not late, message, "tasks")
         require(bool(self.groups), "groups={}: at least one group of weights is needed", "groups")
         multiple = f"length_multiple={self.length_multiple!r}"
         require(0 <= self.length_multiple <= LARGEST, f"{multiple}: an integer from 0 is needed", "length_multiple")
