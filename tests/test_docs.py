@@ -25,7 +25,7 @@ from vsim_tf.models.tag_heads import TagHead
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
-from vsim_tf.records.embeddings import Embeddings, write_embeddings
+from vsim_tf.records.embeddings import Embeddings, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.videos import read_ids
 from vsim_tf.tasks.task import Task
@@ -115,6 +115,17 @@ def test_embeddings_are_read_by_the_code_of_data_md(tmp_path):
     assert run([sys.executable, "-c", f"{code}\nprint(ids, values.tolist())"], tmp_path) == "['1001'] [[1.0, 0.0]]\n"
 
 
+def test_neighbours_are_found_by_the_code_of_video_md(tmp_path):
+    """In the folder of somebody who has embedded three clips."""
+    values = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], "float32")
+    write_submission(tmp_path / "clips.zip", Embeddings(["1001", "1002", "1003"], values))
+    (code,) = blocks(DOCUMENTS["docs/video.md"], "python")
+    first, second, third = run([sys.executable, "-c", code], tmp_path).splitlines()
+    assert first == "1001 [('1002', 0.995), ('1003', 0.0)]"  # 1 / sqrt(1 + 0.1 ** 2)
+    assert second.startswith("1002 [('1001', 0.995), ('1003', 0.09")
+    assert third.endswith("('1001', 0.0)]")
+
+
 def test_models_are_used_by_the_code_of_library_md(tmp_path):
     """In the folder of somebody who has run the demo, one block after the other."""
     for name, folds in {"uniter": 2, "mix_nextvlad": 1}.items():
@@ -137,7 +148,7 @@ assert np.allclose(similarities, [cosines[0, 1], cosines[1, 2]], atol=1e-5) and 
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 5}
+    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 5, "docs/video.md": 1}
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():
