@@ -36,7 +36,7 @@ QUICK_OR_SLOW = pytest.mark.parametrize(
 def make(case, strategy=None, dropout=0.0, **fields) -> Trainer:
     (name, changes), recipe = CASES[case], "2021"
     if changes.get("tasks") == PLUS:
-        changes, recipe = toys.registered(name).changes_of_plus, "plus"
+        changes, recipe = toys.registered(name).stage_of_plus, "plus"
     stage = toys.stage(8, (name, "stage"), 3e-3, changes, batch_size=BATCH, **fields)
     return make_trainer(toys.model(name, dropout=dropout, recipe=recipe), stage, strategy or tf.distribute.get_strategy())
 

@@ -12,6 +12,7 @@ from script_flags import refused
 from vsim_tf.cli import classify, ensemble, extract, predict, pretrain
 from vsim_tf.demo.short_videos import write_short_videos
 from vsim_tf.ensemble.class_scores import softmax
+from vsim_tf.ensemble.linear_member import linear_member
 from vsim_tf.io.paths import annotation_file, category_labels, frame_folder
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.annotations import read_annotations
@@ -89,6 +90,24 @@ def test_the_csv_has_the_weighted_sum_of_probabilities(root):
     assert list(found) == [video.id for video in read_annotations(annotation_file(root / "data", "test_b"), labelled=False)]
 
 
+def test_logistic_regression_joins_as_a_member(root):
+    """wbdc_1, linear with twice its weight, and the class of which, with its parent, most is expected."""
+    options = ["--models=wbdc_1,linear", "--weights=1,2", "--decision=levels", f"--output_csv={root}/output/joined.csv"]
+    command = [f"--output_dir={root}/output", f"--labels={category_labels(root / 'data', 'test_a')}", *options]
+    assert not run(ensemble, *command)
+    assert run(ensemble, *command)
+    single = predictions(root, "wbdc_1/fold-00")
+    member = linear_member(root / "output/records", ["test_b"], WIDTH)["test_b"]
+    assert member.ids == single.ids and member.classes == single.classes
+    scores = softmax(single.logits) + 2 * np.exp(member.logits)
+    parents = np.array([category[:2] for category in single.classes])
+    scores += scores @ (parents[:, None] == parents)
+    expected = dict(zip(single.ids, np.array(single.classes)[scores.argmax(axis=1)], strict=True))
+    assert read_categories(root / "output/joined.csv") == expected
+    report = (root / "output/joined.report.md").read_text()
+    assert "\n| linear | 0." in report and "levels" in report
+
+
 def test_predictions_name_what_made_them(root):
     note = read_json(root / "output/wbdc_1/fold-00/predictions/test_b.json")
     assert note["checkpoint"].startswith("best/")
@@ -102,6 +121,19 @@ def test_what_classifiers_start_from(root):
     assert single.model.tower and single.config["data"].keys() == {"labelled", "run", "pretrained", "tower"}
     assert not two.model.tower and two.config["data"].keys() == {"labelled", "run", "pretrained"}
     assert len(single.classes.ids) == single.model.num_classes == 12
+
+
+def test_a_random_start_takes_sizes_and_vocabulary_alone(root):
+    pretrained = root / "output/wbdc_single/pretrain"
+    command = ["--model=wbdc_4", f"--output_dir={root}/other", f"--data_dir={root}/output/records", *SHORT]
+    command += [f"--pretrained_dir={pretrained}", "--size=debug", "--frames=features", "--start=random"]
+    assert not run(classify, *command, ONE_PASS)
+    found = RunFolder.open(root / "other/wbdc_4/fold-00")
+    assert found.config["data"].keys() == {"labelled", "run", "start"}
+    assert found.model.encoder == RunFolder.open(pretrained).model.encoder
+    assert run(classify, *command, ONE_PASS)
+    with refused("--start=random takes no published weights: leave --bert_dir and --clip_dir out"):
+        run(classify, *command, "--bert_dir=x")
 
 
 def test_the_report_has_models_ensemble_and_baselines(root):

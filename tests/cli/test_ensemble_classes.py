@@ -27,6 +27,7 @@ def given_flags(tmp_path, monkeypatch):
     ("arguments", "runs", "found"),
     [
         (["--models=wbdc_3,wbdc_1"], [], ["wbdc_3", "wbdc_1"]),
+        (["--models=wbdc_1,linear"], [], ["wbdc_1", "linear"]),
         (["--models=uniter"], ["wbdc_1/full"], []),
         ([], ["wbdc_4/full", "wbdc_1/fold-03", "wbdc_single/pretrain"], ["wbdc_1", "wbdc_4"]),
         ([], ["uniter/fold-00"], []),
@@ -51,6 +52,11 @@ def test_classifiers_are_those_named_or_those_with_runs(given_flags, arguments, 
 )
 def test_both_kinds_are_refused(given_flags, arguments, runs, message):
     with given_flags(*arguments, runs=runs), pytest.raises(UserError, match=message):
+        ensemble.finished()
+
+
+def test_logistic_regression_alone_is_no_ensemble(given_flags):
+    with given_flags("--models=linear"), pytest.raises(UserError, match="--models names linear alone, which joins trained"):
         ensemble.finished()
 
 

@@ -26,6 +26,14 @@ def test_of_equal_scores_the_first_class():
     assert class_scores([FIRST._replace(logits=np.zeros((2, 2)))], [1]).categories() == {"a": "0000", "b": "0000"}
 
 
+def test_a_class_whose_parent_is_probable_is_decided_for():
+    """Of 0.3, 0.3 and 0.4, the first two of one parent: 0.3 + 0.6 is more than 0.4 + 0.4."""
+    three = Predictions(["a"], ("0000", "0001", "0100"), np.log(np.array([[0.3, 0.3, 0.4]])))
+    scores = class_scores([three], [1])
+    assert scores.categories() == {"a": "0100"}
+    assert scores.categories("levels") == {"a": "0000"}
+
+
 def test_large_logits_do_not_overflow():
     np.testing.assert_allclose(softmax(np.array([[1000.0, 999.0]], np.float32)), [[1 / (1 + np.exp(-1)), 1 / (1 + np.e)]])
 

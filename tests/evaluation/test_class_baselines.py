@@ -8,7 +8,8 @@ import pytest
 
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation import class_baselines as baselines
-from vsim_tf.evaluation.class_baselines import BOTH, FRAMES, MAJORITY, TEXT, BaselineVideos, class_baselines
+from vsim_tf.evaluation.class_baselines import BOTH, FRAMES, MAJORITY, TEXT, BaselineVideos, class_baselines, linear_predictions
+from vsim_tf.evaluation.hierarchical_f1 import score_categories
 from vsim_tf.records.annotations import Annotation, read_annotations
 from vsim_tf.records.category_files import read_categories
 
@@ -59,8 +60,18 @@ def test_many_videos_are_thinned_out(caplog, monkeypatch):
     monkeypatch.setattr(baselines, "MAX_VIDEOS", 30)
     with caplog.at_level(logging.INFO):
         thinned = class_baselines(*videos(120, 1), *labelled())
-    assert caplog.messages == ["baselines: fitted to 30 of 120 training videos"]
+    assert caplog.messages == ["logistic regression: fitted to 30 of 120 training videos"]
     assert thinned != class_baselines(*videos(30, 1), *labelled())
+
+
+def test_predictions_are_those_of_the_last_baseline():
+    (training, categories), (test, labels) = videos(60, 1), labelled(40)
+    found = linear_predictions(training, categories, {"a": test, "b": test.rows(np.arange(3))})
+    assert found["a"].ids == list(test.ids) and found["a"].classes == CATEGORIES
+    np.testing.assert_allclose(np.exp(found["a"].logits).sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(found["b"].logits, found["a"].logits[:3])
+    scores = class_baselines(training, categories, test, labels)
+    assert score_categories(found["a"].categories(), labels, "here") == scores[BOTH]
 
 
 def test_labels_of_other_videos():

@@ -265,7 +265,7 @@ def test_decay_goes_by_names_of_bert(name):
 
 def put_right(name) -> Stage:
     one = toys.registered(name)
-    return recipes.recipe("plus").stage("pretrain", one.stage, one.changes_of_plus)
+    return recipes.recipe("plus").stage("pretrain", one.stage, one.stage_of_plus)
 
 
 def changed(before: Component, after: Component) -> dict:
@@ -294,11 +294,21 @@ def test_everything_else_of_plus(name):
     assert without.pooling == MeanPooling(padding=False) and without.trims_text and without.trims_frames
 
 
+def test_the_single_stream_of_plus_has_ngrams():
+    one = toys.registered("wbdc_single")
+    assert changed(one.model.encoder, recipes.recipe("plus").parts(one.model, one.model_of_plus).encoder) == {"longest_ngram": 3}
+
+
+def test_classifiers_of_plus_clip_gradients():
+    assert changed(stage("wbdc_1"), recipes.recipe("plus").stage("classify", stage("wbdc_1"))) == {"clip_norm": 1.0}
+
+
 @EVERY_NAME
 def test_the_recipe_2021_changes_nothing(name):
     one = toys.registered(name)
-    kind, fixed = ("pretrain", one.changes_of_plus) if name in PRETRAININGS else ("finetune", {})
+    kind, fixed, parts = ("pretrain", one.stage_of_plus, one.model_of_plus) if name in PRETRAININGS else ("classify", {}, {})
     assert recipes.recipe("2021").stage(kind, one.stage, fixed) == one.stage
+    assert recipes.recipe("2021").parts(one.model, parts) == one.model
     assert recipes.recipe("2021").model(one.model) == one.model
 
 

@@ -28,11 +28,12 @@ from vsim_tf.io.paths import (
     pretrain_folder,
     short_videos_pattern,
 )
-from vsim_tf.presets import registry
+from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.sizes import sized
 from vsim_tf.training.class_options import ClassOptions
 
 FLAGS = flags.FLAGS
+PRETRAINED, RANDOM = "pretrained", "random"
 
 
 def define_classify() -> None:
@@ -44,6 +45,10 @@ def define_classify() -> None:
     flags.DEFINE_enum(
         "frames", PICTURES, [PICTURES, FEATURES],
         "pictures: the model's own vision tower reads them, and is trained. features: as they were extracted.",
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "start", PRETRAINED, [PRETRAINED, RANDOM],
+        "pretrained: weights are those of pre-training, of --bert_dir and --clip_dir. random: each run draws weights of its own.",
     )  # fmt: skip
     flags.DEFINE_string("record_pattern", None, "Labelled videos; default: <data_dir>/labeled/<frames>*.tfrecords.")
     flags.DEFINE_string(
@@ -94,24 +99,36 @@ def _define_records_dir() -> None:
 # --- configurations ---------------------------------------------------------------------------------------------------
 
 
-def class_options() -> ClassOptions:
-    """What the classification was asked for; `UserError` for flags that contradict each other."""
+def pretrained() -> Path:
+    """The pre-training run that a classifier starts from, or takes its tokenizer from."""
+    return Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single"))
+
+
+def class_options(recipe: str = "2021") -> ClassOptions:
+    """What the classification was asked for, by the recipe of its pre-training.
+
+    Raises:
+        UserError: flags that contradict each other.
+    """
     asked = registry.classifier(FLAGS.model)
     settings.require_known_sections(settings.TRAINING)
     if FLAGS.clip_dir and FLAGS.frames == FEATURES:
         raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
+    if FLAGS.start == RANDOM and (FLAGS.bert_dir or FLAGS.clip_dir):
+        raise UserError(f"--start={RANDOM} takes no published weights: leave --bert_dir and --clip_dir out")
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
         classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
-        training=settings.stage_as_asked(asked.stage, scales_schedules=True),
+        training=settings.stage_as_asked(recipes.recipe(recipe).stage("classify", asked.stage), scales_schedules=True),
         records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
         pictures=FLAGS.frames == PICTURES,
         runs=parse_runs(FLAGS.folds),
         folder=model_folder(FLAGS.output_dir, FLAGS.model),
-        pretrained=Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single")),
+        pretrained=pretrained(),
         hub_dir=FLAGS.bert_dir or "",
         clip_dir=starts_from_clip or "",
         tower_run=Path(FLAGS.tower_dir or pretrain_folder(FLAGS.output_dir, asked.tower_from or "wbdc_clip")),
+        random_start=FLAGS.start == RANDOM,
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )

@@ -4,28 +4,36 @@ from vsim_tf.cli import class_flags, flags
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.training.class_options import ClassOptions
 
 define_flags = class_flags.define_classify
 
 
 def check_flags(devices: int = 1) -> None:
-    options = class_flags.class_options()
-    flags.require_batch(options.training, options.classifier.model, devices)
+    asked = class_flags.class_options()
+    flags.require_batch(asked.training, asked.classifier.model, devices)
 
 
 def check_inputs() -> None:
-    options = class_flags.class_options()
-    require_existing(options.hub_dir, options.clip_dir)
+    asked = class_flags.class_options()
+    require_existing(asked.hub_dir, asked.clip_dir)
+
+
+def options() -> ClassOptions:
+    """What was asked for, by the recipe of the pre-training, which is there."""
+    from vsim_tf.runs.run_folder import RunFolder
+
+    return class_flags.class_options(RunFolder.open(class_flags.pretrained()).model.recipe)
 
 
 def finished() -> bool:
     from vsim_tf.training.class_runs import starting_points
     from vsim_tf.training.finished import announce_classified
 
-    options = class_flags.class_options()
-    expand_pattern(options.records)
-    starting_points(options)
-    return announce_classified(options)
+    expand_pattern(class_flags.class_options().records)
+    asked = options()
+    starting_points(asked)
+    return announce_classified(asked)
 
 
 def main() -> None:
@@ -38,4 +46,4 @@ def main() -> None:
         from vsim_tf.training.classification import classify
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    classify(class_flags.class_options())
+    classify(options())

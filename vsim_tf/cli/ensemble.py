@@ -51,7 +51,7 @@ def model_weights(models: list[str], given: list[str] | None, are_files: bool) -
         raise UserError(f"{','.join(models)}: a member is named twice")
     if given is None:
         registered = [1.0 if are_files else registry.ensemble_weight(model) for model in models]
-        return registered if set(models) <= set(registry.CLASSIFIERS) else normalized_weights(registered)
+        return registered if set(models) <= {*registry.CLASSIFIERS, registry.LINEAR} else normalized_weights(registered)
     try:
         weights = [float(weight) for weight in given]
     except ValueError:

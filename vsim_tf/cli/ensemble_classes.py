@@ -14,7 +14,7 @@ from vsim_tf.records.category_files import read_categories
 from vsim_tf.records.test_sets import submitted_set
 
 OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip")
-OF_CLASSES = ("labels", "output_csv")
+OF_CLASSES = ("labels", "output_csv", "decision")
 """Flags that the other kind of ensemble has no use for."""
 
 
@@ -35,10 +35,12 @@ def classifiers() -> list[str]:
 
 
 def _of_one_kind(models: list[str], said: str, remedy: str) -> list[str]:
-    found = [model for model in models if model in registry.CLASSIFIERS]
-    others = [model for model in models if model not in registry.CLASSIFIERS]
+    found = [model for model in models if model in (*registry.CLASSIFIERS, registry.LINEAR)]
+    others = [model for model in models if model not in found]
     if found and others:
         raise UserError(f"{said} classifiers ({', '.join(found)}) and models of embeddings ({', '.join(others)}): {remedy}")
+    if found == [registry.LINEAR]:
+        raise UserError(f"{said} {registry.LINEAR} alone, which joins trained classifiers ({', '.join(registry.CLASSIFIERS)})")
     return found
 
 
@@ -67,6 +69,7 @@ def settings(weights: dict[str, float]) -> dict[str, Any]:
         "labelled_test_name": labelled,
         "labels": Path(options.labels or category_labels(data_dir, labelled)),
         "output_csv": options.output_csv or str(Path(options.output_dir) / RESULT_CSV),
+        "decision": options.decision,
         "frame_embedding_size": options.frame_embedding_size,
     }
 

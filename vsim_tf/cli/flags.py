@@ -134,12 +134,15 @@ def define_ensemble() -> None:
     _define_data_dir()
     define_output_dir()
     flags.DEFINE_string(
-        "folds",
-        None,
+        "folds", None,
         f"Folds of every model, e.g. 0-10 or 0,3,5-7, of classifiers also {FULL}; default: all of each model that have embeddings"
         " or predictions of the test set.",
-    )
-    flags.DEFINE_list("models", None, "Models to combine, of any system; default: the registered ones with runs in --output_dir.")
+    )  # fmt: skip
+    flags.DEFINE_list(
+        "models", None,
+        "Models to combine, of any system; default: the registered ones with runs in --output_dir. With classifiers also linear:"
+        " logistic regression from TF-IDF and mean frame, fitted to the labelled videos.",
+    )  # fmt: skip
     flags.DEFINE_list(
         "weights", None, "Weights in the order of --models; default: the registered ones, of embeddings scaled to sum to 1."
     )
@@ -170,6 +173,11 @@ def define_ensemble() -> None:
     flags.DEFINE_string(
         "output_zip", None,
         "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
+    )  # fmt: skip
+    flags.DEFINE_enum(
+        "decision", "class", ["class", "levels"],
+        "How classifiers decide. class: the most probable one. levels: the one with the largest sum of its probability and its"
+        " parent's.",
     )  # fmt: skip
     flags.DEFINE_string(
         "output_csv", None, "Classes by an ensemble of classifiers, id,category_id; default: <output_dir>/result.csv."
@@ -259,8 +267,9 @@ def pretrain_options() -> PretrainOptions:
     size = FLAGS.size or asked.published_size
     if hub_dir and size != asked.published_size:
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
-    model = settings.model_as_asked(sized(asked.model, asked.size or size)).replace(recipe=FLAGS.recipe)
-    stage = recipe.stage("pretrain", asked.stage, asked.changes_of_plus)
+    published = recipe.parts(asked.model, asked.model_of_plus)
+    model = settings.model_as_asked(sized(published, asked.size or size)).replace(recipe=FLAGS.recipe)
+    stage = recipe.stage("pretrain", asked.stage, asked.stage_of_plus)
     return PretrainOptions(
         model=recipe.model(model),
         training=settings.stage_as_asked(stage, scales_schedules=FLAGS.model in registry.PRETRAININGS),

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vsim_tf.ensemble.class_scores import Member
 from vsim_tf.ensemble.class_set import ClassSet, ensemble_scores, score_classifiers
 from vsim_tf.ensemble.find import embedded_folds, find_members, folds_of_models
+from vsim_tf.ensemble.linear_member import baseline_scores, linear_member
 from vsim_tf.ensemble.note import announce_made, note_made
 from vsim_tf.ensemble.publish import publish
 from vsim_tf.ensemble.report import Report, read_timings
@@ -28,6 +30,7 @@ from vsim_tf.io.paths import (
 )
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
+from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.category_files import read_categories, write_categories
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder
@@ -46,6 +49,7 @@ def class_ensemble_and_report(
     labels: Path,
     output_csv: str,
     command: str,
+    decision: str = "class",
     frame_embedding_size: int | None = None,
 ) -> list[Path]:
     """Writes the classes of one test set, and next to them the report of a labelled one; returns what it wrote.
@@ -53,42 +57,53 @@ def class_ensemble_and_report(
     Args:
         output_dir: folder of all runs.
         data_dir: records of short videos (`io.paths.short_videos_pattern`).
-        weights: weight of each classifier's probabilities.
+        weights: weight of the probabilities of each classifier, and of `registry.LINEAR`.
         folds: runs that are averaged; None for those of each model that have predictions of `test_name`.
         test_name: test set of the csv, which has its videos in their order if `data_dir` has them.
         labelled_test_name: test set of the report.
         labels: its classes; without that file no report is written.
         output_csv: path of the csv; the report's is `report_file`.
         command: stands in the report.
-        frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
+        decision: see `ClassScores.categories`.
+        frame_embedding_size: feature dimension of the records that logistic regressions read; None for that of the first run.
 
     Raises:
         UserError: members, labels or files of a run cannot be used; then nothing is written.
     """
-    of_models = folds_of_models(output_dir, list(weights), folds, test_name, PREDICTIONS)
-    scores = ensemble_scores(find_members(output_dir, of_models, test_name, PREDICTIONS), weights)
-    report = None
-    if reason := no_report(output_dir, labels, of_models, labelled_test_name):
+    trained = [model for model in weights if model != LINEAR]
+    of_models = folds_of_models(output_dir, trained, folds, test_name, PREDICTIONS)
+    model, (run, *_) = next(iter(of_models.items()))
+    width = frame_embedding_size or RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
+    reason = no_report(output_dir, labels, of_models, labelled_test_name)
+    tests = {test_name} if reason else {test_name, labelled_test_name}
+    linear = linear_member(data_dir, sorted(tests), width) if LINEAR in weights else {}
+
+    def members(test: str) -> dict[str, Sequence[Member]]:
+        found = find_members(output_dir, of_models, test, PREDICTIONS)
+        return {name: [linear[test]] if name == LINEAR else found[name] for name in weights}
+
+    scores, report = ensemble_scores(members(test_name), weights), None
+    if reason:
         logger.info(f"no report: {reason}")
     else:
-        members = find_members(output_dir, of_models, labelled_test_name, PREDICTIONS)
         known = read_categories(labels)
-        models, ensemble = score_classifiers(members, weights, known)
-        model, (run, *_) = next(iter(of_models.items()))
-        width = frame_embedding_size or RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
-        baselines = baseline_scores(data_dir, labelled_test_name, known, width)
-        facts = run_facts(output_dir, {"classes": f"{len(scores.classes)}"})
-        timings = output_dir / TIMINGS
+        models, ensemble = score_classifiers(members(labelled_test_name), weights, known, decision)
+        baselines = known_baselines(data_dir, labelled_test_name, known, width)
         result = ClassSet(labelled_test_name, len(known), models, ensemble, baselines)
-        report = Report(command, [result], facts, read_timings(timings) if timings.exists() else [])
+        facts = run_facts(output_dir, {"classes": f"{len(scores.classes)}", "decision": decision})
+        report = Report(command, [result], facts, _timings(output_dir))
     ids = record_ids(data_dir, test_name)
-    write_categories(output_csv, scores.categories(), scores.ids if ids is None else ids)
+    write_categories(output_csv, scores.categories(decision), scores.ids if ids is None else ids)
     logger.info(f"{output_csv}: {len(scores.ids)} videos of {test_name}")
     written = [Path(output_csv)]
     if report:
         written.append(report_file(output_csv, output_dir))
         publish(written[-1], report, output="csv")
     return written
+
+
+def _timings(output_dir: Path) -> list[tuple[str, float]]:
+    return read_timings(output_dir / TIMINGS) if (output_dir / TIMINGS).exists() else []
 
 
 def no_report(output_dir: Path, labels: Path, folds: Mapping[str, Sequence[int | str]], labelled_test_name: str) -> str:
@@ -122,19 +137,10 @@ def record_ids(data_dir: Path, name: str) -> list[str] | None:
     return read_ids(files)
 
 
-def baseline_scores(data_dir: Path, name: str, labels: Mapping[str, str], width: int) -> dict[str, HierarchicalF1]:
+def known_baselines(data_dir: Path, name: str, labels: Mapping[str, str], width: int) -> dict[str, HierarchicalF1]:
     """Scores of the baselines; none, and a warning, where records of features cannot be used."""
-    from vsim_tf.evaluation.class_baselines import MAX_VIDEOS, BaselineVideos, class_baselines
-    from vsim_tf.evaluation.raw_videos import sample_raw_videos
-
     try:
-        training, test = (
-            sample_raw_videos(expand_pattern(short_videos_pattern(data_dir, split, FEATURES)), width, most)
-            for split, most in ((LABELED, MAX_VIDEOS), (name, None))
-        )
-        seen = (BaselineVideos(videos.ids, videos.texts, videos.mean_frames) for videos in (training, test))
-        fitted, applied = seen
-        return class_baselines(fitted, training.categories, applied, labels)
+        return baseline_scores(data_dir, name, labels, width)
     except UserError as error:
         logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
         return {}
@@ -171,6 +177,7 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     runs = [
         (model, run)
         for model in settings["weights"]
+        if model != LINEAR
         for run in settings["folds"] or embedded_folds(output_dir, model, settings["test_name"], PREDICTIONS)
     ]
     made = [PREDICTIONS.file(fold_folder(output_dir, model, run), name) for name in names for model, run in runs]

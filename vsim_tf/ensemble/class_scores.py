@@ -7,10 +7,12 @@ import numpy as np
 
 from vsim_tf.ensemble.combine import total_of, usable_weights
 from vsim_tf.errors import UserError
+from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.predictions import Predictions, best_classes, read_predictions
 from vsim_tf.types import PathLike
 
+DECISIONS = ("class", "levels")
 Member = Predictions | PathLike
 """Predictions in memory, or a file of them."""
 
@@ -28,9 +30,21 @@ class ClassScores(NamedTuple):
     classes: tuple[str, ...]
     scores: np.ndarray
 
-    def categories(self) -> dict[str, str]:
-        """The class with the largest score of each video, by the video's id; of equal scores the first."""
-        return best_classes(self.ids, self.classes, self.scores)
+    def categories(self, decision: str = "class") -> dict[str, str]:
+        """The class of each video, by the video's id; of equal ones the first.
+
+        Args:
+            decision: "class", the one with the largest score s(c); or "levels", the one with the largest s(c) + s(parent of c),
+                where a parent's score is the sum over its classes: of probabilities that is how many of the two levels are
+                expected to be right, which F1 at both levels rewards.
+        """
+        return best_classes(self.ids, self.classes, self.scores + self._of_parents() if decision == "levels" else self.scores)
+
+    def _of_parents(self) -> np.ndarray:
+        """Score of the parent of each class, `[videos, classes]`."""
+        parents = ClassTable(self.classes).parents
+        scores: np.ndarray = self.scores @ (parents[:, None] == parents[None])
+        return scores
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

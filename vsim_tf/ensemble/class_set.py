@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from vsim_tf.ensemble.class_scores import ClassScores, class_scores
+from vsim_tf.ensemble.class_scores import ClassScores, Member, class_scores
 from vsim_tf.ensemble.comparison import Comparison
 from vsim_tf.ensemble.score_tables import ScoreTable, score_text
 from vsim_tf.evaluation.hierarchical_f1 import HierarchicalF1, score_categories
+from vsim_tf.records.predictions import Predictions
 
 HEADER = ("model", "mean F1", "level-1 micro", "level-1 macro", "level-2 micro", "level-2 macro", "weight")
 
@@ -87,33 +87,36 @@ def f1_row(name: str, score: HierarchicalF1, weight: float | None = None) -> tup
 
 
 def score_classifiers(
-    members: Mapping[str, Sequence[Path]], weights: Mapping[str, float], labels: Mapping[str, str]
+    members: Mapping[str, Sequence[Member]], weights: Mapping[str, float], labels: Mapping[str, str], decision: str = "class"
 ) -> tuple[list[ClassifierScores], HierarchicalF1]:
     """Scores every run, every model and the ensemble.
 
     Args:
-        members: model -> files of predictions, one per run.
+        members: model -> predictions or files of them, one per run.
         weights: model -> weight.
         labels: class of level 2 of each video, by id.
+        decision: see `ClassScores.categories`.
 
     Raises:
         UserError: what `ensemble_scores` refuses, or labels of other videos.
     """
     models = []
     for name, files in members.items():
-        runs = [score_categories(class_scores([file], [1.0]).categories(), labels, file) for file in files]
-        mean = mean_of_runs(files).categories()
+        where = [name if isinstance(file, Predictions) else file for file in files]
+        alone = [class_scores([file], [1.0]).categories(decision) for file in files]
+        runs = [score_categories(found, labels, place) for found, place in zip(alone, where, strict=True)]
+        mean = mean_of_runs(files).categories(decision)
         models.append(ClassifierScores(name, weights[name], runs, score_categories(mean, labels, name)))
-    ensemble = ensemble_scores(members, weights).categories()
+    ensemble = ensemble_scores(members, weights).categories(decision)
     return models, score_categories(ensemble, labels, "the ensemble")
 
 
-def mean_of_runs(files: Sequence[Path]) -> ClassScores:
+def mean_of_runs(files: Sequence[Member]) -> ClassScores:
     """The mean of the probabilities of a model's runs."""
     return class_scores(files, [1 / len(files)] * len(files))
 
 
-def ensemble_scores(members: Mapping[str, Sequence[Path]], weights: Mapping[str, float]) -> ClassScores:
+def ensemble_scores(members: Mapping[str, Sequence[Member]], weights: Mapping[str, float]) -> ClassScores:
     """The weighted sum of the mean probabilities of all models (docs/facts_rank8.md 10).
 
     Raises:

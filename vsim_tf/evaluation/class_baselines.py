@@ -1,4 +1,4 @@
-"""Scores of what one would try before training a network: the most frequent class, and logistic regression."""
+"""What one would try before training a network: the most frequent class, and logistic regression."""
 
 import logging
 from collections import Counter
@@ -10,9 +10,11 @@ from scipy import sparse
 
 from vsim_tf.evaluation.hierarchical_f1 import HierarchicalF1, score_categories
 from vsim_tf.inference.cosine import l2_normalize
+from vsim_tf.records.predictions import Predictions
 
 if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
 
 MAJORITY, TEXT, FRAMES = "majority class", "text", "mean frame"
 BOTH = f"{TEXT} and {FRAMES}"
@@ -65,22 +67,48 @@ def class_baselines(
     Raises:
         UserError: the labels are those of other videos.
     """
-    if len(training.ids) > MAX_VIDEOS:
-        logger.info(f"baselines: fitted to {MAX_VIDEOS:,} of {len(training.ids):,} training videos")
-        rows = np.linspace(0, len(training.ids) - 1, MAX_VIDEOS).astype(int)
-        training, categories = training.rows(rows), [categories[row] for row in rows]
+    training, categories = _spread(training, categories)
     majority = Counter(categories).most_common(1)[0][0]
     scores = {MAJORITY: score_categories(dict.fromkeys(test.ids, majority), labels, "the test set")}
     if len(set(categories)) > 1:
         for name, (fitted, applied) in _features(training, test).items():
-            predicted = _logistic(fitted, categories, applied, INVERSE_PENALTIES[name])
+            predicted = _logistic(fitted, categories, INVERSE_PENALTIES[name]).predict(applied).tolist()
             scores[name] = score_categories(dict(zip(test.ids, predicted, strict=True)), labels, "the test set")
     return scores
 
 
-def _features(training: BaselineVideos, test: BaselineVideos) -> dict[str, list[Matrix]]:
-    """Features of training and test videos, `[videos, features]`, by the baseline's name; without text, the frames alone."""
-    videos = (training, test)
+def linear_predictions(
+    training: BaselineVideos, categories: Sequence[str], tests: Mapping[str, BaselineVideos]
+) -> dict[str, Predictions]:
+    """Logistic regression as a member of an ensemble: logarithms of its probabilities for each test set, by name.
+
+    Its features are those of the last baseline of `class_baselines`, which also says what the arguments are.
+    """
+    training, categories = _spread(training, categories)
+    name, (fitted, *applied) = list(_features(training, *tests.values()).items())[-1]
+    model = _logistic(fitted, categories, INVERSE_PENALTIES[name])
+    classes = tuple(model.classes_.tolist())
+    return {
+        test: Predictions(list(videos.ids), classes, np.log(np.maximum(model.predict_proba(features), np.finfo("f4").tiny)))
+        for (test, videos), features in zip(tests.items(), applied, strict=True)
+    }
+
+
+def _spread(training: BaselineVideos, categories: Sequence[str]) -> tuple[BaselineVideos, Sequence[str]]:
+    """At most `MAX_VIDEOS` of the videos, and their classes."""
+    if len(training.ids) <= MAX_VIDEOS:
+        return training, categories
+    logger.info(f"logistic regression: fitted to {MAX_VIDEOS:,} of {len(training.ids):,} training videos")
+    rows = np.linspace(0, len(training.ids) - 1, MAX_VIDEOS).astype(int)
+    return training.rows(rows), [categories[row] for row in rows]
+
+
+def _features(*videos: BaselineVideos) -> dict[str, list[Matrix]]:
+    """Features of videos, `[videos, features]` each, by the baseline's name; without text, the frames alone.
+
+    The terms are those of the first ones, the training videos.
+    """
+    training = videos[0]
     frames: list[Matrix] = [l2_normalize(part.mean_frames) for part in videos]
     terms = _fit_terms(training.texts)
     if terms is None:
@@ -101,9 +129,7 @@ def _fit_terms(texts: Sequence[str]) -> "TfidfVectorizer | None":
         return None
 
 
-def _logistic(training: Matrix, categories: Sequence[str], test: Matrix, inverse_penalty: float) -> list[str]:
+def _logistic(training: Matrix, categories: Sequence[str], inverse_penalty: float) -> "LogisticRegression":
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=inverse_penalty, max_iter=MAX_STEPS).fit(training, categories)
-    classes: list[str] = fitted.predict(test).tolist()
-    return classes
+    return LogisticRegression(C=inverse_penalty, max_iter=MAX_STEPS).fit(training, categories)

@@ -13,6 +13,7 @@ KINDS = ("bert", "roformer")
 INITIALIZERS = {"truncated_normal": "TruncatedNormal", "normal": "RandomNormal"}
 """Distributions of new weights, with Keras' names."""
 TORCH_UNIFORM = "torch_uniform"
+MAX_NGRAM_BUCKETS = 2**17
 
 
 class EncoderConfig(Component):
@@ -26,6 +27,8 @@ class EncoderConfig(Component):
         initializer: distribution of new weights, "truncated_normal" (Transformers for TensorFlow) or "normal" (for PyTorch), with
             standard deviation `initializer_range`; or "torch_uniform", PyTorch's own for kernels and biases.
         padding_token: id of the token whose embedding is zero at first and gets no gradient, PyTorch's `padding_idx`; -1: none.
+        longest_ngram: tokens of the longest n-grams whose hashed embeddings are added to those of tokens; 1: none.
+        ngram_buckets: embeddings of n-grams of each length.
     """
 
     kind: str
@@ -44,6 +47,8 @@ class EncoderConfig(Component):
     rotary_value: bool = False
     initializer: str = "truncated_normal"
     padding_token: int = -1
+    longest_ngram: int = 1
+    ngram_buckets: int = 20011
 
     def __post_init__(self) -> None:
         require(self.kind in KINDS, f"encoder kind={self.kind!r}: 'bert' or 'roformer' is accepted", "kind")
@@ -54,6 +59,9 @@ class EncoderConfig(Component):
         require(self.hidden_size % self.num_heads == 0, f"{heads}: the first must be a multiple of the second", "hidden_size")
         self.require_one_of("initializer", (*INITIALIZERS, TORCH_UNIFORM))
         require(self.padding_token >= -1, f"padding_token={self.padding_token}: an id from 0, or -1, is needed", "padding_token")
+        self.require_positive("longest_ngram", "ngram_buckets")
+        few = f"ngram_buckets={self.ngram_buckets}: at most {MAX_NGRAM_BUCKETS} are accepted"
+        require(self.ngram_buckets <= MAX_NGRAM_BUCKETS, few, "ngram_buckets")
         if self.embedding_size == self.hidden_size:  # one form for one encoder
             object.__setattr__(self, "embedding_size", 0)
         even = self.hidden_size // self.num_heads % 2 == 0

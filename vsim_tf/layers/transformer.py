@@ -18,6 +18,7 @@ from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
 from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.layers.ngram_embedding import NgramEmbedding
 from vsim_tf.layers.recompute import recomputed
 from vsim_tf.types import Shape, Tensor
 
@@ -182,13 +183,16 @@ def _recomputed_block(
 
 
 class TextEmbedding(keras.layers.Layer):
-    """Word + token type (always 0) + position (BERT only) → LayerNorm → dropout → projection where widths differ."""
+    """Word (+ n-grams) + token type (always 0) + position (BERT only) → LayerNorm → dropout → projection where widths differ."""
 
     def __init__(self, config: EncoderConfig, **kwargs: Any):
         super().__init__(**kwargs)
         self.config = config
         self.norm = LayerNorm(epsilon=config.layer_norm_eps, name="norm")
         self.dropout = Dropout(config.hidden_dropout, name="embedding_dropout")
+        self.ngrams = None
+        if config.longest_ngram > 1:
+            self.ngrams = NgramEmbedding(config.longest_ngram, config.ngram_buckets, config.token_dim, name="ngrams")
         self.project = None
         if config.token_dim != config.hidden_size:
             self.project = keras.layers.Dense(config.hidden_size, name="project")
@@ -209,6 +213,8 @@ class TextEmbedding(keras.layers.Layer):
         self.token_type = table("token_type", config.type_vocab_size)
         self.position = table("position", config.max_positions) if config.kind == "bert" else None
         self.norm.build((None, None, config.token_dim))
+        if self.ngrams:
+            self.ngrams.build()
         if self.project:
             self.project.build((None, None, config.token_dim))
 
@@ -217,6 +223,8 @@ class TextEmbedding(keras.layers.Layer):
         x = ops.take(self.word, input_ids, axis=0)
         if self.config.padding_token >= 0:
             x = ops.where(ops.equal(input_ids, self.config.padding_token)[..., None], ops.stop_gradient(x), x)
+        if self.ngrams:
+            x = x + self.ngrams(input_ids)
         x = x + self.token_type[0]
         if self.position is not None:
             x = x + self.position[: ops.shape(input_ids)[1]]

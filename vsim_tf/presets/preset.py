@@ -18,14 +18,15 @@ class Pretraining:
         stage: how it is trained.
         size: the only size that it comes in; empty for any.
         published_size: the size that it was published in.
-        changes_of_plus: what the recipe `plus` changes in the stage besides, by path.
+        model_of_plus, stage_of_plus: what the recipe `plus` changes in model and stage besides, by path.
     """
 
     model: Model
     stage: Stage
     size: str = ""
     published_size: str = "base"
-    changes_of_plus: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    model_of_plus: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    stage_of_plus: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,13 @@
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.architectures import Model
 from vsim_tf.runs.stage import Stage
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 NOTHING: Mapping[str, Any] = types.MappingProxyType({})
 
@@ -18,21 +20,26 @@ class Recipe:
 
     Attributes:
         without_padding: models read padding nowhere.
-        fixes: with the changes that a preset names (`Pretraining.changes_of_plus`).
-        pretrain, finetune: fields of `Stage`.
+        fixes: with the changes that a preset names (`Pretraining.model_of_plus` and `stage_of_plus`).
+        pretrain, finetune, classify: fields of `Stage`.
     """
 
     without_padding: bool = False
     fixes: bool = False
     pretrain: dict[str, Any] = dataclasses.field(default_factory=dict)
     finetune: dict[str, Any] = dataclasses.field(default_factory=dict)
+    classify: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def parts(self, model: AnyModel, fixed: Mapping[str, Any]) -> AnyModel:
+        """The published model with what is put right, by path."""
+        return model.replace(fixed) if self.fixes else model
 
     def model(self, model: Model) -> Model:
         """The model as the recipe has it."""
         return model.without_padding() if self.without_padding else model
 
     def stage(self, kind: str, stage: Stage, fixed: Mapping[str, Any] = NOTHING) -> Stage:
-        """The stage "pretrain" or "finetune" as the recipe has it.
+        """The stage "pretrain", "finetune" or "classify" as the recipe has it.
 
         Args:
             kind: which stage.
@@ -45,7 +52,13 @@ class Recipe:
 
 RECIPES = {
     "2021": Recipe(),
-    "plus": Recipe(without_padding=True, fixes=True, pretrain={"clip_norm": 1.0}, finetune={"clip_norm": 1.0, "labels": "rank"}),
+    "plus": Recipe(
+        without_padding=True,
+        fixes=True,
+        pretrain={"clip_norm": 1.0},
+        finetune={"clip_norm": 1.0, "labels": "rank"},
+        classify={"clip_norm": 1.0},
+    ),
 }
 
 

@@ -20,6 +20,9 @@ PUBLIC_MODELS = tuple(make.__name__ for make in ENSEMBLE_MODELS)
 PRETRAININGS: dict[str, Callable[[], Pretraining]] = {make.__name__: make for make in wbdc2022_rank8.PRETRAININGS}
 """Models that are pre-trained alone: classifiers start from their weights."""
 CLASSIFIERS: dict[str, Callable[[], Classifier]] = {make.__name__: make for make in wbdc2022_rank8.CLASSIFIERS}
+LINEAR = "linear"
+"""A member of an ensemble of classifiers that is fitted when the ensemble is made (`evaluation.class_baselines`)."""
+LINEAR_WEIGHT = 1.0
 MODELS: dict[str, Callable[[], Preset]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, debug)}
 
 
@@ -39,6 +42,8 @@ def pretraining(name: str) -> Pretraining:
 
 def ensemble_weight(name: str) -> float:
     """The weight of a registered model or classifier in the ensemble of its system; `UserError` for another name."""
+    if name == LINEAR:
+        return LINEAR_WEIGHT
     return classifier(name).ensemble_weight if name in CLASSIFIERS else preset(name).ensemble_weight
 
 

@@ -140,7 +140,9 @@ def clip_pretraining() -> Stage:
 def wbdc_single() -> Pretraining:
     """One encoder of text and stored features, five tasks; models 1, 2 and 4 start from it."""
     plus = {"tasks": {name: task.to_dict() for name, task in pretrain_tasks_plus().items()}}
-    return Pretraining(model=single_stream(), stage=single_pretraining(), changes_of_plus=plus)
+    return Pretraining(
+        model=single_stream(), stage=single_pretraining(), model_of_plus={"encoder.longest_ngram": 3}, stage_of_plus=plus
+    )
 
 
 def wbdc_clip() -> Pretraining:

@@ -24,6 +24,8 @@ class ClassOptions:
         hub_dir: Hugging Face folder of the encoder; empty for that of the pre-training run.
         clip_dir: Hugging Face folder of the vision tower; empty for that of a run.
         tower_run: pre-training run whose tower is taken where `clip_dir` is empty.
+        random_start: each run begins with random weights of its own; of what else it would start from there are sizes and
+            vocabulary alone.
         overwrite, keep_optimizer: see `PretrainOptions`.
     """
 
@@ -37,6 +39,7 @@ class ClassOptions:
     hub_dir: str = ""
     clip_dir: str = ""
     tower_run: Path | None = None
+    random_start: bool = False
     overwrite: bool = False
     keep_optimizer: bool = False
 

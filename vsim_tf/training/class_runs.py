@@ -43,8 +43,16 @@ class LabelledVideos:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ClassRun:
-    """One run: its folder, the record numbers that it trains and validates on, and its settings."""
+    """One run.
 
+    Attributes:
+        number: of its fold; of the run on all videos, the one behind the last fold.
+        folder: of the run.
+        training, validation: record numbers that it trains and validates on.
+        settings: all that decides the result.
+    """
+
+    number: int
     folder: Path
     training: np.ndarray
     validation: np.ndarray
@@ -81,7 +89,8 @@ def class_runs(options: ClassOptions, videos: LabelledVideos) -> list[ClassRun]:
     runs = []
     for run, settings in class_settings(options, videos.files, videos.classes).items():
         part = folds.records(run if isinstance(run, int) else 0, full=run == FULL)
-        runs.append(ClassRun(options.run_folder(run), part.training, part.validation, settings))
+        number = run if isinstance(run, int) else folds.num_folds
+        runs.append(ClassRun(number, options.run_folder(run), part.training, part.validation, settings))
     return runs
 
 
@@ -119,7 +128,7 @@ class StartingPoints:
         pretrained: run of the single stream.
         shared: regular expression of the weights that are taken from it; empty where they are those of `hub_dir`.
         tower: run of which the tower is taken; None for `clip_dir`, or for a model without one.
-        hub_dir, clip_dir: see `ClassOptions`.
+        hub_dir, clip_dir, random_start: see `ClassOptions`.
     """
 
     pretrained: RunFolder
@@ -127,9 +136,12 @@ class StartingPoints:
     tower: RunFolder | None
     hub_dir: str
     clip_dir: str
+    random_start: bool = False
 
     def fingerprints(self) -> dict[str, str]:
         """What tells them from others, for config.json."""
+        if self.random_start:
+            return {"start": "random"}
         runs = {"pretrained": self.pretrained if self.shared else None, "tower": self.tower}
         folders = {"hub": self.hub_dir, "clip": self.clip_dir}
         of_runs = {name: checkpoint_fingerprint(run.checkpoint()) for name, run in runs.items() if run}
@@ -143,7 +155,12 @@ def starting_points(options: ClassOptions) -> StartingPoints:
     clip_dir = options.clip_dir if options.pictures else ""
     tower = options.tower_run if options.pictures and not clip_dir else None
     return StartingPoints(
-        complete_run(options.pretrained), "" if hub_dir else of_encoder, complete_run(tower) if tower else None, hub_dir, clip_dir
+        complete_run(options.pretrained),
+        "" if hub_dir else of_encoder,
+        complete_run(tower) if tower else None,
+        hub_dir,
+        clip_dir,
+        options.random_start,
     )
 
 

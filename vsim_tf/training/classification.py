@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 
+import keras
 import numpy as np
 
 from vsim_tf.distributed.cluster import worker_shard
@@ -13,9 +14,12 @@ from vsim_tf.distributed.workers import other_workers, require_agreement
 from vsim_tf.evaluation.evaluators import ClassEvaluator
 from vsim_tf.inference.predictor import Predictor
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
+from vsim_tf.models.build import build_network
+from vsim_tf.models.model import Model
 from vsim_tf.runs.run_folder import batch_format, prepare_run_folder, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
-from vsim_tf.runs.weights import restore_shared_weights
+from vsim_tf.runs.stage import Stage
+from vsim_tf.runs.weights import model_weights, restore_shared_weights
 from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.class_runs import (
     ClassRun,
@@ -62,6 +66,8 @@ def classify(options: ClassOptions) -> None:
                 counts = {"training videos": len(run.training), "validation videos": len(run.validation)}
                 announce(f"classify {options.classifier.name}", run.settings, strategy, counts)
             require_space_for_runs(trainer.state, [run.folder], options.keep_optimizer)
+            if options.random_start:
+                first = random_weights(run.settings.model, options.training, run.number)
             _train(trainer, first, run, videos, options, label)
 
 
@@ -77,7 +83,8 @@ def _train(
     form = batch_format(model, run.settings.tokenizer, run.settings.tags)
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple, classes=videos.classes)
     data = TrainingData(
-        videos.files, "videos", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length,
+        videos.files, "videos", rounded, training.batch_size, training.seed,
+        [task.corrupt for task in training.tasks.values()], training.bucket_by_length,
         numbers=run.training, drawn=model.frames.drawn,
     )  # fmt: skip
     validation = numbered_batches(videos.files, "videos", form, training.val_batch_size, worker_shard(), chosen=run.validation)
@@ -96,17 +103,27 @@ def _train(
     announce_finished(label, summary, run.folder, trainer)
 
 
+def random_weights(model: Model, training: Stage, run: int) -> dict[str, np.ndarray]:
+    """First weights of a classifier by name, drawn with a seed of their own for each model and run."""
+    seeds = np.random.SeedSequence([training.seed, run, *model.name.encode()])
+    keras.utils.set_random_seed(int(seeds.generate_state(1)[0]))
+    return {name: weight.numpy() for name, weight in model_weights(build_network(model, training.tasks.values())).items()}
+
+
 def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: StartingPoints) -> None:
     """Fills a classifier from what it starts from.
 
     Args:
         trainer: of the classifier.
-        first: random weights by name, the same for every run, for its head and what else nothing has.
+        first: random weights by name, for its head and what else nothing has.
         starts: what it starts from.
     """
     network = trainer.network
     for name, value in first.items():
         trainer.state.weights[name].assign(value)
+    if starts.random_start:
+        logger.info("the classifier starts from random weights")
+        return
     if starts.hub_dir:
         start_encoder(network, starts.hub_dir)
     if starts.clip_dir:
