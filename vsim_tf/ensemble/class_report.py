@@ -70,10 +70,8 @@ def class_ensemble_and_report(
     Raises:
         UserError: members, labels or files of a run cannot be used; then nothing is written.
     """
-    trained = [model for model in weights if model != LINEAR]
-    of_models = folds_of_models(output_dir, trained, folds, test_name, PREDICTIONS)
-    model, (run, *_) = next(iter(of_models.items()))
-    width = frame_embedding_size or RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
+    of_models = folds_of_models(output_dir, [name for name in weights if name != LINEAR], folds, test_name, PREDICTIONS)
+    width = frame_embedding_size or _frame_width(output_dir, of_models)
     reason = no_report(output_dir, labels, of_models, labelled_test_name)
     tests = {test_name} if reason else {test_name, labelled_test_name}
     linear = linear_member(data_dir, sorted(tests), width) if LINEAR in weights else {}
@@ -100,6 +98,12 @@ def class_ensemble_and_report(
         written.append(report_file(output_csv, output_dir))
         publish(written[-1], report, output="csv")
     return written
+
+
+def _frame_width(output_dir: Path, runs: Mapping[str, Sequence[int | str]]) -> int:
+    """Feature dimension of a frame, of the first run."""
+    model, (run, *_) = next(iter(runs.items()))
+    return RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
 
 
 def _timings(output_dir: Path) -> list[tuple[str, float]]:
