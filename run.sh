@@ -142,12 +142,18 @@ case $labels in
         done
         [ -n "$demo" ] || [ -f "$test_labels" ] || test_labels=''
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --system="$system" --output_dir="$data_dir"
-        for split in $splits; do
+        pictures=yes # whether anything is made of them
+        case " $(echo $finetune_flags) " in
+            *' --frames=features '*)
+                pictures=''
+                for split in $splits; do [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done ;;
+        esac
+        for split in ${pictures:+$splits}; do
             set -- "$@" --stage="pictures of $split" extract_features.py --kind=pictures --frames="$data_dir/frames/$split" \
                 --annotations="$data_dir/annotations/$split.json" --labelled="$(is "$split" labeled)" \
                 --output="$records/$split/pictures.tfrecords"
         done
-        set -- "$@" --stage='pre-training of the tower' train_pretrain.py --model=wbdc_clip ${size:+"--size=$size"} \
+        [ -z "$pictures" ] || set -- "$@" --stage='pre-training of the tower' train_pretrain.py --model=wbdc_clip ${size:+"--size=$size"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} ${clip_dir:+"--clip_dir=$clip_dir"} \
             ${bert_vocab:+"--bert_vocab=$bert_vocab"} --more_flags="$pretrain_flags $tower_flags"
         for split in $splits; do

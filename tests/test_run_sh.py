@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,13 @@ def test_a_test_set_that_is_not_there_is_left_out(class_dir):
     result = run(class_dir.parent, *class_options(class_dir))
     assert result.stdout == "\n== pictures of unlabeled\n"
     assert "TensorFlow is loaded" in result.stderr  # all was checked, and test_a is not missed
+
+
+def test_models_of_stored_features_need_no_pictures(class_dir):
+    (class_dir / "frames").rename(class_dir / "elsewhere")
+    (class_dir / "features").mkdir()
+    for split in ("unlabeled", "labeled", "test_b"):
+        with zipfile.ZipFile(class_dir / f"features/{split}.zip", "w") as archive:
+            archive.writestr("v0.npy", b"")
+    result = run(class_dir.parent, *class_options(class_dir, "--finetune_flags=--frames=features"))
+    assert result.stdout == "\n== features of unlabeled\n", result.stderr
