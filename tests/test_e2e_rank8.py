@@ -11,12 +11,11 @@ from script_flags import refused
 
 from vsim_tf.cli import classify, ensemble, extract, predict, pretrain
 from vsim_tf.demo.short_videos import write_short_videos
-from vsim_tf.ensemble.class_scores import softmax
 from vsim_tf.io.paths import annotation_file, category_labels, frame_folder
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.annotations import read_annotations
 from vsim_tf.records.category_files import read_categories
-from vsim_tf.records.predictions import read_predictions
+from vsim_tf.records.predictions import read_predictions, softmax
 from vsim_tf.records.tfrecords import read_records, write_records
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.run_folder import RunFolder, read_json

@@ -8,7 +8,7 @@ import numpy as np
 from vsim_tf.ensemble.combine import total_of, usable_weights
 from vsim_tf.errors import UserError
 from vsim_tf.records.embeddings import Embeddings
-from vsim_tf.records.predictions import Predictions, best_classes, read_predictions
+from vsim_tf.records.predictions import Predictions, best_classes, read_predictions, softmax
 from vsim_tf.types import PathLike
 
 Member = Predictions | PathLike
@@ -31,14 +31,6 @@ class ClassScores(NamedTuple):
     def categories(self) -> dict[str, str]:
         """The class with the largest score of each video, by the video's id; of equal scores the first."""
         return best_classes(self.ids, self.classes, self.scores)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, `[videos, classes]` float64."""
-    from scipy import special
-
-    probabilities: np.ndarray = special.softmax(logits.astype(np.float64), axis=1)
-    return probabilities
 
 
 def class_scores(members: Sequence[Member], weights: Sequence[float], names: Sequence[str] | None = None) -> ClassScores:
