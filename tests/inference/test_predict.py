@@ -126,5 +126,6 @@ def test_classifiers_of_different_classes_make_no_ensemble(model):
 def test_the_card_of_a_classifier(model):
     card = model_card(model, "name")
     assert "which of 5 classes" in card and '"ocr": ""' in card and "model.predict([video]).categories" in card
+    assert '"pictures": ["0.jpg", "1.jpg"], "frames": np.zeros((8, 16))}' in card
     assert "| wbdc_1 | title, ocr, asr: 8 tokens | pictures, 8 x 8 pixels, at most 4 |" in card
     assert "| wbdc_3 | title, ocr, asr: 8 tokens | features, 16 numbers each, at most 4 |" in card

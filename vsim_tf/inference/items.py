@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -18,13 +18,16 @@ from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.features.videos import read_video
 from vsim_tf.inference.given import ASR, FRAMES, OCR, PICTURES, TITLE, VIDEO, Item, is_list, is_path
 from vsim_tf.input.decoding import BatchFormat, RawVideo
-from vsim_tf.io.read_ahead import read_ahead
+from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.records.schema import FLOAT16_EXPONENT, NO_SPEECH
 from vsim_tf.text.fields import ALL_FIELDS, Fields
 from vsim_tf.text.tokenizers import decode_titles
 
 PICTURES_AT_A_TIME = 64
 """Of a call of the tower."""
+THREADS = min(8, os.cpu_count() or 1)
+"""Which decode videos and pictures."""
+Read = TypeVar("Read")
 _OF_PICTURES = f"{PICTURES!r} (a list of files, bytes, Pillow images or arrays), {VIDEO!r} (a file)"
 
 
@@ -81,11 +84,12 @@ class ItemReader:
         Raises:
             UserError: a picture or a video cannot be read, or features of it cannot be held by float16.
         """
+        named = [(item, name(number)) for number, item in enumerate(items)]
         if self.form.picture:
-            with_pictures = enumerate(items)
-            return [RawVideo(self.texts(item), self._pictures(item, name(number)), ()) for number, item in with_pictures]
+            read = _in_threads(self._pictures, named)
+            return [RawVideo(self.texts(item), pictures, ()) for item, pictures in zip(items, read, strict=True)]
         keys = [self._frame_key(item) for item in items]
-        made = self._features([(items[number], name(number)) for number, key in enumerate(keys) if key != FRAMES])
+        made = self._features([each for each, key in zip(named, keys, strict=True) if key != FRAMES])
         given = (
             _bits(_array(item[FRAMES], self.dim)) if key == FRAMES else next(made) for item, key in zip(items, keys, strict=True)
         )
@@ -95,8 +99,7 @@ class ItemReader:
         """Bits of the features of items without, which the tower makes while the next pictures are decoded."""
         if not self.tower:
             return
-        pictures = read_ahead((self._prepared(item, name) for item, name in named), 1)
-        features = features_of_videos(pictures, self.tower, PICTURES_AT_A_TIME)
+        features = features_of_videos(_in_threads(self._prepared, named), self.tower, PICTURES_AT_A_TIME)
         for (_, name), values in zip(named, features, strict=True):
             yield as_float16(values, name).astype("<f2").view("<u2")
 
@@ -136,6 +139,12 @@ class ItemReader:
         if self.form.picture and FRAMES in item:
             return f"{said}; the model makes features by a tower of its own"
         return said
+
+
+def _in_threads(read: Callable[[Item, str], Read], named: Sequence[tuple[Item, str]]) -> Iterator[Read]:
+    """Something read of each item and its name, in their order, several of them at a time."""
+    ahead = Ahead(lambda number: read(*named[number]), THREADS, 2 * THREADS, len(named))
+    return map(ahead, range(len(named)))
 
 
 def _sizes(tower: Tower) -> PictureSizes:

@@ -14,9 +14,11 @@ from vsim_tf.inference.given import Given, Item, is_list, require_list
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.quantization import quantized, truncated
 from vsim_tf.inference.saving import save_model
-from vsim_tf.inference.videos import ItemVideos, Videos, reading_of, videos_of
+from vsim_tf.inference.videos import ItemVideos, Reading, Videos, reading_of, videos_of
+from vsim_tf.input.decoding import RawVideo
 from vsim_tf.input.order import WINDOW_BATCHES
 from vsim_tf.io.memory import enough_memory
+from vsim_tf.io.read_ahead import read_ahead
 from vsim_tf.types import PathLike
 
 BATCH_SIZE = 64
@@ -256,23 +258,28 @@ class Model:
         """A method's results of all members, for one part of the videos after the other, which is read once."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: an integer of at least 1 is accepted")
-        # videos as they are read take about as much memory as their batches, which members keep while checkpoints take turns
         at_a_time = WINDOW_BATCHES * batch_size
-        if self._checkpoints > 1:
-            at_a_time = max(max(member.videos for member in self.members) // 2, 1)
+        if (
+            self._checkpoints > 1
+        ):  # a part, the next one, and the batches of a part, which members keep, take about the same memory
+            at_a_time = max(max(member.videos for member in self.members) // 3, 1)
         total = len(videos) * self._checkpoints
         with (
             enough_memory("to embed items", f"batch_size={batch_size}"),
             tqdm(total=total, desc="videos x checkpoints", unit="", disable=not progress) as bar,
         ):
-            for start in range(0, len(videos), at_a_time):
-                numbers = range(start, min(start + at_a_time, len(videos)))
-                forms = {reading_of(form): form for form in self._forms}
-                read = {reading: videos.read(numbers, form) for reading, form in forms.items()}
+            for numbers, read in read_ahead(self._read(videos, at_a_time), 1, 1):
                 names = [*map(videos.where, numbers)].__getitem__
                 yield [
                     of_member(member, read[reading_of(member.format)], batch_size, names, bar.update) for member in self.members
                 ]
+
+    def _read(self, videos: Videos, at_a_time: int) -> Iterator[tuple[range, dict[Reading, list[RawVideo]]]]:
+        """Numbers of each part of the videos, and the part as each kind of member reads it."""
+        forms = {reading_of(form): form for form in self._forms}
+        for start in range(0, len(videos), at_a_time):
+            numbers = range(start, min(start + at_a_time, len(videos)))
+            yield numbers, {reading: videos.read(numbers, form) for reading, form in forms.items()}
 
     def _combined(self, results: Sequence[np.ndarray]) -> np.ndarray:
         if not self.projection:

@@ -53,20 +53,25 @@ def model_card(model: "Model", name: str) -> str:
 
 def _summary(model: "Model") -> str:
     count = sum(len(member.checkpoints) for member in model.members)
-    made = f"{count} checkpoints of {len(model.members)} models" if count > 1 else "one checkpoint"
+    models = f"{len(model.members)} models" if len(model.members) > 1 else "one model"
+    made = f"{count} checkpoints of {models}" if count > 1 else "one checkpoint"
     if model.classes:
         return f"Predicts which of {len(model.classes)} classes a video is of, by {made}. Written by vsim_tf."
     return f"Makes an embedding of {model.dim} numbers of a video, by {made}. Written by vsim_tf."
 
 
 def _example(model: "Model", name: str) -> str:
-    """Five lines that work where the folder lies."""
-    text = "".join(f', "{key}": ""' for key in ("ocr", "asr")) if _reads_fields(model) else ""
-    imports, frames = "import vsim_tf", '"pictures": ["0.jpg", "1.jpg"]'
+    """At most five lines, started where the folder lies."""
+    imports, keys = ["import vsim_tf"], ['"title": "天地玄黄"']
+    if any(member.config.text.form == ALL_FIELDS for member in model.members):
+        keys += ['"ocr": ""', '"asr": ""']
+    if any(member.config.tower for member in model.members):
+        keys.append('"pictures": ["0.jpg", "1.jpg"]')
     if model.frame_dim:
-        imports, frames = "import numpy as np\nimport vsim_tf", f'"frames": np.zeros((8, {model.frame_dim}))'
+        imports.insert(0, "import numpy as np")
+        keys.append(f'"frames": np.zeros((8, {model.frame_dim}))')
     call = "classes = model.predict([video]).categories" if model.classes else "embedding = model.encode(video)"
-    lines = [imports, "", f'model = vsim_tf.load("{name}")', f'video = {{"title": "天地玄黄"{text}, {frames}}}', call]
+    lines = [*imports, "", f'model = vsim_tf.load("{name}")', f"video = {{{', '.join(keys)}}}", call]
     return "\n".join(["```python", *lines, "```"])
 
 
@@ -157,7 +162,3 @@ def _limits(model: "Model") -> str:
         lines.append(f"Every video is put into one of the {len(model.classes)} classes, also a video of none of them.")
     lines.append("The folder has no scores on other data than those above.")
     return "\n".join(f"* {line}" for line in lines)
-
-
-def _reads_fields(model: "Model") -> bool:
-    return any(member.config.text.form == ALL_FIELDS for member in model.members)
