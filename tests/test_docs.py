@@ -12,10 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import toy_clips
+import toy_runs
+import toy_towers
+import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
 from vsim_tf.cli import class_flags, extract, flags
+from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
 from vsim_tf.models.layouts import Layout
@@ -27,6 +32,7 @@ from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
+from vsim_tf.records.tfrecords import write_records
 from vsim_tf.records.videos import read_ids
 from vsim_tf.tasks.task import Task
 
@@ -134,21 +140,34 @@ def test_models_are_used_by_the_code_of_library_md(tmp_path):
             shutil.copytree(ROOT / "tests/golden/checkpoints" / name, folder)
             (folder / "best").rename(folder / "last")
             (folder / "summary.json").write_text("{}")
+    toy_towers.write_clip(tmp_path / "clip-vit-base-patch32")
+    toy_runs.make_classifier(tmp_path / "output/demo_rank8/wbdc_1/fold-00", "wbdc_1", 0)
+    (tmp_path / "clips").mkdir()
+    toy_clips.write_clip(tmp_path / "clips/1001.mp4", 9)
+    for number in range(2):
+        (tmp_path / f"clips/{number}.jpg").write_bytes(encode_jpeg(toy_clips.picture(number)))
+    (tmp_path / "data/demo/test_a").mkdir(parents=True)
+    write_records(tmp_path / "data/demo/test_a/test_a.tfrecords", toys.random_videos(4))
+    (tmp_path / "data/demo/test_a/label.tsv").write_text("v0\tv1\t0.5\nv2\tv3\t0\nv1\tv2\t1\n")
     code = "".join(blocks(DOCUMENTS["docs/library.md"], "python"))
     check = """
-assert embeddings.shape == unit.shape == (3, 8) and vector.shape == (8,) and one_run.dim == 8
+assert embeddings.shape == unit.shape == (3, 8) and vector.shape == of_file.shape == (8,) and one_run.dim == 8
 assert np.allclose(similarities, [cosines[0, 1], cosines[1, 2]], atol=1e-5) and np.isclose(similarity, cosines[0, 1], atol=1e-5)
+assert of_records.shape == (4, 8) and ids == ["v0", "v1", "v2", "v3"]
+assert small.dtype == np.int8 and small.shape == (3, 8) and bits.shape == (3, 1)
+assert len(categories) == 1 and probabilities.shape == (1, 5)
+assert scores.keys() == {"spearman", "pearson"} and neighbours == {"recall@1": 1, "mean_average_precision": 1}
 """
     model, sizes, first, *_, error = run([sys.executable, "-c", code + check], tmp_path).splitlines()
     assert model == "Model('output/demo', dim=8, frame_dim=6, max_frames=4, members=2, checkpoints=3)"
     assert sizes == "8 6 4"
     assert first == "天地玄黄 天地玄黄 1.0"
-    assert error.startswith("items[1]: the key 'frames' is missing; there is 'title', needed are ")
+    assert error.startswith("items[1]: none of the keys 'frames', 'pictures', 'video' is there; there is 'title', needed are ")
 
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 5, "docs/video.md": 1}
+    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 11, "docs/video.md": 1}
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():

@@ -9,17 +9,18 @@ import pytest
 import toys
 from script_flags import refused
 
+import vsim_tf
 from vsim_tf.cli import classify, ensemble, extract, predict, pretrain
 from vsim_tf.demo.short_videos import write_short_videos
-from vsim_tf.ensemble.class_scores import softmax
 from vsim_tf.ensemble.linear_member import linear_member
 from vsim_tf.io.paths import annotation_file, category_labels, frame_folder
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.annotations import read_annotations
 from vsim_tf.records.category_files import read_categories
-from vsim_tf.records.predictions import read_predictions
+from vsim_tf.records.predictions import read_predictions, softmax
+from vsim_tf.records.schema import ASR_TEXT, FRAME_FEATURE, FRAME_PICTURE, ID, OCR_TEXT, TITLE
 from vsim_tf.records.tfrecords import read_records, write_records
-from vsim_tf.records.videos import video_record
+from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.runs.run_folder import RunFolder, read_json
 
 SIZES = {"num_unlabeled": 24, "num_labeled": 60, "num_test_videos": 12, "num_video_files": 0, "picture_size": 16}
@@ -106,6 +107,24 @@ def test_logistic_regression_joins_as_a_member(root):
     assert read_categories(root / "output/joined.csv") == expected
     report = (root / "output/joined.report.md").read_text()
     assert "\n| linear | 0." in report and "levels" in report
+
+
+def test_the_library_predicts_as_the_scripts(root):
+    """Of videos with pictures for `wbdc_1` and features for `wbdc_3`, the classes of result.csv."""
+    found: dict[str, dict] = {}
+    for kind, key in (("pictures", FRAME_PICTURE), ("features", FRAME_FEATURE)):
+        for _, data in read_records(root / f"output/records/test_b/{kind}.tfrecords"):
+            feature = {name: value.bytes_list.value for name, value in parse_example(data, "").items()}
+            texts = {name: feature[field][0].decode() for name, field in (("title", TITLE), ("ocr", OCR_TEXT), ("asr", ASR_TEXT))}
+            frames = [np.frombuffer(frame, "<f2") for frame in feature[key]] if kind == "features" else list(feature[key])
+            found.setdefault(feature[ID][0].decode(), texts)["frames" if kind == "features" else kind] = frames
+    model = vsim_tf.load(root / "output")
+    classes, probabilities = model.predict(list(found.values()))
+    assert dict(zip(found, classes, strict=True)) == read_categories(root / "output/result.csv")
+    single, *two = (predictions(root, name) for name in ("wbdc_1/fold-00", "wbdc_3/fold-00", "wbdc_3/fold-01"))
+    scores = softmax(single.logits) + 0.7 * sum(softmax(part.logits) for part in two) / 2
+    np.testing.assert_allclose(probabilities, scores / 1.7, rtol=0, atol=1e-5)
+    assert single.ids == list(found)
 
 
 def test_predictions_name_what_made_them(root):

@@ -1,7 +1,8 @@
-"""Multimodal video similarity: videos in, embeddings of at most 256 numbers out.
+"""Multimodal video similarity: videos in, embeddings of at most 256 numbers out, or classes.
 
     model = vsim_tf.load("output/demo")
     model.encode({"title": "天地玄黄", "frames": frames})
+    vsim_tf.SimilarityEvaluator("test_a/label.tsv", "test_a/test_a.tfrecords")(model)
 
 These names are imported at their first use, and TensorFlow when a model is loaded.
 """
@@ -15,14 +16,30 @@ from vsim_tf.io.quiet_imports import quiet_imports
 
 if TYPE_CHECKING:
     from vsim_tf.ensemble.front import load
+    from vsim_tf.evaluation.model_evaluators import ClassificationEvaluator, RetrievalEvaluator, SimilarityEvaluator
     from vsim_tf.inference.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["Model", "UserError", "__version__", "load"]
+__all__ = [
+    "ClassificationEvaluator",
+    "Model",
+    "RetrievalEvaluator",
+    "SimilarityEvaluator",
+    "UserError",
+    "__version__",
+    "load",
+]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # messages are seen by who asks for them, as the scripts do
 
-_MODULES = {"load": "vsim_tf.ensemble.front", "Model": "vsim_tf.inference.model"}
+_EVALUATORS = "vsim_tf.evaluation.model_evaluators"
+_MODULES = {
+    "load": "vsim_tf.ensemble.front",
+    "Model": "vsim_tf.inference.model",
+    "ClassificationEvaluator": _EVALUATORS,
+    "RetrievalEvaluator": _EVALUATORS,
+    "SimilarityEvaluator": _EVALUATORS,
+}
 
 
 def __getattr__(name: str) -> Any:

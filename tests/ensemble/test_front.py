@@ -84,6 +84,30 @@ def test_a_basis_of_models_that_are_not_there(output):
         vsim_tf.load(output)
 
 
+def test_classifiers_count_by_their_registered_weights_and_have_a_run_on_all_videos(tmp_path):
+    """1 and 0.7 over their sum; the run `full` is one of a model's runs."""
+    for run in ("wbdc_1/full", "wbdc_1/fold-02", "wbdc_3/fold-00"):
+        make_folder(tmp_path / run, run.split("/")[0])
+    parts = find_parts(tmp_path, "last")
+    assert names(parts, tmp_path) == [["wbdc_1/fold-02/last/ckpt-7", "wbdc_1/full/last/ckpt-7"], ["wbdc_3/fold-00/last/ckpt-7"]]
+    assert [(part.model, part.weight) for part in parts] == [("wbdc_1", 1 / 1.7), ("wbdc_3", pytest.approx(0.7 / 1.7))]
+
+
+def test_models_of_two_kinds(output):
+    folder = make_folder(output / "wbdc_3/fold-00", "wbdc_3")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"classes": {"count": 5}}))
+    with pytest.raises(UserError, match=r"classifiers: .*uniter \(embeddings\), wbdc_3 \(classes\); load the folder of one"):
+        vsim_tf.load(output)
+    assert find_parts(output / "wbdc_3", "last")[0].classifies
+
+
+def test_a_folder_of_another_program(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "clip"}')
+    with pytest.raises(UserError, match=r"is no folder of vsim_tf: its config.json is of another program; accepted are"):
+        vsim_tf.load(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

@@ -1,5 +1,7 @@
 """Embedding videos by one checkpoint or several, and scoring them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import toys
@@ -93,6 +95,15 @@ def test_decoded_videos_take_what_is_counted(embedder, tmp_path):
     _, batch = next(iter(batches(tmp_path, toys.random_videos(4))))
     counted = (batch.input_ids, batch.attention_mask, batch.frames, batch.targets["tags"])
     assert 4 * held_weights.video_bytes(embedder.model.config) == sum(tensor.numpy().nbytes for tensor in counted)
+
+
+def test_pictures_are_held_as_far_as_they_fit(monkeypatch):
+    """4 frames of 8 x 8 x 3 bytes, and two rows of 8 tokens of 4 bytes: 832. Half of the memory is taken."""
+    model = SimpleNamespace(config=toys.model("wbdc_1"), weights_by_name=dict)
+    assert held_weights.video_bytes(model.config) == 4 * 8 * 8 * 3 + 2 * 8 * 4 == 832
+    for available, videos in ((2 * 832 * 5, 5), (100, 1), (10**9, 4096)):
+        monkeypatch.setattr(held_weights, "available_memory", lambda available=available: available)
+        assert HeldWeights(model, ["a"]).videos == videos
 
 
 @pytest.mark.parametrize(

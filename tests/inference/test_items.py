@@ -8,7 +8,8 @@ import tensorflow as tf
 import toys
 
 from vsim_tf.errors import UserError
-from vsim_tf.inference.items import check_items, numbered_item_batches, raw_video
+from vsim_tf.inference.items import ItemReader
+from vsim_tf.inference.videos import ItemVideos, numbered_video_batches
 from vsim_tf.input.decoding import RawVideo, decode
 from vsim_tf.records.videos import video_record
 
@@ -24,6 +25,18 @@ def items(count: int, seed: int = 0) -> list[dict]:
     ]
 
 
+def raw_video(item: dict) -> RawVideo:
+    """The item as a model of frame features reads it, after its check."""
+    reader = ItemReader(toys.batch_format())
+    reader.check(item)
+    return reader.read([item], str)[0]
+
+
+def batches_of(videos: list[dict], form, batch_size: int) -> list:
+    read = ItemVideos(videos, [form], None, str).read(range(len(videos)), form)
+    return list(numbered_video_batches(read, form, batch_size, str))
+
+
 RANK_1 = {"text_form": "pair", "sampling": "centred", "padding": "zeros"}
 
 
@@ -34,7 +47,7 @@ def test_batches_are_those_of_records(trims, rules):
     form = dataclasses.replace(toys.batch_format(), trim_text=trims, trim_frames=trims, **rules)
     videos = items(11)
     records = [video_record(video["id"], video["title"], video["frames"], tags=[3]) for video in videos]
-    batches = list(numbered_item_batches(videos, form, 4))
+    batches = batches_of(videos, form, 4)
     assert [len(numbers) for numbers, _ in batches] == [4, 4, 3]
     for numbers, batch in batches:
         expected = decode([records[number] for number in numbers], str, "videos", form)
@@ -57,7 +70,7 @@ def test_batches_are_those_of_records(trims, rules):
 def test_items_are_sorted_by_what_they_need_of_a_batch(trims, expected):
     sizes = [(0, 3), (9, 0), (0, 7), (1, 0)]
     videos = [{"title": "天" * characters, "frames": np.ones((frames, toys.DIM))} for characters, frames in sizes]
-    batches = numbered_item_batches(videos, dataclasses.replace(toys.batch_format(), **trims), 2)
+    batches = batches_of(videos, dataclasses.replace(toys.batch_format(), **trims), 2)
     assert [numbers.numpy().tolist() for numbers, _ in batches] == expected
 
 
@@ -74,7 +87,7 @@ def test_items_are_sorted_by_what_they_need_of_a_batch(trims, expected):
     ],
 )
 def test_frames_of_any_real_type_are_rounded_to_float16(frames):
-    video = raw_video({"title": "天地", "frames": frames, "tags": [3], "more": object()}, toys.DIM)
+    video = raw_video({"title": "天地", "frames": frames, "tags": [3], "more": object()})
     assert (video.texts.title, video.tags) == ("天地", ())
     assert video.frames.dtype == np.uint16
     np.testing.assert_array_equal(video.frames.view(np.float16), FRAMES.astype(np.float16))
@@ -82,12 +95,12 @@ def test_frames_of_any_real_type_are_rounded_to_float16(frames):
 
 @pytest.mark.parametrize("frames", [[], np.zeros((0, toys.DIM)), np.zeros(0)])
 def test_a_video_may_have_no_frames(frames):
-    assert raw_video({"title": "", "frames": frames}, toys.DIM).frames.shape == (0, toys.DIM)
+    assert raw_video({"title": "", "frames": frames}).frames.shape == (0, toys.DIM)
 
 
 def test_half_a_surrogate_is_dropped_as_other_bytes_that_are_not_utf8():
     """Three bytes, each of which becomes U+FFFD, as in a record; tokenizers drop that."""
-    video = raw_video(GOOD | {"title": "天\ud800地"}, toys.DIM)
+    video = raw_video(GOOD | {"title": "天\ud800地"})
     assert video.texts.title == "天\ufffd\ufffd\ufffd地"
     np.testing.assert_array_equal(*(toys.TOKENIZERS["bert"].encode_batch([title], 8)[0] for title in (video.texts.title, "天地")))
 
@@ -125,11 +138,11 @@ SHAPE = r"accepted are numbers of shape \[frames, 6\], where frames may be 0$"
 )
 def test_what_is_no_video_is_refused_by_its_name(item, message):
     with pytest.raises(UserError, match=rf"^items\[1\]: {message}"):
-        check_items([GOOD, item], toys.DIM, "items[{}]".format)
+        ItemVideos([GOOD, item], [toys.batch_format()], None, "items[{}]".format)
 
 
 def test_the_largest_number_that_rounds_to_a_finite_one_is_accepted():
     """65519 is nearer to 65504 than to 65536, where float16 ends; 65520 is half-way."""
-    video = raw_video(GOOD | {"frames": changed(0, 0, 65519)}, toys.DIM)
+    video = raw_video(GOOD | {"frames": changed(0, 0, 65519)})
     assert isinstance(video, RawVideo)
     assert video.frames.view(np.float16)[0, 0] == 65504

@@ -198,6 +198,34 @@ def test_frames_are_rounded_as_in_records(single, type_):
     np.testing.assert_allclose(single.encode(given), single.encode(ITEMS), rtol=0, atol=1e-6)
 
 
+def test_truncated_quantized_embeddings(model):
+    """The first numbers, scaled, and then rounded."""
+    values = model.encode(ITEMS)[:, :5]
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    np.testing.assert_allclose(model.encode(ITEMS, truncate_dim=5, normalize=True), unit, atol=1e-6)
+    ranges = np.stack([unit.min(axis=0), unit.max(axis=0)])
+    expected = np.rint((unit - ranges[0]) / (ranges[1] - ranges[0]) * 255) - 128
+    options = {"truncate_dim": 5, "normalize": True, "precision": "int8"}
+    np.testing.assert_allclose(model.encode(ITEMS, **options), expected, atol=1)
+    one = model.encode(ITEMS[3], ranges=ranges, **options)
+    assert (one.shape, one.dtype) == ((5,), np.int8)
+    bits = np.unpackbits(model.encode(ITEMS, truncate_dim=5, precision="binary"), axis=1)
+    np.testing.assert_array_equal(bits[:, :5], values > 0)
+
+
+def test_records_are_encoded_in_their_order(scripts, single):
+    path = scripts.root / "data/test_x/test_x.tfrecords"
+    np.testing.assert_allclose(single.encode(path), single.encode(ITEMS), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(single.encode(str(path), batch_size=3), single.encode(ITEMS), rtol=0, atol=1e-5)
+
+
+def test_a_bar_is_shown_where_it_is_asked_for(model, capsys):
+    model.encode(ITEMS, progress=True)
+    assert f"{len(ITEMS) * 4}/{len(ITEMS) * 4}" in capsys.readouterr().err
+    model.encode(ITEMS)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_more_items_than_are_held_at_a_time_and_weights_that_do_not_fit(both, model, monkeypatch):
     monkeypatch.setattr(held_weights, "VIDEOS_AT_A_TIME", 1)
     monkeypatch.setattr(held_weights, "available_memory", lambda: 0)
@@ -230,9 +258,13 @@ def test_each_worker_embeds_its_own_items(scripts, single, monkeypatch):
         (lambda model: model.encode([ITEMS[0], {"title": "天"}]), r"^items\[1\]: the key 'frames' is missing"),
         (lambda model: model.encode({"title": "天"}), r"^item: the key 'frames' is missing"),
         (lambda model: model.encode(item for item in ITEMS), r"^items is of type generator; accepted is a list$"),
-        (lambda model: model.encode("天地"), r"^items is of type str; accepted is a list$"),
+        (lambda model: model.encode("天地"), r"^'天地' matches no file; give a file, a pattern"),
         (lambda model: model.encode(ITEMS, batch_size=0), r"^batch_size=0: an integer of at least 1 is accepted$"),
         (lambda model: model.encode(ITEMS, batch_size=2.0), r"^batch_size=2.0: an integer"),
+        (lambda model: model.encode(ITEMS, truncate_dim=9), r"^truncate_dim=9: an integer from 1 to 8"),
+        (lambda model: model.encode(ITEMS, precision="int4"), r"^precision='int4': one of float32, float16, int8, binary"),
+        (lambda model: model.encode(ITEMS[0], precision="int8"), r"^precision='int8': one embedding has no range"),
+        (lambda model: model.predict(ITEMS), r"uniter/fold-00: a model of embeddings predicts no classes; load a classifier$"),
         (lambda model: model.similarity(ITEMS, ITEMS[:2]), r"^a has 13 items, b has 2; accepted are two items, or two equally"),
         (lambda model: model.similarity(ITEMS[0], ITEMS), r"^a or b is one item, the other is not"),
         (lambda model: model.similarity(ITEMS[0], {}), r"^b: the key 'title' is missing"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vsim_tf.errors import UserError
 from vsim_tf.io import files
-from vsim_tf.io.files import exclusive, lock_file, read_json_lines, read_json_object, remove_stale_lock
+from vsim_tf.io.files import exclusive, lock_file, new_folder, read_json_lines, read_json_object, remove_stale_lock
 
 HOLD = """
 import sys
@@ -159,6 +159,46 @@ def test_a_stale_lock_file_is_removed_and_a_held_one_is_not(tmp_path):
 def test_the_message_of_a_caller(tmp_path):
     with exclusive(tmp_path), pytest.raises(UserError, match="^of the caller$"), exclusive(tmp_path, "of the caller"):
         pytest.fail("both have it")
+
+
+# --- new folders ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_new_folder_is_there_when_it_is_complete(tmp_path, is_there):
+    if is_there:
+        (tmp_path / "new").mkdir()
+    (tmp_path / ".new.part").mkdir()  # of a process that was killed
+    (tmp_path / ".new.part/old").touch()
+    with new_folder(tmp_path / "new") as part:
+        (part / "inside").mkdir()
+        (part / "inside/file").write_text("text")
+        assert not (tmp_path / "new").exists() or not list((tmp_path / "new").iterdir())
+        with pytest.raises(UserError, match="another process is writing"), new_folder(tmp_path / "new"):
+            pytest.fail("both have it")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["new", "new/inside", "new/inside/file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (lambda part: UserError(f"{part}/a: damaged", ["field"]), "/new/a: damaged$"),
+        (lambda part: OSError(errno.ENOSPC, "No space left on device"), "/new: cannot be written: No space left on device$"),
+    ],
+)
+def test_a_folder_that_is_not_completed_does_not_appear(tmp_path, error, message):
+    with pytest.raises(UserError, match=message), new_folder(tmp_path / "new") as part:
+        (part / "file").touch()
+        raise error(part)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_is_not_replaced(tmp_path):
+    (tmp_path / "file").touch()
+    for there in (tmp_path, tmp_path / "file"):
+        with pytest.raises(UserError, match="is there already; remove it, or give another folder"), new_folder(there):
+            pytest.fail("it is there")
 
 
 @given(data=st.binary(max_size=20), at_once=st.integers(1, 25))

@@ -9,7 +9,7 @@ from vsim_tf.ensemble.combine import total_of, usable_weights
 from vsim_tf.errors import UserError
 from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.embeddings import Embeddings
-from vsim_tf.records.predictions import Predictions, best_classes, read_predictions
+from vsim_tf.records.predictions import Predictions, best_classes, read_predictions, softmax
 from vsim_tf.types import PathLike
 
 DECISIONS = ("class", "levels")
@@ -45,14 +45,6 @@ class ClassScores(NamedTuple):
         parents = ClassTable(self.classes).parents
         scores: np.ndarray = self.scores @ (parents[:, None] == parents[None])
         return scores
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities, `[videos, classes]` float64."""
-    from scipy import special
-
-    probabilities: np.ndarray = special.softmax(logits.astype(np.float64), axis=1)
-    return probabilities
 
 
 def class_scores(members: Sequence[Member], weights: Sequence[float], names: Sequence[str] | None = None) -> ClassScores:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vsim_tf.ensemble.score_tables import escaped, score_text
+from vsim_tf.ensemble.score_tables import score_text
+from vsim_tf.io.tables import escaped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

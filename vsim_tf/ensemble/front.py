@@ -6,23 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vsim_tf.ensemble.combine import normalized_weights
-from vsim_tf.ensemble.find import models_present
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
-from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, FOLD_RUNS, LAST, RESULT, basis_file
+from vsim_tf.inference.model_file import read_model_file
+from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
+from vsim_tf.io.files import read_json_object
+from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, FOLD_RUNS, FULL, LAST, RESULT, SAVED_MODEL, basis_file
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
-from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint
+from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint, run_of
+from vsim_tf.runs.run_folder import RunFolder
 from vsim_tf.runs.stage import PRECISIONS
 from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
+    from vsim_tf.features.tower import Tower
     from vsim_tf.inference.model import Model
 
 ACCEPTED = (
     "accepted are a folder of models (output/demo), of one model's folds (output/demo/uniter), a run folder"
-    " (output/demo/uniter/fold-00), or a checkpoint (output/demo/uniter/fold-00/last/ckpt-48)"
+    " (output/demo/uniter/fold-00), a checkpoint (output/demo/uniter/fold-00/last/ckpt-48), or a saved model"
 )
 
 
@@ -39,9 +43,14 @@ class Part(NamedTuple):
     weight: float = 1.0
     model: str = ""
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the runs were trained on classes."""
+        return isinstance(RunFolder.open(run_of(self.checkpoints[0])).config.get("classes"), dict)
 
-def load(path: PathLike, precision: str = "float32", checkpoint: str | None = None) -> "Model":
-    """Opens trained models as one that embeds videos given as dicts.
+
+def load(path: PathLike, precision: str = "float32", checkpoint: str | None = None, clip_dir: PathLike | None = None) -> "Model":
+    """Opens trained models as one that embeds videos, or predicts their classes.
 
     The first call loads TensorFlow, without its notes on stderr; Keras' global settings stay as they are.
 
@@ -49,32 +58,51 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
         path: one of
             a checkpoint, `output/demo/uniter/fold-00/last/ckpt-48`;
             the folder of a run, `output/demo/uniter/fold-00`: its newest checkpoint;
-            the folder of a model, `output/demo/uniter`: the mean of all its folds;
+            the folder of a model, `output/demo/uniter`: the mean of all its folds, of a classifier also of its run `full`;
             the folder of several models, `output/demo`: their ensemble as `ensemble_final.py` makes it. With a `result.basis.npz`
             there, that is the models of this basis, each the mean of its folds, concatenated and projected; else the sum of
-            all models' means by the registered weights, scaled to the sum 1.
+            all models' means by the registered weights, scaled to the sum 1; of classifiers that of their probabilities;
+            the folder of a saved model (`Model.save`).
         precision: "float32", or "auto" for `mixed_bfloat16` on GPUs made for it, or "mixed_bfloat16" on any device.
         checkpoint: "last" or "best" of each run; None for the one that the model's stage keeps (`Selection.kept`). Of a path of a
-            checkpoint it says nothing.
+            checkpoint, and of a saved model, it says nothing.
+        clip_dir: a tower that makes features of pictures and video files, for models that read features: the Hugging Face folder
+            of a CLIP model, or a run folder or checkpoint of a model with a vision tower (`inference.tower.load_tower`).
 
     Raises:
-        UserError: nothing of that kind is there, a run is not complete, a file of it cannot be used, or the basis is of other
-            models.
+        UserError: nothing of that kind is there, a run is not complete, a file of it cannot be used, the basis is of other
+            models, or the tower makes other features than the models read, or they have towers of their own.
     """
     _require_one_of("precision", precision, PRECISIONS)
     if checkpoint is not None:
         _require_one_of("checkpoint", checkpoint, (LAST, BEST))
-    basis = find_basis(Path(path))
-    parts = find_parts(Path(path), checkpoint or "", basis)
+    parts, basis = find_model(Path(path), checkpoint or "")
+    product = _product(path, parts)
     with quiet_imports():
         from vsim_tf.inference.member import Member
         from vsim_tf.inference.model import Model
 
-    members = [Member(part.checkpoints, precision, part.weight, part.model) for part in parts]
+    members = [Member(part.checkpoints, precision, part.weight, part.model, product) for part in parts]
     if basis:
         dims = {member.config.name: member.config.dim for member in members}
         basis.require(dims, dict(zip(dims, basis.weights, strict=True)))
-    return Model(members, str(path), basis)
+    model = Model(members, str(path), basis)
+    if clip_dir:
+        model.tower = _tower(clip_dir, precision, model)
+    return model
+
+
+def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
+    """The checkpoints that a path stands for, and the basis of their ensemble; arguments and errors are those of `load`."""
+    if not (path / SAVED_MODEL).is_file():
+        basis = find_basis(path)
+        return find_parts(path, kind, basis), basis
+    members, has_basis = read_model_file(path)
+    for member in members:
+        for checkpoint in member.checkpoints:
+            require_checkpoint(checkpoint)
+    parts = [Part(member.checkpoints, member.weight, member.model) for member in members]
+    return parts, SvdBasis.load(basis_file(path / RESULT)) if has_basis else None
 
 
 def find_basis(path: Path) -> SvdBasis | None:
@@ -84,14 +112,16 @@ def find_basis(path: Path) -> SvdBasis | None:
 
 
 def find_parts(path: Path, kind: str, basis: SvdBasis | None = None) -> list[Part]:
-    """The checkpoints that a path stands for; arguments and errors are those of `load`."""
+    """The checkpoints of a path that is no saved model."""
     if index_file(path).is_file():
         return [Part([os.fspath(path)])]
     if (path / CONFIG).is_file():
+        if not isinstance(read_json_object(path / CONFIG).get("model"), dict):
+            raise UserError(f"{path} is no folder of vsim_tf: its config.json is of another program; {ACCEPTED}")
         return [Part([finished_checkpoint(path, kind)])]
-    if folds := _folds(path):
-        return [Part(_checkpoints(folds, kind))]
-    if any(_folds(path / name) for name in registry.PUBLIC_MODELS):
+    if runs := _runs(path):
+        return [Part(_checkpoints(runs, kind))]
+    if any(_runs(path / name) for name in (*registry.PUBLIC_MODELS, *registry.CLASSIFIERS)):
         return _models(path, kind, basis)
     if path.name.startswith(CHECKPOINT):
         require_checkpoint(path)
@@ -102,23 +132,43 @@ def _models(path: Path, kind: str, basis: SvdBasis | None) -> list[Part]:
     """Of those that are there, or those of a basis with its weights."""
     if basis:
         names, weights = list(basis.names), list(basis.weights)
-        if missing := [name for name in names if not _folds(path / name)]:
+        if missing := [name for name in names if not _runs(path / name)]:
             raise UserError(f"{basis.source} is of {', '.join(names)}; {path} has no trained {', '.join(missing)}")
     else:
-        names = models_present(path, registry.PUBLIC_MODELS)
-        weights = normalized_weights([registry.preset(name).ensemble_weight for name in names])
-    checkpoints = (_checkpoints(_folds(path / name), kind) for name in names)
+        names = [name for name in (*registry.PUBLIC_MODELS, *registry.CLASSIFIERS) if _runs(path / name)]
+        weights = normalized_weights([registry.ensemble_weight(name) for name in names])
+    checkpoints = (_checkpoints(_runs(path / name), kind) for name in names)
     return [Part(*values) for values in zip(checkpoints, weights, names, strict=True)]
 
 
-def _folds(path: Path) -> list[Path]:
-    """Run folders of a model's folds, in their order."""
-    return sorted(config.parent for config in path.glob(f"{FOLD_RUNS}/{CONFIG}"))
+def _runs(path: Path) -> list[Path]:
+    """Run folders of a model's folds, in their order, and of a classifier's run on all videos."""
+    runs = sorted(config.parent for config in path.glob(f"{FOLD_RUNS}/{CONFIG}"))
+    return [*runs, path / FULL] if (path / FULL / CONFIG).is_file() else runs
 
 
-def _checkpoints(folds: Sequence[Path], kind: str) -> list[str]:
-    require_same_model(folds)
-    return [finished_checkpoint(folder, kind) for folder in folds]
+def _checkpoints(runs: Sequence[Path], kind: str) -> list[str]:
+    require_same_model(runs)
+    return [finished_checkpoint(folder, kind) for folder in runs]
+
+
+def _product(path: PathLike, parts: Sequence[Part]) -> Product:
+    """What models are loaded for; `UserError` where some are classifiers and some are not."""
+    if len({part.classifies for part in parts}) > 1:
+        named = ", ".join(f"{part.model} ({'classes' if part.classifies else 'embeddings'})" for part in parts)
+        raise UserError(f"{path} holds models of embeddings and classifiers: {named}; load the folder of one of them")
+    return PREDICTIONS if parts[0].classifies else EMBEDDINGS
+
+
+def _tower(clip_dir: PathLike, precision: str, model: "Model") -> "Tower":
+    from vsim_tf.inference.tower import load_tower
+
+    if not model.frame_dim:
+        raise UserError(f"clip_dir={clip_dir}: the models read pictures by towers of their own; leave it out")
+    tower = load_tower(clip_dir, precision)
+    if tower.dim != model.frame_dim:
+        raise UserError(f"clip_dir={clip_dir}: its features have {tower.dim} numbers, the models read {model.frame_dim}")
+    return tower
 
 
 def _require_one_of(name: str, value: str, accepted: Sequence[str]) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from vsim_tf.ensemble.comparison import Comparison, scores_plot
-from vsim_tf.ensemble.score_tables import ScoreTable, markdown_table
+from vsim_tf.ensemble.score_tables import ScoreTable
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_lines
+from vsim_tf.io.tables import markdown_table
 from vsim_tf.types import PathLike
 
 

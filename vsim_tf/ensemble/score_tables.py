@@ -1,8 +1,10 @@
 """Tables of scores as data, and their two forms: markdown, and lines for the terminal."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from vsim_tf.io.tables import markdown_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,17 +43,6 @@ class ScoreTable(NamedTuple):
         for number, cells in enumerate(self.rows, 1):
             table.add_row(*map(Text, cells), end_section=number == self.models)
         return table
-
-
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in markdown whose first column has names, all others numbers."""
-    align = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(map(escaped, cells))} |" for cells in [header, align, *rows])
-
-
-def escaped(cell: str) -> str:
-    """A text as it may stand in a cell, or in a sentence."""
-    return cell.replace("|", "\\|").replace("\n", " ")
 
 
 def score_text(value: float) -> str:

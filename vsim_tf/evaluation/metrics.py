@@ -25,13 +25,31 @@ def spearman(prediction: np.ndarray, target: np.ndarray) -> float:
     """
     from scipy.stats import spearmanr
 
+    prediction, target = _both(prediction, target)
+    if _is_defined("Spearman", prediction, target):
+        return float(spearmanr(prediction, target).statistic)
+    return math.nan
+
+
+def pearson(prediction: np.ndarray, target: np.ndarray) -> float:
+    """Returns the linear correlation of two `[n]` arrays (scipy's `pearsonr`); nan, with a warning, as in `spearman`."""
+    from scipy.stats import pearsonr
+
+    prediction, target = _both(prediction, target)
+    return float(pearsonr(prediction, target).statistic) if _is_defined("Pearson", prediction, target) else math.nan
+
+
+def _both(prediction: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
     if prediction.shape != target.shape or prediction.ndim != 1:
         raise ValueError(f"shapes {prediction.shape} and {target.shape}; expected two equal [n]")
+    return prediction, target
+
+
+def _is_defined(name: str, prediction: np.ndarray, target: np.ndarray) -> bool:
     if reason := _undefined(prediction) or _undefined(target):
-        logger.warning("Spearman of %d pairs is not defined: %s", len(target), reason)
-        return math.nan
-    return float(spearmanr(prediction, target).statistic)
+        logger.warning("%s of %d pairs is not defined: %s", name, len(target), reason)
+    return not reason
 
 
 def _undefined(side: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,9 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 2**26
 """Largest accepted picture, before and after it is resized: a small file may unpack to gigabytes."""
 JPEG_QUALITY = 95
+
+Picture: TypeAlias = bytes | Image.Image | np.ndarray
+"""An encoded picture, one that Pillow has opened, or its pixels, `[height, width, 3]` uint8."""
 
 _BROKEN = (*UNREADABLE, SyntaxError, struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 """Pillow's errors; its PNG reader raises SyntaxError."""
@@ -53,6 +56,19 @@ def decode_picture(data: bytes, where: str) -> np.ndarray:
     except _BROKEN as error:
         reason = unreadable_reason(error).partition(" <_io.")[0]  # the address of a file object
         raise UserError(f"{where}: not a readable picture ({', '.join(FORMATS)}): {reason}") from None
+
+
+def picture_pixels(picture: Picture, where: str) -> np.ndarray:
+    """Pixels of a picture in any of its forms, `[height, width, 3]` uint8; arguments and errors are those of `decode_picture`."""
+    if isinstance(picture, bytes):
+        return decode_picture(picture, where)
+    if isinstance(picture, np.ndarray):
+        return picture
+    try:
+        _check_pixels(picture.size, where)
+        return np.asarray(_rgb(picture))
+    except _BROKEN as error:  # Pillow reads a file when its pixels are asked for
+        raise UserError(f"{where}: not a readable picture: {unreadable_reason(error).partition(' <_io.')[0]}") from None
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

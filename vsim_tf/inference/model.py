@@ -1,16 +1,25 @@
-"""Trained checkpoints as one model: dicts in, embeddings and similarities out. Nothing is written, nothing is printed."""
+"""Trained checkpoints as one model: videos in, embeddings, similarities or classes out. Nothing is printed unless asked for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from vsim_tf.errors import UserError
+from vsim_tf.features.tower import Tower
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
-from vsim_tf.inference.items import Item, check_items
+from vsim_tf.inference.given import Given, Item, is_list, require_list
 from vsim_tf.inference.member import Member
+from vsim_tf.inference.quantization import quantized, truncated
+from vsim_tf.inference.saving import save_model
+from vsim_tf.inference.videos import ItemVideos, Reading, Videos, reading_of, videos_of
+from vsim_tf.input.decoding import RawVideo
+from vsim_tf.input.order import WINDOW_BATCHES
 from vsim_tf.io.memory import enough_memory
+from vsim_tf.io.read_ahead import read_ahead
+from vsim_tf.types import PathLike
 
 BATCH_SIZE = 64
 
@@ -23,6 +32,18 @@ class RankedPair(NamedTuple):
     similarity: float
 
 
+class ClassPredictions(NamedTuple):
+    """Predicted classes of videos.
+
+    Attributes:
+        categories: id of the class with the largest probability of each video; of equal ones the first.
+        probabilities: `[videos, classes]` float64, columns as in `Model.classes`; each row sums to 1.
+    """
+
+    categories: list[str]
+    probabilities: NDArray[np.float64]
+
+
 class Projection(Protocol):
     """What makes one embedding of those of several members, as `vsim_tf.ensemble.svd_basis` does."""
 
@@ -31,67 +52,137 @@ class Projection(Protocol):
         """Embedding dimension of the result."""
 
     def project(self, members: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Name of a member -> embeddings, `[items, dim of its own]`; the result is `[items, dim]`."""
+        """Name of a member -> embeddings, `[videos, dim of its own]`; the result is `[videos, dim]`."""
+
+    def save(self, path: PathLike) -> None:
+        """Writes a file from which it can be read again."""
 
 
 class Model:
     """A weighted sum of members, each the mean of its checkpoints, or their projection; `vsim_tf.load` makes one.
 
-    An item is a dict with `title` (str, may be empty) and `frames` (`[frames, frame_dim]`, may have 0 rows; rounded to float16
-    as in records). Other keys are ignored. Several threads may share a model, and several models a process.
+    Members that are classifiers make one of probabilities. Videos are given as items (`vsim_tf.inference.items`), one or a list,
+    as a pandas DataFrame, or as a path or pattern of TFRecord files. Several threads may share a model, and several models a
+    process.
 
     Args:
         members: their weights are those of the sum.
         name: what `repr` calls the model.
         projection: of the members' embeddings, instead of a sum.
+        tower: makes features of pictures and video files for members that read features.
 
     Attributes:
-        dim: embedding dimension.
-        frame_dim: feature dimension of a frame.
+        dim: embedding dimension; 0 of several classifiers, which have no embedding in common.
+        frame_dim: feature dimension of a frame; 0 where pictures alone are read.
         max_frames: frames that are sampled of a video, at most.
+        classes: ids of the classes, in the order of the probabilities; empty of a model of embeddings.
+        tower: see above; it may be set.
 
     Raises:
-        UserError: the members differ in the size of frames, or in that of embeddings, which a sum needs to be equal.
+        UserError: the members differ in features, in the size of embeddings, which a sum needs to be equal, or in classes.
     """
 
-    def __init__(self, members: Sequence[Member], name: str = "", projection: Projection | None = None):
-        self.members, self.name, self.projection = tuple(members), name, projection
-        self.dim = projection.dim if projection else self._same("embedding_size")
-        self.frame_dim = self._same("frames.dim")
-        self.max_frames = max(member.config.frames.max_frames for member in members)
+    def __init__(
+        self, members: Sequence[Member], name: str = "", projection: Projection | None = None, tower: Tower | None = None
+    ):
+        self.members, self.name, self.projection, self.tower = tuple(members), name, projection, tower
+        self._forms = [member.format for member in self.members]
+        self._checkpoints = sum(len(member.checkpoints) for member in self.members)
+        self.classes = self._common_classes()
+        self.dim = self._embedding_dim()
+        readers = [member.config for member in self.members if not member.config.tower]
+        self.frame_dim = self._same("frames.dim", {config.name: config.frames.dim for config in readers}) if readers else 0
+        self.max_frames = max(member.config.frames.max_frames for member in self.members)
 
-    def _same(self, path: str) -> int:
-        sizes: dict[str, int] = {member.config.name: member.config.paths()[path] for member in self.members}
+    def _common_classes(self) -> tuple[str, ...]:
+        if len({member.classes for member in self.members}) > 1:
+            names = ", ".join(member.config.name for member in self.members)
+            raise UserError(f"{self.name}: {names} were not trained on the same classes; load one of them alone")
+        return self.members[0].classes
+
+    def _embedding_dim(self) -> int:
+        if self.projection:
+            return self.projection.dim
+        if self.classes and self._checkpoints > 1:
+            return 0
+        return self._same("embedding_size", {member.config.name: member.config.dim for member in self.members})
+
+    def _same(self, what: str, sizes: Mapping[str, int]) -> int:
         if len(set(sizes.values())) > 1:
-            raise UserError(f"{self.name}: the models differ in {path}: {sizes}; load one of them alone")
+            raise UserError(f"{self.name}: the models differ in {what}: {sizes}; load one of them alone")
         return next(iter(sizes.values()))
 
     def __repr__(self) -> str:
-        checkpoints = sum(len(member.checkpoints) for member in self.members)
+        result = f"classes={len(self.classes)}" if self.classes else f"dim={self.dim}"
         return (
-            f"Model({self.name!r}, dim={self.dim}, frame_dim={self.frame_dim}, max_frames={self.max_frames},"
-            f" members={len(self.members)}, checkpoints={checkpoints})"
+            f"Model({self.name!r}, {result}, frame_dim={self.frame_dim}, max_frames={self.max_frames},"
+            f" members={len(self.members)}, checkpoints={self._checkpoints})"
         )
 
-    def encode(self, items: Item | Sequence[Item], batch_size: int = BATCH_SIZE, normalize: bool = False) -> NDArray[np.float32]:
-        """Embeddings of items, in their order.
+    def encode(
+        self,
+        items: Given,
+        *,
+        normalize: bool = False,
+        truncate_dim: int | None = None,
+        precision: str = "float32",
+        ranges: Any = None,
+        batch_size: int = BATCH_SIZE,
+        progress: bool = False,
+    ) -> NDArray[Any]:
+        """Embeddings of videos, in their order. A classifier gives the pooled states that its classes are read from.
 
         Args:
-            items: one item, or a list of items, which may be empty.
-            batch_size: items of a batch; it changes speed and memory, and the numbers by float32 rounding alone.
+            items: videos, see the class.
             normalize: scale embeddings to unit norm; one of zeros stays zero.
+            truncate_dim: keep so many of the first numbers, before they are scaled. Those of an SVD ensemble are sorted by
+                singular value, so that the first ones tell most; those of single models and sums are in no order.
+            precision: "float32", "float16", "int8" or "binary", see `vsim_tf.inference.quantization.quantized`.
+            ranges: of "int8", the smallest and largest number of each dimension, `[2, dim]`; None: those of these videos.
+            batch_size: videos of a batch; it changes speed and memory, and the numbers by float32 rounding alone.
+            progress: show a progress bar on stderr.
 
         Returns:
-            `[dim]` of one item, `[items, dim]` of a list, float32.
+            `[dim]` of one item, else `[videos, dim]`: float32, float16 or int8; of "binary" uint8 with `ceil(dim / 8)` columns.
 
         Raises:
-            UserError: an item cannot be used; the message names it by its index. It comes before anything is computed.
+            UserError: an argument or an item that cannot be used; the message names the item by its index. It comes before
+                anything is computed, but for pictures, video files and records that turn out to be damaged.
         """
-        if isinstance(items, Mapping):
-            embedding: NDArray[np.float32] = self._scaled(self._embed([items], batch_size, lambda _: "item"), normalize)[0]
-            return embedding
-        _require_list(items, "items")
-        return self._scaled(self._embed(items, batch_size, lambda number: f"items[{number}]"), normalize)
+        self._require_embeddings()
+        none = truncated(np.zeros((0, self.dim)), truncate_dim)
+        quantized(none, precision, ranges)  # says now if it cannot be done
+        videos = videos_of(items, self._forms, self.tower)
+        values = truncated(self._embeddings(videos, batch_size, progress), truncate_dim)
+        result = quantized(l2_normalize(values) if normalize else values, precision, ranges)
+        return result[0] if isinstance(items, Mapping) else result
+
+    def predict(self, items: Given, *, batch_size: int = BATCH_SIZE, progress: bool = False) -> ClassPredictions:
+        """Classes of videos by the weighted mean of the members' probabilities; one item gives lists of one.
+
+        Args:
+            items, batch_size, progress: see `encode`.
+
+        Raises:
+            UserError: the model is no classifier, or as in `encode`.
+        """
+        if not self.classes:
+            raise UserError(f"{self.name}: a model of embeddings predicts no classes; load a classifier")
+        videos = videos_of(items, self._forms, self.tower)
+        parts = [self._sum(results) for results in self._results(Member.probabilities, videos, batch_size, progress)]
+        scores = np.concatenate([np.zeros((0, len(self.classes))), *parts])
+        probabilities = scores / sum(member.weight for member in self.members)
+        return ClassPredictions([self.classes[best] for best in scores.argmax(axis=1)], probabilities)
+
+    def save(self, folder: PathLike) -> None:
+        """Writes a folder that `vsim_tf.load` opens to the same numbers, with a model card; it appears complete or not at all.
+
+        It holds the weights that embedding needs, and neither optimizer states nor a `tower` that was given.
+
+        Raises:
+            UserError: the folder is there already or cannot be written, or a run of the model is gone.
+        """
+        save_model(self, folder)
 
     @overload
     def similarity(self, a: Item, b: Item, batch_size: int = ...) -> float: ...
@@ -116,8 +207,8 @@ class Model:
             return float(self._cosines([a], [b], batch_size, ("a", "b"))[0])
         if isinstance(a, Mapping) or isinstance(b, Mapping):
             raise UserError("a or b is one item, the other is not; accepted are two items, or two equally long lists of items")
-        _require_list(a, "a")
-        _require_list(b, "b")
+        require_list(a, "a")
+        require_list(b, "b")
         if len(a) != len(b):
             raise UserError(f"a has {len(a)} items, b has {len(b)}; accepted are two items, or two equally long lists of items")
         return self._cosines(a, b, batch_size, ("a[{}]", "b[{}]"))
@@ -128,9 +219,9 @@ class Model:
         Raises:
             UserError: something that is no pair, or an item that cannot be used.
         """
-        _require_list(pairs, "pairs")
+        require_list(pairs, "pairs")
         for number, pair in enumerate(pairs):
-            if not _is_list(pair) or len(pair) != 2:
+            if not is_list(pair) or len(pair) != 2:
                 raise UserError(f"pairs[{number}] is no pair; accepted are two items, (item, item)")
         first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         cosines = self._cosines(first, second, batch_size, ("pairs[{}][0]", "pairs[{}][1]"))
@@ -142,37 +233,65 @@ class Model:
         distinct = {id(item): item for item in items}
         rows = {key: row for row, key in enumerate(distinct)}
         of_item = [rows[id(item)] for item in items]
+        places = {row: place for place, row in reversed([*enumerate(of_item)])}  # the first one of each
 
         def name(row: int) -> str:
-            side, pair = divmod(of_item.index(row), len(a))
+            side, pair = divmod(places[row], len(a))
             return names[side].format(pair)
 
         values = self._embed(list(distinct.values()), batch_size, name)[of_item]
         return cosine_similarity(values[: len(a)], values[len(a) :])
 
     def _embed(self, items: Sequence[Item], batch_size: int, name: Callable[[int], str]) -> NDArray[np.float64]:
-        """The members' means as one, `[items, dim]`; `name` is what messages call the item at an index."""
+        """Embeddings of a list, `[items, dim]`; `name` is what messages call the item at an index."""
+        self._require_embeddings()
+        return self._embeddings(ItemVideos(items, self._forms, self.tower, name), batch_size)
+
+    def _embeddings(self, videos: Videos, batch_size: int, progress: bool = False) -> NDArray[np.float64]:
+        """The members' means as one, `[videos, dim]`."""
+        parts = [self._combined(results) for results in self._results(Member.embeddings, videos, batch_size, progress)]
+        return np.concatenate([np.zeros((0, self.dim)), *parts])
+
+    def _results(
+        self, of_member: Callable[..., np.ndarray], videos: Videos, batch_size: int, progress: bool
+    ) -> Iterator[list[np.ndarray]]:
+        """A method's results of all members, for one part of the videos after the other, which is read once."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: an integer of at least 1 is accepted")
-        check_items(items, self.frame_dim, name)
-        with enough_memory("to embed items", f"batch_size={batch_size}"):
-            if self.projection:
-                return self.projection.project({member.config.name: member.mean(items, batch_size) for member in self.members})
-            total = np.zeros((len(items), self.dim))
-            for member in self.members:
-                total += member.weight * member.mean(items, batch_size)
-            return total
+        at_a_time = WINDOW_BATCHES * batch_size
+        if (
+            self._checkpoints > 1
+        ):  # a part, the next one, and the batches of a part, which members keep, take about the same memory
+            at_a_time = max(max(member.videos for member in self.members) // 3, 1)
+        total = len(videos) * self._checkpoints
+        with (
+            enough_memory("to embed items", f"batch_size={batch_size}"),
+            tqdm(total=total, desc="videos x checkpoints", unit="", disable=not progress) as bar,
+        ):
+            for numbers, read in read_ahead(self._read(videos, at_a_time), 1, 1):
+                names = [*map(videos.where, numbers)].__getitem__
+                yield [
+                    of_member(member, read[reading_of(member.format)], batch_size, names, bar.update) for member in self.members
+                ]
 
-    @staticmethod
-    def _scaled(values: NDArray[np.float64], normalize: bool) -> NDArray[np.float32]:
-        return (l2_normalize(values) if normalize else values).astype(np.float32)
+    def _read(self, videos: Videos, at_a_time: int) -> Iterator[tuple[range, dict[Reading, list[RawVideo]]]]:
+        """Numbers of each part of the videos, and the part as each kind of member reads it."""
+        forms = {reading_of(form): form for form in self._forms}
+        for start in range(0, len(videos), at_a_time):
+            numbers = range(start, min(start + at_a_time, len(videos)))
+            yield numbers, {reading: videos.read(numbers, form) for reading, form in forms.items()}
 
+    def _combined(self, results: Sequence[np.ndarray]) -> np.ndarray:
+        if not self.projection:
+            return self._sum(results)
+        return self.projection.project({member.config.name: part for member, part in zip(self.members, results, strict=True)})
 
-def _is_list(value: Any) -> bool:
-    """Whether something has a length and places, and is neither text nor a dict."""
-    return hasattr(value, "__len__") and hasattr(value, "__getitem__") and not isinstance(value, str | bytes | Mapping)
+    def _sum(self, results: Sequence[np.ndarray]) -> np.ndarray:
+        total = np.zeros_like(results[0])
+        for member, result in zip(self.members, results, strict=True):
+            total += member.weight * result
+        return total
 
-
-def _require_list(value: Any, name: str) -> None:
-    if not _is_list(value):
-        raise UserError(f"{name} is of type {type(value).__name__}; accepted is a list")
+    def _require_embeddings(self) -> None:
+        if not self.dim:
+            raise UserError(f"{self.name}: {self._checkpoints} classifiers have no embedding in common; load one checkpoint")

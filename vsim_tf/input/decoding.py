@@ -10,7 +10,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from vsim_tf.errors import RecordError
-from vsim_tf.features.pictures import PictureSizes
+from vsim_tf.features.pictures import Picture, PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
 from vsim_tf.input.pictures import sample_pictures, video_named
 from vsim_tf.records.classes import ClassTable
@@ -35,9 +35,9 @@ from vsim_tf.records.videos import Features, check_video
 from vsim_tf.text.fields import ALL_FIELDS, Fields, encode_fields
 from vsim_tf.text.tokenizers import Tokenizer, decode_titles
 
-Pictures = Sequence[bytes]
+Pictures = Sequence[Picture]
 Frames = np.ndarray | Pictures
-"""Of a video: bits of features, `[frames, width]` uint16, or encoded pictures."""
+"""Of a video: bits of features, `[frames, width]` uint16, or pictures, which records hold encoded."""
 ZEROS_BEHIND = "zeros"
 CONTEXTS = {"context": "ocr_asr", "title": "title"}
 """Parts of a video's text that are targets, and how they are encoded."""
@@ -170,7 +170,7 @@ class RawVideo(NamedTuple):
 
     Attributes:
         texts: title, OCR and speech.
-        frames: bits of features, `[frames, width]` uint16, or encoded pictures.
+        frames: bits of features, `[frames, width]` uint16, or pictures.
         tags: tag ids.
         category: its class, four digits; empty where it is not known.
     """

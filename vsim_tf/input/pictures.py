@@ -1,4 +1,4 @@
-"""Encoded pictures to the frames of a batch."""
+"""Pictures of videos to the frames of a batch."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from vsim_tf.errors import RecordError, UserError
-from vsim_tf.features.pictures import PictureSizes, decode_picture, resize_and_crop
+from vsim_tf.features.pictures import Picture, PictureSizes, picture_pixels, resize_and_crop
 
 
 class UnreadablePicture(UserError):
@@ -31,11 +31,11 @@ def video_named(where: Callable[[int], str]) -> Iterator[None]:
         raise RecordError(f"{where(error.row)}: {error}") from None
 
 
-def sample_pictures(videos: Sequence[Sequence[bytes]], chosen: np.ndarray, sizes: PictureSizes) -> np.ndarray:
+def sample_pictures(videos: Sequence[Sequence[Picture]], chosen: np.ndarray, sizes: PictureSizes) -> np.ndarray:
     """The chosen pictures of each video, decoded, resized and cropped; the others are not decoded.
 
     Args:
-        videos: encoded pictures of each.
+        videos: pictures of each.
         chosen: which picture stands at each slot, `[batch, slots]` integers; -1 for none.
         sizes: of pictures.
 
@@ -53,9 +53,9 @@ def sample_pictures(videos: Sequence[Sequence[bytes]], chosen: np.ndarray, sizes
     return batch
 
 
-def _picture(pictures: Sequence[bytes], number: int, sizes: PictureSizes, row: int) -> np.ndarray:
+def _picture(pictures: Sequence[Picture], number: int, sizes: PictureSizes, row: int) -> np.ndarray:
     where = f"frame {number}"
     try:
-        return resize_and_crop(decode_picture(pictures[number], where), sizes, where)
+        return resize_and_crop(picture_pixels(pictures[number], where), sizes, where)
     except UserError as error:
         raise UnreadablePicture(row, str(error)) from None

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -217,6 +218,38 @@ def output_file(path: PathLike) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def new_folder(folder: PathLike) -> Iterator[Path]:
+    """A folder to fill that takes its name when the block ends without an error, and else disappears.
+
+    Errors inside the block name files as they would have been called.
+
+    Raises:
+        UserError: something of that name is there, an empty folder excepted, another process is writing it, or it cannot be
+            written.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already; remove it, or give another folder")
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        with exclusive(folder):
+            shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+            try:
+                part.mkdir()
+                yield part
+                for path in part.rglob("*"):
+                    sync(path)
+                os.replace(part, folder)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+            sync(folder.parent)
+    except UserError as error:
+        raise UserError(str(error).replace(str(part), str(folder)), error.fields) from error
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
 
 
 def sync(path: PathLike) -> None:

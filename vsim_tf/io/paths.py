@@ -18,6 +18,11 @@ Output folder, with one run folder for each model and stage:
     records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
     result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
 
+Saved model:
+
+    model.json  README.md  result.basis.npz
+    MODEL/fold-00/ ...       as above: config.json, tag_list.txt or category_ids.txt, tokenizer/, summary.json, last/ or best/
+
 docs/data.md says what they hold.
 """
 
@@ -202,3 +207,9 @@ def embeddings_file(run: PathLike, test_name: str) -> Path:
 def predictions_file(run: PathLike, test_name: str) -> Path:
     """The class logits of a test set by a run."""
     return Path(run, PREDICTIONS, f"{test_name}.npz")
+
+
+# --- saved model ------------------------------------------------------------------------------------------------------
+
+SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
+"""Next to them the runs, MODEL/fold-00/ ... with one checkpoint each, and the basis of an SVD ensemble."""

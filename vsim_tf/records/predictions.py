@@ -30,6 +30,14 @@ class Predictions(NamedTuple):
         return best_classes(self.ids, self.classes, self.logits)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits, `[videos, classes]` float64."""
+    from scipy import special
+
+    probabilities: np.ndarray = special.softmax(logits.astype(np.float64), axis=1)
+    return probabilities
+
+
 def best_classes(ids: Sequence[str], classes: Sequence[str], scores: np.ndarray) -> dict[str, str]:
     """The class with the largest score of each video, by the video's id; of equal scores the first.
 

@@ -40,6 +40,11 @@ def index_file(checkpoint: PathLike) -> Path:
     return Path(f"{os.fspath(checkpoint)}.index")
 
 
+def run_of(checkpoint: PathLike) -> Path:
+    """The run folder that a checkpoint is in."""
+    return Path(os.path.abspath(checkpoint)).parent.parent
+
+
 @contextlib.contextmanager
 def path_for_tensorflow(checkpoint: PathLike) -> Iterator[str]:
     """A path by which TensorFlow reads a checkpoint: it takes the path for a pattern, so none with `*?[\\` will do."""

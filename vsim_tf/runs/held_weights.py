@@ -1,5 +1,6 @@
 """Weights of several checkpoints that take turns in one model."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from vsim_tf.models.network import VideoNetwork
 from vsim_tf.runs.weights import model_weights, restore_weights
 
 VIDEOS_AT_A_TIME = 4096
-"""So many decoded videos are kept while each checkpoint embeds them; more where weights are restored for each chunk."""
+"""So many decoded videos are kept while each checkpoint embeds them, if they fit; more where weights are restored each time."""
 MEMORY_SHARE = 0.5
 """The part of the available memory that is taken for weights, or else for decoded videos."""
 
@@ -33,9 +34,11 @@ class HeldWeights:
         self.needed = self.count * sum(value.shape.num_elements() * value.dtype.size for value in model_weights(model).values())
         self.budget = int(MEMORY_SHARE * available_memory())
         self.in_memory = self.needed <= self.budget
-        self.videos = VIDEOS_AT_A_TIME
-        if not self.in_memory:
-            self.videos = max(self.videos, self.budget // video_bytes(model.config))
+        fitting = max(self.budget // video_bytes(model.config), 1)
+        if self.in_memory:
+            self.videos = min(VIDEOS_AT_A_TIME, fitting)  # of pictures, thousands may be larger than the memory
+        else:
+            self.videos = fitting if model.config.tower else max(VIDEOS_AT_A_TIME, fitting)
         self._held: dict[str, dict[str, np.ndarray]] = {}
         self._current = ""
 
@@ -79,5 +82,6 @@ def assign_weights(model: VideoNetwork, weights: dict[str, np.ndarray]) -> None:
 
 
 def video_bytes(config: Model) -> int:
-    """Memory of one decoded video of full length: float16 frames, two rows of int32 tokens, int8 tags."""
-    return 2 * config.frames.max_frames * config.frames.dim + 2 * 4 * config.text.max_length + config.num_tags
+    """Memory of one decoded video of full length: float16 features or uint8 pixels, two rows of int32 tokens, int8 tags."""
+    frame = math.prod(config.frame_shape) * (1 if config.tower else 2)
+    return config.frames.max_frames * frame + 2 * 4 * config.text.max_length + config.num_tags
