@@ -1,7 +1,6 @@
 """Extraction: frames of videos through a tower into one file, reading next to computing, resumable, damaged videos listed."""
 
 import hashlib
-import importlib
 import json
 import logging
 import os
@@ -19,7 +18,6 @@ from vsim_tf.features.sources import Frames, Source
 from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.io.files import exclusive, output_file, read_json_object
 from vsim_tf.io.paths import extraction_note, shard_file
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.io.tables import table_text
 
@@ -166,8 +164,6 @@ def extract(
         raise UserError(f"shard={job.shard}/{job.shards}: {len(videos)} videos do not fill so many shards", ["shard"])
     chosen = job.slice(videos)
     chunks = [chosen[start : start + job.videos_per_part] for start in range(0, len(chosen), job.videos_per_part)]
-    with quiet_imports():
-        importlib.import_module("vsim_tf.records.videos")  # with TensorFlow: only behind the checks that do not need it
     with exclusive(job.file):
         parts = Parts(job.file, whole, job.overwrite)
         _write_missing_parts(parts, chunks, source, tower, job)

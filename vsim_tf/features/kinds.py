@@ -10,6 +10,7 @@ from vsim_tf.features.sources import Frames
 from vsim_tf.io.files import output_file
 from vsim_tf.records import schema
 from vsim_tf.records.tfrecords import append_records
+from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.types import PathLike
 
 
@@ -62,8 +63,6 @@ class Kind(NamedTuple):
         Raises:
             UserError: features beyond float16's range.
         """
-        from vsim_tf.records.videos import video_record  # which loads TensorFlow
-
         return video_record(
             video.id,
             video.title,
@@ -85,8 +84,6 @@ def _write_zip(path: PathLike, records: Iterable[bytes]) -> None:
 
 
 def _id_and_features(record: bytes, where: str) -> tuple[str, np.ndarray]:
-    from vsim_tf.records.videos import parse_example
-
     feature = parse_example(record, where)
     frames = feature[schema.FRAME_FEATURE].bytes_list.value
     (video_id,) = feature[schema.ID].bytes_list.value
