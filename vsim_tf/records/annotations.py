@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from vsim_tf.errors import RecordError
+from vsim_tf.errors import RecordError, Refused, raised
 from vsim_tf.io.files import read_json_list
 from vsim_tf.text.fields import Fields
 from vsim_tf.types import PathLike
@@ -40,7 +40,7 @@ class Annotation(NamedTuple):
         return Fields(self.title, self.ocr, self.asr)
 
 
-def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
+def read_annotations(path: PathLike, labelled: bool, refused: Refused = raised) -> list[Annotation]:
     """Reads a JSON list of objects with `id`, `title`, `asr`, `ocr` and, in labelled files, `category_id`.
 
     `ocr` is a list of objects with a `text`; other keys are not looked at. Half a character (a surrogate without the other one)
@@ -49,6 +49,7 @@ def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
     Args:
         path: the file.
         labelled: whether videos must have a class; else it is left out even where the file has it.
+        refused: takes an error for each object that cannot be used, which is left out.
 
     Returns:
         One annotation per object, in file order.
@@ -61,10 +62,13 @@ def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
     first: dict[str, int] = {}
     annotations = []
     for number, record in enumerate(read_json_list(path)):
-        annotation = _parse(record, f"{path}, record {number}", labelled)
-        if first.setdefault(annotation.id, number) != number:
-            raise RecordError(f"{path}, record {number}: id {annotation.id} is that of record {first[annotation.id]}, too")
-        annotations.append(annotation)
+        try:
+            annotation = _parse(record, f"{path}, record {number}", labelled)
+            if first.setdefault(annotation.id, number) != number:
+                raise RecordError(f"{path}, record {number}: id {annotation.id} is that of record {first[annotation.id]}, too")
+            annotations.append(annotation)
+        except RecordError as error:
+            refused(error)
     return annotations
 
 
