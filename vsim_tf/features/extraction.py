@@ -76,7 +76,10 @@ class Report(NamedTuple):
 
 def job_settings(job: Job, videos: Sequence[Described], settings: Mapping[str, Any]) -> dict[str, Any]:
     """All that an output follows from: `settings` of source and tower, the job's own, and a digest of the videos' texts."""
-    texts = [[video.id, video.title, video.asr, video.ocr, video.category] for video in job.slice(videos)]
+    texts = [
+        [video.id, video.title, video.asr, video.ocr, video.category, *([] if video.tags is None else [list(video.tags)])]
+        for video in job.slice(videos)
+    ]
     return {
         **settings,
         "kind": job.kind,
@@ -261,9 +264,10 @@ def _merged(parts: Parts, count: int, job: Job, settings: Mapping[str, Any]) -> 
 
 def damage_table(damaged: Sequence[Damaged]) -> str:
     """A table of damaged videos: id, file, and the reason."""
+    from rich.markup import escape
     from rich.table import Column, Table
 
     table = Table(*(Column(name, overflow="fold") for name in ("id", "file", "what")))
     for each in damaged:
-        table.add_row(*each)
+        table.add_row(*map(escape, each))  # a reason may hold brackets
     return table_text(table)

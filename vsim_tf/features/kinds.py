@@ -1,6 +1,6 @@
 """What an extraction writes: records of features, records of pictures, or a zip of features."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +15,10 @@ from vsim_tf.types import PathLike
 
 
 class Described(Protocol):
-    """The texts of a video and its class, as `vsim_tf.records.annotations.Annotation` has them; "" where there is none."""
+    """The texts of a video and its class, as `vsim_tf.records.annotations.Annotation` has them; "" where there is none.
+
+    None in the place of tags leaves the key out.
+    """
 
     @property
     def id(self) -> str: ...
@@ -27,6 +30,8 @@ class Described(Protocol):
     def ocr(self) -> str: ...
     @property
     def category(self) -> str: ...
+    @property
+    def tags(self) -> Sequence[int] | None: ...
 
 
 class Video(NamedTuple):
@@ -37,6 +42,7 @@ class Video(NamedTuple):
     asr: str = ""
     ocr: str = ""
     category: str = ""
+    tags: Sequence[int] | None = None
 
 
 class Kind(NamedTuple):
@@ -68,6 +74,7 @@ class Kind(NamedTuple):
             video.title,
             None if features is None else as_float16(features, video.id),
             asr_text=video.asr,
+            tags=video.tags,
             category=int(video.category) if video.category else None,
             ocr_text=video.ocr or frames.ocr_text,
             pictures=frames.encoded if self.pictures else None,

@@ -35,6 +35,10 @@ class Annotation(NamedTuple):
     category: str = ""
 
     @property
+    def tags(self) -> None:
+        """None: these videos have no tags."""
+
+    @property
     def fields(self) -> Fields:
         """Its texts, to be tokenised."""
         return Fields(self.title, self.ocr, self.asr)
@@ -79,8 +83,8 @@ def _parse(record: Any, where: str, labelled: bool) -> Annotation:
     if not _ID.fullmatch(video):
         raise RecordError(f"{where}: the id {_shown(video)} is no name of a file; accepted are letters, digits, _ - and .")
     where = f"{where}, id {video}"
-    title, asr = (_text(_value(record, key, str, where)) for key in ("title", "asr"))
-    ocr = _text("".join(_ocr_texts(_value(record, "ocr", list, where), where)))
+    title, asr = (valid_text(_value(record, key, str, where)) for key in ("title", "asr"))
+    ocr = valid_text("".join(_ocr_texts(_value(record, "ocr", list, where), where)))
     return Annotation(video, title, asr, ocr, _category(record, where) if labelled else "")
 
 
@@ -106,7 +110,7 @@ def _category(record: dict[str, Any], where: str) -> str:
     return category
 
 
-def _text(text: str) -> str:
+def valid_text(text: str) -> str:
     """The text as UTF-8 can hold it: JSON can spell half a character, which no tokenizer takes."""
     try:
         text.encode()
@@ -116,5 +120,5 @@ def _text(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = _text(json.dumps(value, ensure_ascii=False))
+    text = valid_text(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -133,7 +133,8 @@ def scan_labels(path: PathLike, scale: Scale = UNIT_SCALE, refused: Refused = ra
     if first > len(lines):
         raise UserError(f"{path}, line 1: {lines[0]!r} is a header, and no line follows")
     if first > 1 or separator == ",":
-        _say_form(os.fspath(path), "commas" if separator == "," else "tabs", f", the header {lines[0]!r} left out" if first > 1 else "")
+        header = f", the header {lines[0]!r} left out" if first > 1 else ""
+        _say_once(f"{path}: read with {'commas' if separator == ',' else 'tabs'} between the columns{header}")
     scored = []
     for number, line in enumerate(lines[first - 1 :], first):
         try:
@@ -162,9 +163,9 @@ def write_labels(path: PathLike, pairs: Iterable[Pair]) -> None:
 
 
 @functools.cache
-def _say_form(path: str, separator: str, header: str) -> None:
-    """Logs how a file is read, once for each file and process."""
-    logger.info(f"{path}: read with {separator} between the columns{header}")
+def _say_once(message: str) -> None:
+    """Logs a message, once in a process: stages read the same file several times."""
+    logger.info(message)
 
 
 def _is_header(fields: list[str]) -> bool:

@@ -34,8 +34,13 @@ def read_tag_list(path: PathLike, refused: Refused = raised) -> np.ndarray:
     return np.unique(np.array(tags, dtype=np.int64))
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text is an integer of 64 bits."""
+    return bool(_INTEGER.fullmatch(text)) and _RANGE.min <= int(text) <= _RANGE.max
+
+
 def _parse_line(path: PathLike, number: int, line: str) -> int:
     field = line.split("\t", 1)[0]
-    if not _INTEGER.fullmatch(field) or not _RANGE.min <= int(field) <= _RANGE.max:
+    if not is_tag(field):
         raise UserError(f"{path}, line {number}: {line!r} starts with {field!r}; expected an integer tag of 64 bits")
     return int(field)
