@@ -31,6 +31,7 @@ usage: sh run.sh [--name=value ...]
   --pretrain_flags, --finetune_flags, --inference_flags, --ensemble_flags
                    more flags for a stage, quoted as for a shell, e.g. --pretrain_flags="--total_steps=1000 --batch_size=64"
   --tower_flags    the same for the pre-training of the vision tower (wbdc2022_rank8), behind --pretrain_flags
+  --check_flags    the same for the check of --data_dir before all else, e.g. --check_flags=--warn_only to train in spite of problems
 TEXT
 }
 
@@ -45,7 +46,7 @@ is() { # is WORD WORD: whether they are the same, as the value of a flag
 [ -f vsim_tf/presets/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
 system=aiac2021_rank4 data_dir='' output_dir='' size='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab='' clip_dir=''
-pretrain_flags='' tower_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
+check_flags='' pretrain_flags='' tower_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
 command="sh run.sh$(quoted "$@")"
 while [ $# -gt 0 ]; do
     case $1 in
@@ -56,7 +57,7 @@ while [ $# -gt 0 ]; do
     case $name in
         --system | --data_dir | --output_dir | --size | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
             --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
-            --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
+            --check_flags | --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
         *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
     esac
     if [ "$name" = "$1" ]; then # --name value
@@ -115,6 +116,10 @@ models=$(echo ${models:-$system_models} | tr ' ' ,)
 
 # the stages: what each runs, once or for each model; vsim_tf.launch checks all of them before it begins with the first
 set --
+looked_at=10000 # records of each file, so that the check of a large contest takes minutes
+[ "$labels" = pairs ] || looked_at=500 # videos of each split: opening zips takes longer
+[ -n "$demo" ] || set -- --stage=check check_data.py --data_dir="$data_dir" --output="$output_dir/check.json" \
+    --frame_embedding_size="$frame_embedding_size" --records_per_file="$looked_at" --more_flags="$check_flags"
 case $labels in
     pairs)
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \

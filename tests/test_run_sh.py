@@ -8,9 +8,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toys
 
+from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.io.files import exclusive
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +160,8 @@ def class_dir(tmp_path):
     folder = tmp_path / "da[ta], 'of' *"
     for split in ("unlabeled", "labeled", "test_b"):
         (folder / "frames" / split / "001").mkdir(parents=True)
-        (folder / "frames" / split / "001/1001.zip").touch()
+        with zipfile.ZipFile(folder / "frames" / split / "001/1001.zip", "w") as archive:
+            archive.writestr("1.jpg", encode_jpeg(np.zeros((8, 8, 3), np.uint8)))
         (folder / "annotations").mkdir(exist_ok=True)
         video = {"id": "1001", "title": "天", "asr": "", "ocr": [], "category_id": "0101"}
         (folder / f"annotations/{split}.json").write_text(json.dumps([video]))
@@ -197,8 +200,10 @@ def test_annotations_or_frames_that_are_missing(class_dir, gone):
 
 
 def test_a_test_set_that_is_not_there_is_left_out(class_dir):
-    result = run(class_dir.parent, *class_options(class_dir))
-    assert result.stdout == "\n== pictures of unlabeled\n"
+    result = run(class_dir.parent, *class_options(class_dir, "--check_flags=--warn_only"))
+    stages = [line for line in result.stdout.splitlines() if line.startswith("== ")]
+    pictures = [f"== pictures of {split}" for split in ("unlabeled", "labeled", "test_b")]
+    assert stages == ["== check", *pictures, "== pre-training of the tower"]
     assert "TensorFlow is loaded" in result.stderr  # all was checked, and test_a is not missed
 
 
@@ -210,3 +215,12 @@ def test_models_of_stored_features_need_no_pictures(class_dir):
             archive.writestr("v0.npy", b"")
     result = run(class_dir.parent, *class_options(class_dir, "--finetune_flags=--frames=features"))
     assert result.stdout == "\n== features of unlabeled\n", result.stderr
+
+
+def test_data_with_problems_end_before_any_other_stage(class_dir):
+    """One class with one video does not fill five folds."""
+    result = run(class_dir.parent, *class_options(class_dir))
+    assert result.returncode == 1
+    assert "no class has 5 labelled videos" in result.stdout
+    assert result.stderr.startswith("error: stage 'check' failed")
+    assert not (class_dir.parent / "out/records").exists()

@@ -4,8 +4,8 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
 
 
 class UserError(Exception):
@@ -24,6 +24,15 @@ class UserError(Exception):
 
 class RecordError(UserError):
     """A record that cannot be used: the message names the file, the record's number (from 0) and the video's id."""
+
+
+Refused: TypeAlias = Callable[[UserError], None]
+"""What a reader does with a part of a file that cannot be used: `raised`, or it is noted and left out."""
+
+
+def raised(error: UserError) -> None:
+    """Raises the error, so that reading ends."""
+    raise error
 
 
 class Stopped(Exception):

@@ -1,6 +1,7 @@
 """Flags of extract_features.py to outputs, with a toy tower in place of CLIP."""
 
 import json
+import os
 import sys
 import zipfile
 
@@ -217,6 +218,90 @@ def test_another_feature_dimension(here):
     write_feature_zip(here / "in.zip", [("v100", np.ones((1, 3)))])
     with refused("in.zip, v100.npy: the feature dimension is 3, asked for is 4"):
         run("--features=in.zip", "--frame_embedding_size=4", "--output=out.tfrecords")
+
+
+@pytest.fixture
+def table(here):
+    """A table of v100 and a, with paths of features and of a video file."""
+    (here / "features").mkdir()
+    for name, frames in (("v100", 40), ("a", 2)):
+        np.save(here / f"features/{name}.npy", np.ones((frames, 4)))
+    header = "id,title,tags,category_id,features,video"
+    (here / "videos.csv").write_text(
+        f"{header}\nv100,title,3 10,12202,features/v100.npy,clips/b.mp4\na,,,,features/a.npy,clips/a.mp4\n"
+    )
+    return here
+
+
+@pytest.mark.parametrize("given", [("--features=features",), ()])
+def test_a_table_with_features_has_all_frames(table, given):
+    run("--table=videos.csv", *given, "--frame_embedding_size=4", "--output=out.tfrecords")
+    assert ids("out.tfrecords") == ["v100", "a"]
+    assert [frames_of(record) for record in records("out.tfrecords")] == [40, 2]
+    assert list(records("out.tfrecords")[0][schema.TAG_ID].int64_list.value) == [3, 10]
+    run("--table=videos.csv", *given, "--frame_embedding_size=4", "--output=few.tfrecords", "--max_frames=3")
+    assert [frames_of(record) for record in records("few.tfrecords")] == [3, 2]
+
+
+def test_a_table_with_a_zip_of_features(table):
+    write_feature_zip(table / "in.zip", [(name, np.ones((40, 4))) for name in ("v100", "a", "more")])
+    run("--table=videos.csv", "--features=in.zip", "--output=out.tfrecords")
+    assert [frames_of(record) for record in records("out.tfrecords")] == [40, 40]
+
+
+@pytest.mark.parametrize("given", [("--clip_dir=clip",), ("--kind=pictures",)])
+def test_a_table_with_video_files(table, given):
+    """Of its column video: b.mp4, of 2 frames, is v100."""
+    run("--table=videos.csv", *given, "--output=out.tfrecords", "--count=4")
+    key = schema.FRAME_PICTURE if given == ("--kind=pictures",) else schema.FRAME_FEATURE
+    assert [frames_of(record, key) for record in records("out.tfrecords")] == [2, 4]
+    assert list(records("out.tfrecords")[0][schema.TAG_ID].int64_list.value) == [3, 10]
+
+
+def test_a_table_with_a_folder_of_videos_or_frames(table):
+    (table / "one.csv").write_text("id,title\na,title\n")
+    run("--table=one.csv", "--videos=clips", "--clip_dir=clip", "--output=out.tfrecords")
+    assert ids("out.tfrecords") == ["a"]
+    (table / "two.csv").write_text("id,title\nv101,title\n")
+    run("--table=two.csv", "--frames=frames", "--kind=pictures", "--output=more.tfrecords")
+    assert ids("more.tfrecords") == ["v101"]
+
+
+def test_another_table_of_the_same_path(table):
+    arguments = ("--table=videos.csv", "--output=out.tfrecords")
+    run(*arguments)
+    text = (table / "videos.csv").read_text()
+    for old, new, differing in (("features/a.npy", "features/v100.npy", "files"), ("3 10", "3", "videos")):
+        (table / "videos.csv").write_text(text.replace(old, new))
+        os.utime(table / "videos.csv", (1, len(new)))
+        with refused(rf"made with other settings \({differing} differ\)"):
+            run(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--table=videos.csv", "--annotations=all.json"), "--table and --annotations: one of both has the texts"),
+        (("--table=videos.csv", "--labelled"), "--labelled: --annotations is needed"),
+        (("--table=none.csv",), "none.csv does not exist"),
+        (("--table=videos.csv", "--fps=1"), "--fps=1.0: only files of --videos are sampled"),
+        (("--table=videos.csv", "--clip_dir=clip", "--frame_embedding_size=4"), "--frame_embedding_size=4: that of --features"),
+        (("--table=videos.csv", "--features=features", "--clip_dir=clip"), "--clip_dir: no tower takes part"),
+        (("--table=videos.csv", "--frames=frames", "--kind=pictures"), "1 of 2 videos of videos.csv are not in frames, first a"),
+        (("--table=all.json",), "all.json: no column id and title"),
+        (("--table=videos.csv", "--frame_embedding_size=3"), "2 of 2 videos are damaged, first v100"),
+    ],
+)
+def test_refuses_with_a_table(table, arguments, message):
+    with refused(message):
+        run("--output=out.tfrecords", *arguments)
+    assert not (table / "out.tfrecords").exists()
+
+
+def test_a_table_without_paths(here):
+    (here / "videos.csv").write_text("id,title\na,title\n")
+    with refused("no column 'features' with paths of files; give it, --features or --videos"):
+        run("--table=videos.csv", "--output=out.tfrecords")
 
 
 def test_ocr_that_is_not_installed(here, monkeypatch):

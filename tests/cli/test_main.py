@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "write-folds": "write_tfrecord", "pretrain": "train_pretrain", "finetune": "train_pair", "embed": "inference_pair",
     "ensemble": "ensemble_final", "extract": "extract_features", "classify": "train_classify", "predict": "predict_classify",
+    "check": "check_data", "write-labels": "write_labels",
 }  # fmt: skip
 NAMES = ("define_flags", "check_flags", "check_inputs", "finished", "main")
 HELP = """
@@ -46,14 +47,15 @@ def test_help_has_one_line_for_each_command():
 def test_help_of_a_command(name):
     result = start(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
-    assert f"\nusage: vsim-tf {name} [flags]\n" in result.stdout
+    word = "[DATA_DIR] " if name == "check" else ""
+    assert f"\nusage: vsim-tf {name} {word}[flags]\n" in result.stdout
     assert "--output" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["colour"], "colour: no such command; accepted: demo, extract, write-folds, "),
+        (["colour"], "colour: no such command; accepted: demo, check, extract, write-labels, "),
         ([], "a command is needed; accepted: "),
         (["embed", "--colour=red"], "Unknown command line flag 'colour'; vsim-tf embed --help lists the flags"),
         (["finetune", "--labels=rank", "uniter"], "unexpected arguments ['uniter']"),

@@ -108,6 +108,14 @@ def test_another_shape(file, content, message):
         read_annotations(write(file, content), labelled=False)
 
 
+def test_every_bad_record_is_refused_and_the_others_are_read(file):
+    refused = []
+    records = [RECORD | {"title": 7}, RECORD, RECORD, RECORD | {"id": "3"}, 5]
+    found = read_annotations(write(file, records), labelled=True, refused=refused.append)
+    assert [annotation.id for annotation in found] == ["0012", "3"]
+    assert [str(error)[len(str(file)) :][:10] for error in refused] == [", record 0", ", record 2", ", record 4"]
+
+
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"labeled\.json: cannot be read: No such file or directory \("):
         read_annotations(tmp_path / "labeled.json", labelled=True)

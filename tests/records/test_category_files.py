@@ -63,6 +63,13 @@ def test_a_bad_line_is_named(folder, line, message):
         read_categories(path)
 
 
+def test_every_bad_line_is_refused_and_the_others_are_read(folder):
+    (folder / "result.csv").write_text("7,1\n8,0001\n8,0002\n9,0003\n")
+    refused = []
+    assert read_categories(folder / "result.csv", refused=refused.append) == {"8": "0001", "9": "0003"}
+    assert [str(error).partition(":")[0][-6:] for error in refused] == ["line 1", "line 3"]
+
+
 def test_tabs_and_commas_are_told_apart(folder):
     (folder / "labels.tsv").write_text("1,0001\n")
     with pytest.raises(UserError, match="line 1: .*is not an id, a tab and a class"):

@@ -1,11 +1,17 @@
+import logging
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import UserError
-from vsim_tf.records.labels import Pair, find_repetitions, read_labels
+from vsim_tf.records.labels import Pair, Scale, find_repetitions, parse_scale, read_labels, scan_labels, write_labels
+
+ROOT = Path(__file__).parents[2]
 
 IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Z", "C")), min_size=1, max_size=20)
 
@@ -101,15 +107,99 @@ def test_missing_file(tmp_path):
 def test_scores_of_another_scale_come_with_the_command_that_scales_them(tmp_path, scores, said):
     path = tmp_path / "label's.tsv"
     path.write_text("".join(f"{i}\t{i + 1}\t{score}\n" for i, score in enumerate(scores)))
-    with pytest.raises(UserError, match=f"The file has {said}; to scale it: awk") as caught:
+    with pytest.raises(UserError, match=f"The file has {said}; to scale it: python write_labels.py") as caught:
         read_labels(path)
-    command = str(caught.value).partition("to scale it: ")[2]
+    command = in_flags(caught.value).partition("to scale it: ")[2]
+    command = command.replace("python write_labels.py", f"{sys.executable} {ROOT / 'write_labels.py'}")
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
     values = [float(score) for score in scores]
     low, high = min(0.0, *values), max(0.0, *values)
     scaled = read_labels(tmp_path / "scaled.tsv")
     assert [pair.similarity for pair in scaled] == pytest.approx([(value - low) / (high - low) for value in values])
     assert [pair[:2] for pair in scaled] == [(str(i), str(i + 1)) for i in range(len(scores))]
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs", "said"),
+    [
+        (
+            "id_1\tid_2\tsimilarity\na\tb\t1\n",
+            [("a", "b", 1.0)],
+            "tabs between the columns, the header 'id_1\\tid_2\\tsimilarity'",
+        ),
+        ("视频\t视频\t相似度\na\tb\t1\n", [("a", "b", 1.0)], "the header"),
+        ("a,b,0.5\nc,d,1\n", [("a", "b", 0.5), ("c", "d", 1.0)], "commas between the columns"),
+        ("x,y,score\na,b,0.5\n", [("a", "b", 0.5)], "commas between the columns, the header 'x,y,score' left out"),
+        ("a,b\tc,d\t0.5\n", [("a,b", "c,d", 0.5)], ""),
+    ],
+)
+def test_headers_and_commas_are_said_once(tmp_path, caplog, text, pairs, said):
+    path = tmp_path / "label.tsv"
+    path.write_text(text, encoding="utf-8")
+    with caplog.at_level(logging.INFO, "vsim_tf"):
+        assert read_labels(path) == read_labels(path) == pairs
+    assert len(caplog.messages) == bool(said)
+    assert said in "".join(caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id_1\tid_2\tsimilarity\n", "line 1: .* is a header, and no line follows"),
+        ("a\tb\tnan\nc\td\t1\n", "line 1: .*'nan'; expected a number"),
+        ("a\tb\t?\nc\td\t1\n", "line 1: .*'[?]'; expected a number"),
+        ("a\tb\tscore\nc\td\tscore\n", "line 2: .*'score'; expected a number"),
+        ("a,b,1\nc,d\n", "line 2: 'c,d' has 2 comma-separated columns"),
+        ("a,b,c,1\n", "line 1: .* has 1 tab-separated columns"),
+    ],
+)
+def test_what_is_no_header_and_no_pair(tmp_path, text, message):
+    path = tmp_path / "label.tsv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(
+    ("scale", "score", "similarity"),
+    [("0:5", 3, 0.6), ("1:5", 2, 0.25), ("-1:1", 0, 0.5), ("10:0", 2.5, 0.75), ("0:1", 0.35, 0.35), ("0:1e2", 7, 0.07)],
+)
+def test_scores_of_a_scale(scale, score, similarity):
+    """(score - nothing) / (same - nothing), e.g. (2 - 1) / (5 - 1)."""
+    assert parse_scale(scale).similarity(score) == pytest.approx(similarity, abs=1e-15)
+
+
+@pytest.mark.parametrize("text", ["", "5", "0:5:1", "1:1", "a:b", "0:nan", "0:inf", "0:1e999", "-1e308:1e308", " 0:5"])
+def test_what_is_no_scale(text):
+    with pytest.raises(UserError, match="scale=.*e.g. 0:5"):
+        parse_scale(text)
+
+
+def test_scores_outside_of_a_scale_are_named_with_their_lines(label_file):
+    label_file.write_text("a\tb\t5.5\nc\td\t0\ne\tf\t-1\ng\th\t10\n")
+    with pytest.raises(
+        UserError, match="line 1: .* similarity 5.5; expected a number from 0 to 5. The file has -1.0 to 10.0, the"
+    ):
+        read_labels(label_file, Scale(0, 5))
+    refused = []
+    assert list(scan_labels(label_file, Scale(10, 0), refused.append)) == [
+        (1, Pair("a", "b", 0.45)), (2, Pair("c", "d", 1.0)), (4, Pair("g", "h", 0.0)),
+    ]  # fmt: skip
+    assert [str(error).partition(": ")[0] for error in refused] == [f"{label_file}, line 3"]
+
+
+def test_every_bad_line_is_refused_and_the_others_are_read(label_file):
+    label_file.write_text("a\tb\t5\nc\td\ne\tf\t0.5\n\tg\t1\nh\ti\t2\n")
+    refused = []
+    assert [number for number, _ in scan_labels(label_file, refused=refused.append)] == [3]
+    assert sorted(int(str(error).split("line ")[1][0]) for error in refused) == [1, 2, 4, 5]
+    assert sum("to scale it" in str(error) for error in refused) == 1
+
+
+@given(pairs=st.lists(st.tuples(IDS, IDS, st.floats(0, 1)), min_size=1))
+def test_what_is_written_is_read(label_file, pairs):
+    write_labels(label_file, [Pair(*pair) for pair in pairs])
+    assert read_labels(label_file) == pairs
 
 
 def test_repetitions_and_conflicts():

@@ -35,6 +35,13 @@ def test_bad_line_is_named_with_its_number(tag_file, line):
         read_tag_list(tag_file)
 
 
+def test_every_bad_line_is_refused_and_the_others_are_read(tag_file):
+    tag_file.write_text("a\n1\nb\n2\n")
+    refused = []
+    assert read_tag_list(tag_file, refused.append).tolist() == [1, 2]
+    assert [str(error).partition(":")[0] for error in refused] == [f"{tag_file}, line {number}" for number in (1, 3)]
+
+
 def test_contest_file():
     if not CONTEST.exists():
         pytest.skip("the contest data is not here")

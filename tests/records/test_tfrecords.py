@@ -62,6 +62,29 @@ def test_a_flipped_bit_is_found_wherever_it_is(folder, position):
         list(records.read_records(path))
 
 
+@pytest.mark.parametrize(
+    ("positions", "read", "faults"),
+    [
+        ([12], [1, 2], ["record 0: the data does not match"]),  # the first byte of the first data
+        ([12, 34], [2], ["record 0: the data does not match", "record 1: the data does not match"]),
+        ([21], [0], ["record 1 (byte 21): no valid record starts here"]),
+        ([42], [0, 1], ["record 2 (byte 42): no valid record starts here"]),
+    ],
+)
+def test_sound_records_behind_a_damaged_one_are_found(folder, positions, read, faults):
+    """Each record takes 21 bytes: 8 of its length, 4 and 4 of checksums, 5 of data. Behind damaged framing nothing is found."""
+    path, contents = folder / "three", [b"first", b"again", b"third"]
+    records.write_records(path, contents)
+    whole = bytearray(path.read_bytes())
+    for position in positions:
+        whole[position] ^= 1
+    path.write_bytes(whole)
+    refused = []
+    found = list(records.scan_records(path, refused.append))
+    assert found == [(number, 21 * number + 12, contents[number]) for number in read]
+    assert [str(error).removeprefix(f"{path}, ")[: len(fault)] for error, fault in zip(refused, faults, strict=True)] == faults
+
+
 def test_a_text_file_is_no_record_file(folder):
     path = folder / "text"
     path.write_text("id_1\tid_2\t0.5\n")

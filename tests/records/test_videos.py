@@ -5,7 +5,7 @@ import tensorflow as tf
 from vsim_tf.errors import RecordError
 from vsim_tf.records import schema
 from vsim_tf.records.tfrecords import write_records
-from vsim_tf.records.videos import VideoIndex, check_video, pair_record, read_ids, video_record
+from vsim_tf.records.videos import VideoIndex, check_video, pair_record, parse_example, read_ids, video_faults, video_record
 
 DIM = 4
 
@@ -144,6 +144,21 @@ def test_any_number_of_frames_is_legal_and_each_has_its_length(count):
         video = altered(lambda f, size=size: f[schema.FRAME_FEATURE].bytes_list.value.append(bytes(size)))
         with pytest.raises(RecordError, match=f"frame 3 has {size} bytes; expected 8"):
             check_video(video, DIM, "here")
+
+
+def test_all_faults_of_a_video():
+    def spoil(feature):
+        feature.pop(schema.TITLE)
+        feature[schema.TAG_ID].bytes_list.value.append(b"3")
+        feature[schema.OCR_TEXT].bytes_list.value.extend([b"a", b"b"])
+        feature[schema.FRAME_FEATURE].bytes_list.value.extend([b"", b""])
+
+    faults = [str(fault) for fault in video_faults(parse_example(altered(spoil), ""), DIM, "here")]
+    assert [fault[:30] for fault in faults] == [
+        "here: the key 'title' is missi", "here: 'tag_id' holds a bytes_l", "here: 'ocr_text' has 2 byte st",
+        "here: frame 3 has 0 bytes; exp",
+    ]  # fmt: skip
+    assert not list(video_faults(parse_example(make_video(), ""), DIM, "here"))
 
 
 def test_ids_of_files(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +15,11 @@ import toy_towers
 import toys
 from safetensors.numpy import load_file, save_file
 
+from vsim_tf.checks.folder import check_folder
 from vsim_tf.ensemble.report import read_timings
 from vsim_tf.ensemble.run_report import validation_curve
 from vsim_tf.ensemble.svd_basis import SvdBasis
+from vsim_tf.features.sources import FeatureFiles
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.encoder_config import EncoderConfig
@@ -28,11 +31,12 @@ from vsim_tf.records.annotations import read_annotations
 from vsim_tf.records.category_files import read_categories
 from vsim_tf.records.classes import read_class_table
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission, write_embeddings, write_submission
-from vsim_tf.records.labels import read_labels
+from vsim_tf.records.labels import Scale, read_labels
 from vsim_tf.records.manifest import FileEntry, FoldEntry, Manifest, Settings, Statistics, fold_files, write_manifest
 from vsim_tf.records.predictions import Predictions, read_predictions, write_predictions
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, read_records
+from vsim_tf.records.video_tables import read_video_table
 from vsim_tf.records.videos import VideoIndex, read_ids
 from vsim_tf.runs.run_folder import (
     RunFolder,
@@ -213,8 +217,44 @@ def encode(kind: str) -> Callable[[Path], Any]:
     return lambda path: load_tokenizer(path, kind).encode_batch(["天地 abc", ""], 8)
 
 
+VIDEO_TABLE = 'id,title,tags,category_id,features\n7,"天, 地",3 -4,0102,7.npy\n007,,,,a/7.npy\n'
+
+
+def make_features(folder: Path):
+    np.save(folder / "7.npy", np.arange(2 * toys.DIM, dtype=np.float16).reshape(2, toys.DIM))
+
+
+def read_features(folder: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a header that looks like one of Python 2
+        FeatureFiles("", {"7": str(folder / "7.npy")}, toys.DIM).read("7")
+
+
+def make_data(folder: Path):
+    """A data folder of pairs."""
+    for name in ("pointwise", "pairwise"):
+        (folder / name).mkdir(exist_ok=True)
+        toys.write_records(folder / name / "a.tfrecords", toys.random_videos(4))
+    (folder / "pairwise/label.tsv").write_text("v0\tv1\t0.5\nv2\tv3\t1\n")
+    (folder / "tag_list.txt").write_text("3\n10\n")
+
+
+def make_annotations(folder: Path):
+    (folder / "annotations").mkdir(exist_ok=True)
+    (folder / "annotations/labeled.json").write_text(json.dumps(ANNOTATIONS), encoding="utf-8")
+
+
 PARSERS = {
     "label file": text_file("label.tsv", "1\t2\t0.5\n007\t2\t1\n", read_labels),
+    "label file with a header and commas": text_file(
+        "scores.csv", "a,b,score\n1,2,0.5\n007,2,5\n", lambda path: read_labels(path, Scale(0, 5))
+    ),
+    "table of videos": text_file("videos.csv", VIDEO_TABLE, read_video_table),
+    "features of a video": Parser("7.npy", make_features, read_features),
+    "records of a data folder": Parser("pairwise/a.tfrecords", make_data, check_folder),
+    "labels of a data folder": Parser("pairwise/label.tsv", make_data, check_folder),
+    "tags of a data folder": Parser("tag_list.txt", make_data, check_folder),
+    "annotations of a data folder": Parser("annotations/labeled.json", make_annotations, check_folder),
     "class table": text_file("category_ids.txt", "0000\n0001\n0100\n", read_class_table),
     "classes of videos": text_file("result.csv", "007,0001\n7,0100\n", read_categories),
     "annotations": text_file("labeled.json", json.dumps(ANNOTATIONS), lambda path: read_annotations(path, labelled=True)),
@@ -256,5 +296,5 @@ PARSERS = {
 JSON_FILES = [
     "tokenizer_config.json", "tokenizer.json", "manifest.json", "config.json", "summary.json", "config.json of a hub folder",
     "tokenizer_config.json of a hub folder", "special_tokens_map.json", "index of shards", "annotations",
-    "config.json of a CLIP folder",
+    "config.json of a CLIP folder", "annotations of a data folder",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ USER_ERROR_EXIT = 2
 CONSOLE_SCRIPT = "vsim-tf"
 
 
-def run(main: Callable[[], None], description: str) -> None:
+def run(main: Callable[[], None], description: str, word: str = "") -> None:
     """Parses the command line and calls `main`; a mistake of the user's is one line on stderr and exit code 2.
 
     Ctrl-C is one line too, with exit code 130; training scripts save first, also at SIGTERM (143).
@@ -26,6 +26,7 @@ def run(main: Callable[[], None], description: str) -> None:
     Args:
         main: called when all flags are legal.
         description: stands above the flags in `--help`.
+        word: the flag that a word without dashes stands for; empty: there is none.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what goes wrong raises an error too; 2 complains of float16 alone
     logging.set_verbosity(logging.WARNING)
@@ -33,7 +34,7 @@ def run(main: Callable[[], None], description: str) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background jobs ignore it
         signal.signal(signal.SIGINT, Interrupts())
     with shown_messages():
-        app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description))
+        app.run(lambda _: guarded(main), flags_parser=lambda argv: _parse(argv, description, word))
 
 
 def guarded(main: Callable[[], None]) -> None:
@@ -52,13 +53,14 @@ def guarded(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def _parse(argv: Sequence[str], description: str) -> list[str]:
+def _parse(argv: Sequence[str], description: str, word: str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may end before the text does
-        print(f"{description}\n\nusage: {shlex.join(program(argv[0]))} [flags]\n{_help()}")
+        given = f"[{word.upper()}] " if word else ""
+        print(f"{description.rstrip()}\n\nusage: {shlex.join(program(argv[0]))} {given}[flags]\n{_help()}")
         sys.exit(0)
     try:
-        return parse(argv)
+        return parse(argv, word)
     except UserError as error:
         sys.exit(_fail(in_flags(error)))
 
@@ -69,12 +71,17 @@ def _help() -> str:
     return "\n".join(FLAGS.module_help(module) for module in sorted(modules))
 
 
-def parse(argv: Sequence[str]) -> list[str]:
-    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are no flags."""
+def parse(argv: Sequence[str], word: str = "") -> list[str]:
+    """Sets the flags by a command line; `UserError` for one that is illegal, and for words that are no flags.
+
+    One word may be the value of the flag `word`, if it is not given otherwise.
+    """
     try:
         rest = FLAGS(argv)
     except flags.Error as error:
         raise UserError(f"{error}; {shlex.join(program(argv[0]))} --help lists the flags") from None
+    if len(rest) == 2 and word and not FLAGS[word].present:
+        FLAGS[word].parse(rest.pop())
     if len(rest) > 1:
         raise UserError(f"unexpected arguments {rest[1:]}: every option is a flag, --name=value")
     return rest

@@ -1,10 +1,12 @@
-"""Frames of videos or pictures into features, by a CLIP tower, or into records of pictures:
+"""Frames of videos or pictures into features, by a CLIP tower, or into records of pictures; features that are there into records:
 
+vsim-tf extract --table=videos.csv --features=features --output=data/pairwise/pairwise.tfrecords
 vsim-tf extract --videos=clips --clip_dir=clip-vit-base-patch32 --output=clips.tfrecords
 vsim-tf extract --annotations=test_a.json --frames=frames/test_a --kind=pictures --output=test_a.tfrecords
 """
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
     from vsim_tf.features.sampling import Sampling
     from vsim_tf.features.sources import Preparation, Source
     from vsim_tf.features.tower import Tower
+    from vsim_tf.records.video_tables import TableVideo
 
 FLAGS = flags.FLAGS
 KINDS = {"features": ".tfrecords", "pictures": ".tfrecords", "zip": ".zip"}
 """Kinds of output with the endings of their files (`vsim_tf.features.kinds`)."""
+SOURCES = ("frames", "videos", "features")
 MAX_FRAMES, BATCH_SIZE = 32, 64
 
 
@@ -36,10 +40,18 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "annotations", None, "JSON list of videos: id, title, asr, ocr; default: the ids that are found, without texts."
     )
+    flags.DEFINE_string(
+        "table", None,
+        "CSV or parquet file of videos: columns id, title, and, where they are known, tags, asr, ocr, category_id; instead of"
+        " --annotations. Without --frames, --videos and --features it has a column of paths: features (.npy) or, for a tower or"
+        " --kind=pictures, video.",
+    )  # fmt: skip
     flags.DEFINE_boolean("labelled", False, "The videos of --annotations have a category_id, which goes into the records.")
     flags.DEFINE_string("frames", None, "Folder of zips of pictures: <frames>/<last 3 characters of the id>/<id>.zip.")
     flags.DEFINE_string("videos", None, "Video files <id>.mp4 and others: a folder, a file, or a pattern.")
-    flags.DEFINE_string("features", None, "Zip of features that are there already, <id>.npy each; no tower is needed.")
+    flags.DEFINE_string(
+        "features", None, "Features that are there already, <id>.npy each: a zip or a folder; no tower is needed."
+    )
     flags.DEFINE_string("clip_dir", None, "Hugging Face folder of a CLIP model, whose vision tower makes the features.")
     flags.DEFINE_string("tower", None, "Run folder of a model with a vision tower, or a checkpoint in it; not with --clip_dir.")
     flags.DEFINE_string("output", None, "File to write, NAME.tfrecords, or NAME.zip with --kind=zip.")
@@ -51,7 +63,10 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "shard", "0/1", "i/n: the part i, from 0 on, of n; each is a file of its own, NAME-00000-of-00004.tfrecords."
     )
-    flags.DEFINE_integer("max_frames", MAX_FRAMES, "Frames of a video at most, the first ones.", lower_bound=1)
+    flags.DEFINE_integer(
+        "max_frames", None,
+        f"Frames of a video at most, the first ones; default: {MAX_FRAMES}, of features with --table all.", lower_bound=1,
+    )  # fmt: skip
     flags.DEFINE_float(
         "fps", None, "Frames of a --videos file per second; default: --max_frames spread over each.", lower_bound=0
     )
@@ -72,30 +87,43 @@ def define_flags() -> None:
 def check_flags(devices: int = 1) -> None:
     """`UserError` for flags that are illegal or contradict each other."""
     del devices  # one of them runs the tower
-    sources = [f"--{name}" for name in ("frames", "videos", "features") if FLAGS[name].value]
-    if len(sources) != 1:
+    sources = [f"--{name}" for name in SOURCES if FLAGS[name].value]
+    if len(sources) > 1 or not (sources or FLAGS.table):
         raise UserError(f"one of --frames, --videos and --features is needed; given: {', '.join(sources) or 'none'}")
+    if FLAGS.table and FLAGS.annotations:
+        raise UserError("--table and --annotations: one of both has the texts")
     if not FLAGS.output or not FLAGS.output.endswith(KINDS[FLAGS.kind]):
         raise UserError(f"--output={FLAGS.output or ''}: a file NAME{KINDS[FLAGS.kind]} is needed with --kind={FLAGS.kind}")
     _check_tower()
     if FLAGS.labelled and not FLAGS.annotations:
         raise UserError("--labelled: --annotations is needed, which has the classes")
     for name in ("fps", "count"):
-        if FLAGS[name].value is not None and not FLAGS.videos:
+        if FLAGS[name].value is not None and _reads() != "videos":
             raise UserError(f"--{name}={FLAGS[name].value}: only files of --videos are sampled; all frames of a zip are used")
-    if FLAGS.ocr and (FLAGS.features or FLAGS.kind == "zip"):
+    if FLAGS.ocr and (_reads() == "features" or FLAGS.kind == "zip"):
         raise UserError("--ocr: text is read off pictures into records; leave it out with --features and --kind=zip")
-    if FLAGS.frame_embedding_size and not FLAGS.features:
+    if FLAGS.frame_embedding_size and _reads() != "features":
         raise UserError(f"--frame_embedding_size={FLAGS.frame_embedding_size}: that of --features; a tower has its own")
-    if FLAGS.count and FLAGS.count > FLAGS.max_frames:
-        raise UserError(f"--count={FLAGS.count}: more than --max_frames={FLAGS.max_frames}")
+    if FLAGS.count and FLAGS.count > (_max_frames() or FLAGS.count):
+        raise UserError(f"--count={FLAGS.count}: more than --max_frames={_max_frames()}")
     _shard()
     _sampling()
 
 
+def _reads() -> str:
+    """What frames are read of, "frames", "videos" or "features": without a flag, a column of the table that a tower decides."""
+    given = next((name for name in SOURCES if FLAGS[name].value), "")
+    return given or ("videos" if FLAGS.clip_dir or FLAGS.tower or FLAGS.kind == "pictures" else "features")
+
+
+def _max_frames() -> int | None:
+    """Most frames of a video; None: all."""
+    return FLAGS.max_frames or (None if FLAGS.table and _reads() == "features" else MAX_FRAMES)
+
+
 def _check_tower() -> None:
     towers = [f"--{name}" for name in ("clip_dir", "tower") if FLAGS[name].value]
-    if FLAGS.features or FLAGS.kind == "pictures":
+    if _reads() == "features" or FLAGS.kind == "pictures":
         if towers:
             raise UserError(f"{' and '.join(towers)}: no tower takes part with --features or --kind=pictures; leave it out")
         if FLAGS.features and FLAGS.kind == "pictures":
@@ -115,13 +143,13 @@ def _sampling() -> "Sampling":
     from vsim_tf.features.sampling import Sampling
 
     if FLAGS.fps is None:
-        return Sampling(count=FLAGS.count or FLAGS.max_frames)
-    return Sampling(fps=FLAGS.fps, count=FLAGS.count, first=FLAGS.max_frames)
+        return Sampling(count=FLAGS.count or _max_frames())
+    return Sampling(fps=FLAGS.fps, count=FLAGS.count, first=_max_frames())
 
 
 def check_inputs() -> None:
     """`UserError` for inputs that are missing."""
-    require_existing(FLAGS.annotations, FLAGS.frames, FLAGS.features, FLAGS.clip_dir)
+    require_existing(FLAGS.annotations, FLAGS.table, FLAGS.frames, FLAGS.features, FLAGS.clip_dir)
     if FLAGS.videos:
         from vsim_tf.features.sources import find_videos
 
@@ -161,8 +189,8 @@ def main() -> None:
 
     with _source(Preparation()) as source:  # what can be wrong with ids is said before a tower is loaded
         videos = _described(source)
-        if FLAGS.annotations:
-            check_ids(videos, source, FLAGS.annotations, FLAGS.skip_damaged)
+        if texts := FLAGS.annotations or FLAGS.table:
+            check_ids(videos, source, texts, FLAGS.skip_damaged)
     ocr = FrameOcr() if FLAGS.ocr else None
     tower = _tower()
     with _source(Preparation(_sizes(tower), FLAGS.kind == "pictures", ocr)) as source:
@@ -209,20 +237,28 @@ def _sizes(tower: "Tower | None") -> "PictureSizes":
 def _source(preparation: "Preparation") -> "Iterator[Source]":
     from vsim_tf.features.feature_zips import FeatureZip
     from vsim_tf.features.sources import Features, FrameZips, VideoFiles, find_videos
+    from vsim_tf.features.table_records import feature_files, files_of_column
+    from vsim_tf.records.video_tables import VIDEO
 
-    if FLAGS.features:
+    if FLAGS.features and not os.path.isdir(FLAGS.features):
         with FeatureZip(FLAGS.features, FLAGS.frame_embedding_size) as archive:
-            yield Features(FLAGS.features, archive, FLAGS.max_frames)
+            yield Features(FLAGS.features, archive, _max_frames())
+    elif _reads() == "features":
+        yield feature_files(_table(), FLAGS.features or FLAGS.table, FLAGS.frame_embedding_size, _max_frames())
     elif FLAGS.frames:
-        yield FrameZips(FLAGS.frames, preparation, FLAGS.max_frames)
-    else:
+        yield FrameZips(FLAGS.frames, preparation, _max_frames() or MAX_FRAMES)
+    elif FLAGS.videos:
         yield VideoFiles(FLAGS.videos, find_videos(FLAGS.videos), preparation, _sampling())
+    else:
+        yield VideoFiles(FLAGS.table, files_of_column(_table(), VIDEO, FLAGS.table), preparation, _sampling())
 
 
 def _described(source: "Source") -> "Sequence[Described]":
-    """The annotated videos, or those that the source has."""
+    """The videos of annotations or a table, or those that the source has."""
     from vsim_tf.features.kinds import Video
 
+    if FLAGS.table:
+        return _table()
     if not FLAGS.annotations:
         if not (ids := source.ids()):
             raise UserError(f"{source.name}: no videos; <frames>/<last 3 characters of the id>/<id>.zip is needed")
@@ -232,16 +268,40 @@ def _described(source: "Source") -> "Sequence[Described]":
     return read_annotations(FLAGS.annotations, FLAGS.labelled)
 
 
+def _table() -> "list[TableVideo]":
+    """The videos of --table, none without one."""
+    return _read_table(FLAGS.table, os.stat(FLAGS.table).st_mtime_ns) if FLAGS.table else []
+
+
+@functools.lru_cache(maxsize=1)
+def _read_table(file: str, changed: int) -> "list[TableVideo]":
+    del changed  # which tells one content from another
+    from vsim_tf.records.video_tables import read_video_table
+
+    return read_video_table(file)
+
+
 def _settings() -> dict[str, Any]:
     """All that an output follows from, next to texts and the job."""
-    names = ("max_frames", "fps", "count", "resize", "crop", "ocr", "frame_embedding_size")
-    given = FLAGS.frames or FLAGS.videos or FLAGS.features
+    names = ("fps", "count", "resize", "crop", "ocr", "frame_embedding_size")
+    given = FLAGS.frames or FLAGS.videos or FLAGS.features or FLAGS.table
     tower = FLAGS.clip_dir or FLAGS.tower
     return {
         "source": os.path.realpath(given),
+        **_named_files(),
         "tower": tower and [os.path.realpath(tower), _stamp_of(tower)],
+        "max_frames": _max_frames(),
         **{name: FLAGS[name].value for name in names},
     }
+
+
+def _named_files() -> dict[str, str]:
+    """A digest of the paths in a column, where frames are read of them."""
+    if any(FLAGS[name].value for name in SOURCES):
+        return {}
+    from vsim_tf.features.table_records import digest, files_of_column
+
+    return {"files": digest(files_of_column(_table(), "video" if _reads() == "videos" else "features", FLAGS.table))}
 
 
 def _stamp_of(tower: str) -> int | str:

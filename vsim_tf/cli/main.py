@@ -8,7 +8,7 @@ from vsim_tf.cli import app
 
 
 class Command(NamedTuple):
-    """A module with `main`, and with `define_flags` unless `main` takes the words itself."""
+    """A module with `main`, and with `define_flags` unless `main` takes the words itself; `WORD` is the flag of a word alone."""
 
     module: str
     summary: str
@@ -16,7 +16,9 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "demo": Command("vsim_tf.demo.__main__", "write demo data in the contest's format"),
-    "extract": Command("vsim_tf.cli.extract", "make features or records of videos, pictures and annotations"),
+    "check": Command("vsim_tf.cli.check", "list all that is wrong with a data folder, and what it holds"),
+    "extract": Command("vsim_tf.cli.extract", "make records of a table or annotations with videos, pictures or features"),
+    "write-labels": Command("vsim_tf.cli.write_labels", "bring scores of pairs from any scale to similarities"),
     "write-folds": Command("vsim_tf.cli.write_folds", "split the labelled pairs into folds"),
     "pretrain": Command("vsim_tf.cli.pretrain", "pre-train one model on tagged videos"),
     "finetune": Command("vsim_tf.cli.finetune", "fine-tune one model on labelled pairs"),
@@ -56,7 +58,7 @@ def run(name: str, arguments: list[str]) -> None:
         sys.exit(module.main(arguments))
     sys.argv = [f"{app.CONSOLE_SCRIPT} {name}", *arguments]
     module.define_flags()
-    app.run(module.main, module.__doc__ or "")
+    app.run(module.main, module.__doc__ or "", getattr(module, "WORD", ""))
 
 
 if __name__ == "__main__":

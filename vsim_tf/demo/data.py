@@ -16,8 +16,8 @@ from vsim_tf.demo import world as demo_world
 from vsim_tf.demo.folder import DemoSet
 from vsim_tf.demo.world import World
 from vsim_tf.io.paths import PAIRWISE, POINTWISE, TAGS, TEST_A, TEST_B, pairwise_labels, set_labels, set_records
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import write_records
+from vsim_tf.records.videos import video_record
 
 _CONTEST_HISTOGRAM = (  # pairs at similarity 0, 0.05, ..., 1 in the contest's label file
     24692,
@@ -151,9 +151,6 @@ def _write_videos(
 def _video_records(
     world: World, videos: _VideoSet, rng: np.random.Generator, is_test: bool, with_extremes: bool
 ) -> Iterator[bytes]:
-    with quiet_imports():  # TensorFlow: only behind the checks that do not need it
-        from vsim_tf.records.videos import video_record
-
     for number, (video_id, leaf) in enumerate(zip(videos.ids, videos.leaves, strict=True)):
         title, asr_text = demo_world.title(world, leaf, rng), demo_world.asr_text(world, leaf, rng)
         frames = demo_world.frames(world, leaf, rng)

@@ -28,11 +28,11 @@ from vsim_tf.io.paths import (
     report_file,
     short_videos_pattern,
 )
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.category_files import read_categories, write_categories
 from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.records.videos import read_ids
 from vsim_tf.runs.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -136,8 +136,6 @@ def record_ids(data_dir: Path, name: str) -> list[str] | None:
     if not files:
         logger.info(f"ids are not compared with a test set: {data_dir / name} has no records")
         return None
-    with quiet_imports():
-        from vsim_tf.records.videos import read_ids
     return read_ids(files)
 
 

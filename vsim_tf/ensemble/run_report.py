@@ -29,11 +29,11 @@ from vsim_tf.io.paths import (
     report_file,
     set_labels,
 )
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.records.videos import read_ids
 from vsim_tf.types import PathLike
 
 logger = logging.getLogger(__name__)
@@ -156,8 +156,6 @@ def test_ids(data_dir: Path, name: str, are_files: bool) -> list[str] | None:
         reason = "members are files" if are_files else f"there is no {pattern}"
         logger.info(f"ids are not compared with a test set: {reason}")
         return None
-    with quiet_imports():
-        from vsim_tf.records.videos import read_ids
     return read_ids(expand_pattern(records_pattern(pattern.parent)))
 
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.errors import UserError
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.schema import ASR_TEXT, CATEGORY_ID, FRAME_FEATURE, NO_SPEECH, OCR_TEXT, TAG_ID, TITLE
 from vsim_tf.records.tfrecords import read_records
+from vsim_tf.records.videos import check_video, parse_example
 from vsim_tf.text.tokenizers import decode_titles
 from vsim_tf.types import PathLike
 
@@ -70,9 +70,6 @@ def sample_raw_videos(files: Sequence[str], frame_embedding_size: int, max_video
 
 def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int, where: str) -> RawVideos:
     """Checks and reduces records, each with its place for messages."""
-    with quiet_imports():
-        from vsim_tf.records.videos import check_video, parse_example
-
     ids, titles, means, tags = [], [], [], []
     others: dict[str, list[bytes]] = {OCR_TEXT: [], ASR_TEXT: []}
     categories: list[str] = []

@@ -1,7 +1,6 @@
 """Extraction: frames of videos through a tower into one file, reading next to computing, resumable, damaged videos listed."""
 
 import hashlib
-import importlib
 import json
 import logging
 import os
@@ -19,7 +18,6 @@ from vsim_tf.features.sources import Frames, Source
 from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.io.files import exclusive, output_file, read_json_object
 from vsim_tf.io.paths import extraction_note, shard_file
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.io.tables import table_text
 
@@ -78,7 +76,10 @@ class Report(NamedTuple):
 
 def job_settings(job: Job, videos: Sequence[Described], settings: Mapping[str, Any]) -> dict[str, Any]:
     """All that an output follows from: `settings` of source and tower, the job's own, and a digest of the videos' texts."""
-    texts = [[video.id, video.title, video.asr, video.ocr, video.category] for video in job.slice(videos)]
+    texts = [
+        [video.id, video.title, video.asr, video.ocr, video.category, *([] if video.tags is None else [list(video.tags)])]
+        for video in job.slice(videos)
+    ]
     return {
         **settings,
         "kind": job.kind,
@@ -166,8 +167,6 @@ def extract(
         raise UserError(f"shard={job.shard}/{job.shards}: {len(videos)} videos do not fill so many shards", ["shard"])
     chosen = job.slice(videos)
     chunks = [chosen[start : start + job.videos_per_part] for start in range(0, len(chosen), job.videos_per_part)]
-    with quiet_imports():
-        importlib.import_module("vsim_tf.records.videos")  # with TensorFlow: only behind the checks that do not need it
     with exclusive(job.file):
         parts = Parts(job.file, whole, job.overwrite)
         _write_missing_parts(parts, chunks, source, tower, job)
@@ -265,9 +264,10 @@ def _merged(parts: Parts, count: int, job: Job, settings: Mapping[str, Any]) -> 
 
 def damage_table(damaged: Sequence[Damaged]) -> str:
     """A table of damaged videos: id, file, and the reason."""
+    from rich.markup import escape
     from rich.table import Column, Table
 
     table = Table(*(Column(name, overflow="fold") for name in ("id", "file", "what")))
     for each in damaged:
-        table.add_row(*each)
+        table.add_row(*map(escape, each))  # a reason may hold brackets
     return table_text(table)

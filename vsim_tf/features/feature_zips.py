@@ -5,6 +5,7 @@ import threading
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class FeatureZip:
             features = np.load(io.BytesIO(data), allow_pickle=False)
         except UNREADABLE as error:
             raise UserError(f"{where}: not readable: {unreadable_reason(error)}") from error
-        return _checked(features, self._dim, where)
+        return checked_features(features, self._dim, where)
 
     def _member(self, video_id: str, where: str) -> zipfile.ZipInfo:
         try:
@@ -99,7 +100,17 @@ class FeatureZip:
         return UserError(f"{self._path}: not a readable zip of features: {unreadable_reason(error)}")
 
 
-def _checked(features: np.ndarray, dim: int | None, where: str) -> np.ndarray:
+def checked_features(features: Any, dim: int | None, where: str) -> np.ndarray:
+    """What a file of features holds, `[frames, dim]` float16.
+
+    Args:
+        features: as `np.load` gives it.
+        dim: the feature dimension asked for; None: any.
+        where: the file, for messages.
+
+    Raises:
+        UserError: no array of floats with two axes, another feature dimension, or numbers that are not finite as float16.
+    """
     if not isinstance(features, np.ndarray) or features.ndim != 2 or features.dtype.kind != "f":
         found = f"{features.dtype} {list(features.shape)}" if isinstance(features, np.ndarray) else "an npz archive"
         raise UserError(f"{where}: {found}; accepted are floats [frames, dim]")

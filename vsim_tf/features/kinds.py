@@ -1,6 +1,6 @@
 """What an extraction writes: records of features, records of pictures, or a zip of features."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,11 +10,15 @@ from vsim_tf.features.sources import Frames
 from vsim_tf.io.files import output_file
 from vsim_tf.records import schema
 from vsim_tf.records.tfrecords import append_records
+from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.types import PathLike
 
 
 class Described(Protocol):
-    """The texts of a video and its class, as `vsim_tf.records.annotations.Annotation` has them; "" where there is none."""
+    """The texts of a video and its class, as `vsim_tf.records.annotations.Annotation` has them; "" where there is none.
+
+    None in the place of tags leaves the key out.
+    """
 
     @property
     def id(self) -> str: ...
@@ -26,6 +30,8 @@ class Described(Protocol):
     def ocr(self) -> str: ...
     @property
     def category(self) -> str: ...
+    @property
+    def tags(self) -> Sequence[int] | None: ...
 
 
 class Video(NamedTuple):
@@ -36,6 +42,7 @@ class Video(NamedTuple):
     asr: str = ""
     ocr: str = ""
     category: str = ""
+    tags: Sequence[int] | None = None
 
 
 class Kind(NamedTuple):
@@ -62,13 +69,12 @@ class Kind(NamedTuple):
         Raises:
             UserError: features beyond float16's range.
         """
-        from vsim_tf.records.videos import video_record  # which loads TensorFlow
-
         return video_record(
             video.id,
             video.title,
             None if features is None else as_float16(features, video.id),
             asr_text=video.asr,
+            tags=video.tags,
             category=int(video.category) if video.category else None,
             ocr_text=video.ocr or frames.ocr_text,
             pictures=frames.encoded if self.pictures else None,
@@ -85,8 +91,6 @@ def _write_zip(path: PathLike, records: Iterable[bytes]) -> None:
 
 
 def _id_and_features(record: bytes, where: str) -> tuple[str, np.ndarray]:
-    from vsim_tf.records.videos import parse_example
-
     feature = parse_example(record, where)
     frames = feature[schema.FRAME_FEATURE].bytes_list.value
     (video_id,) = feature[schema.ID].bytes_list.value

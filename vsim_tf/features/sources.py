@@ -1,8 +1,9 @@
 """Where the frames of videos come from: zips of pictures, video files, or features that are there already."""
 
 import glob
+import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -10,13 +11,18 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from vsim_tf.errors import UserError, count_and_first
-from vsim_tf.features.feature_zips import FeatureZip
+from vsim_tf.features.feature_zips import ENDING as FEATURES_ENDING
+from vsim_tf.features.feature_zips import MAX_VIDEO_BYTES, FeatureZip, checked_features
 from vsim_tf.features.frame_zips import frame_zip, frame_zip_ids, read_frame_zip
 from vsim_tf.features.pictures import PictureSizes, decode_picture, encode_jpeg, resize_and_crop, resized, stacked
 from vsim_tf.features.sampling import Sampling
 from vsim_tf.features.videos import ENDINGS, read_video
 from vsim_tf.io.files import whats_there
+from vsim_tf.io.npz import UNREADABLE, unreadable_reason
+from vsim_tf.records.file_kinds import looks_like
 
+NPY = b"\x93NUMPY"
+"""The beginning of a file of one array."""
 MAX_FRAMES = 32
 """Frames of a video that are used (docs/facts_rank8.md 2)."""
 
@@ -144,11 +150,11 @@ class VideoFiles:
 
 @dataclass(frozen=True)
 class Features:
-    """Features that are there already."""
+    """Features that are there already, in a zip; `max_frames`: None takes all."""
 
     path: str
     archive: FeatureZip
-    max_frames: int = MAX_FRAMES
+    max_frames: int | None = MAX_FRAMES
 
     @property
     def name(self) -> str:
@@ -162,6 +168,64 @@ class Features:
 
     def read(self, video_id: str) -> Frames:
         return Frames(stacked([], 1), features=self.archive.read(video_id)[: self.max_frames])
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Features that are there already, a file of each video as `np.save` writes it.
+
+    Attributes:
+        path: their folder, or the table that names them.
+        files: by id.
+        dim: feature dimension; None: that of each video.
+        rows: of the table, by id.
+        max_frames: so many at most, the first ones; None: all.
+    """
+
+    path: str
+    files: Mapping[str, str]
+    dim: int | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+    max_frames: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def ids(self) -> list[str]:
+        return list(self.files)
+
+    def file(self, video_id: str) -> str:
+        file = self.files.get(video_id, os.path.join(self.path, f"{video_id}{FEATURES_ENDING}"))
+        return f"{file} ({self.path}, row {self.rows[video_id]}, column features)" if video_id in self.rows else file
+
+    def read(self, video_id: str) -> Frames:
+        where = self.file(video_id)
+        try:
+            file = Path(self.files[video_id])
+            if (size := file.stat().st_size) > MAX_VIDEO_BYTES:
+                raise UserError(f"{where}: has {size} bytes; accepted are at most {MAX_VIDEO_BYTES}")
+            data = file.read_bytes()
+            if not data.startswith(NPY):
+                raise UserError(f"{where}: is not as np.save writes it{looks_like(data)}")
+            features = np.load(io.BytesIO(data), allow_pickle=False)
+        except (KeyError, FileNotFoundError):
+            raise UserError(f"{where}: does not exist") from None
+        except UNREADABLE as error:
+            raise UserError(f"{where}: not readable: {unreadable_reason(error)}") from error
+        try:
+            frames = checked_features(features, self.dim, where)
+        except UserError as error:  # without the setting that it names: it is of this video alone, and the others are tried, too
+            raise UserError(str(error)) from None
+        return Frames(stacked([], 1), features=frames[: self.max_frames])
+
+
+def find_feature_files(folder: str) -> dict[str, str]:
+    """Files `<id>.npy` of a folder by their ids, sorted; `UserError` if there are none."""
+    files = {path.stem: str(path) for path in sorted(Path(folder).glob(f"*{FEATURES_ENDING}"))}
+    if not files:
+        raise UserError(f"{folder}: no file <id>{FEATURES_ENDING} ({whats_there(folder)})")
+    return files
 
 
 def find_videos(pattern: str) -> dict[str, str]:

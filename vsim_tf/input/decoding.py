@@ -3,10 +3,9 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from vsim_tf.errors import RecordError
@@ -14,6 +13,7 @@ from vsim_tf.features.pictures import Picture, PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
 from vsim_tf.input.pictures import sample_pictures, video_named
 from vsim_tf.records.classes import ClassTable
+from vsim_tf.records.example import Example
 from vsim_tf.records.schema import (
     ASR_TEXT,
     BYTES_PER_FRAME_VALUE,
@@ -132,7 +132,7 @@ def check_record(data: bytes, kind: str, frame_embedding_size: int | None, where
     """
     for suffix in SUFFIXES[kind]:
         check_video(data, frame_embedding_size, where, suffix)
-    similarity = tf.train.Example.FromString(data).features.feature[SIMILARITY].float_list.value
+    similarity = Example.FromString(data).features.feature[SIMILARITY].float_list.value
     if kind == "pairs" and len(similarity) != 1:
         raise RecordError(f"{where}: key '{SIMILARITY}' holds {len(similarity)} floats, 1 is needed")
 
@@ -248,7 +248,7 @@ def _require(condition: bool) -> None:
 
 def _features(record: bytes) -> Features:
     try:
-        return cast("Features", tf.train.Example.FromString(record).features.feature)
+        return cast("Features", Example.FromString(record).features.feature)
     except DecodeError:
         raise _Unusable from None
 
@@ -315,7 +315,7 @@ def _pictures(feature: Features, key: str) -> list[bytes]:
     return pictures
 
 
-def _only_value(feature: tf.train.Feature) -> bytes:
+def _only_value(feature: Any) -> bytes:
     values = feature.bytes_list.value
     _require(len(values) == 1)
     return cast("bytes", values[0])

@@ -74,7 +74,8 @@ def check_sample(
     numbers = np.unique(np.linspace(0, len(index) - 1, min(size, len(index))).astype(np.int64))
     sample = count(_videos(index, numbers, kind, form), form)
     files = ", ".join(index.files[:3]) + (", ..." if len(index.files) > 3 else "")
-    _refuse_useless(sample, files, tag_list, vocabulary, tags_needed)
+    for fault in useless(sample, files, tag_list, vocabulary, tags_needed):
+        raise fault
     return sample
 
 
@@ -92,7 +93,7 @@ def count(videos: Iterator[RawVideo], form: BatchFormat) -> Sample:
         if len(video.frames):
             first = video.frames[0] if first is None else first
             differ = differ or any(np.any(frame != first) for frame in video.frames)
-            zero = zero and _is_zero(video.frames)
+            zero = zero and is_zero(video.frames)
     return Sample(looked_at, len(tags), int(np.isin(tags, form.tags).sum()), titles, known_titles, frames, differ, zero)
 
 
@@ -105,7 +106,7 @@ def _read(index: RecordIndex, numbers: np.ndarray, kind: str, form: BatchFormat)
     return raw_videos(index.read(numbers), lambda row: index.where(numbers[row]), kind, form)
 
 
-def _is_zero(frames: Frames) -> bool:
+def is_zero(frames: Frames) -> bool:
     """Whether all features are zero, the sign of which does not matter; pictures are not looked at."""
     return isinstance(frames, np.ndarray) and not (frames << 1).any()
 
@@ -120,18 +121,21 @@ def _has_known_word(video: RawVideo, form: BatchFormat) -> bool:
     return not np.isin(tokens, [*tokenizer.special_ids, tokenizer.unk_id]).all()
 
 
-def _refuse_useless(sample: Sample, files: str, tag_list: PathLike, vocabulary: PathLike, tags_needed: bool) -> None:
+def useless(
+    sample: Sample, files: str, tag_list: PathLike, vocabulary: PathLike, tags_needed: bool = False
+) -> Iterator[UserError]:
+    """Why nothing can be learned from videos; `files` names theirs, and the other arguments are those of `check_sample`."""
     videos = f"{files}: of {sample.videos:,} videos looked at"
     if sample.tags and not sample.known_tags:
         needed = "pre-training needs the tag list that belongs to the videos (tag_file)"
-        raise UserError(f"{videos}, none has a tag of {tag_list}, but {sample.tags:,} other tags; {needed}", ["tag_file"])
+        yield UserError(f"{videos}, none has a tag of {tag_list}, but {sample.tags:,} other tags; {needed}", ["tag_file"])
     if tags_needed and not sample.tags:
-        raise UserError(f"{videos}, none has a tag, so that nothing is learned of {tag_list}; write tags into the records")
+        yield UserError(f"{videos}, none has a tag, so that nothing is learned of {tag_list}; write tags into the records")
     if not sample.titles:
-        raise UserError(f"{videos}, none has a title; write titles into the records")
-    if not sample.known_titles:
-        raise UserError(f"{videos}, none has a title with a word of {vocabulary}; give the vocabulary of the titles' language")
+        yield UserError(f"{videos}, none has a title; write titles into the records")
+    elif not sample.known_titles:
+        yield UserError(f"{videos}, none has a title with a word of {vocabulary}; give the vocabulary of the titles' language")
     if sample.frames and sample.frames_are_zero:
-        raise UserError(f"{videos}, all {sample.frames:,} frames are zero; extract the frame features again")
-    if sample.frames > 1 and not sample.frames_differ:
-        raise UserError(f"{videos}, all {sample.frames:,} frames are equal; extract the frame features again")
+        yield UserError(f"{videos}, all {sample.frames:,} frames are zero; extract the frame features again")
+    elif sample.frames > 1 and not sample.frames_differ:
+        yield UserError(f"{videos}, all {sample.frames:,} frames are equal; extract the frame features again")

@@ -1,5 +1,6 @@
 """NumPy's npz archives, read without pickles and only up to a size."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -21,10 +22,11 @@ UNREADABLE = (
     ArithmeticError,
     RuntimeError,
     MemoryError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting)."""
+"""What zipfile, json and numpy raise on damaged bytes (RuntimeError: an encrypted zip, endless nesting; TokenError: a header)."""
 
 
 def read_npz(path: PathLike, names: Sequence[str], kind: str, max_bytes: int = MAX_UNPACKED_BYTES) -> dict[str, np.ndarray]:

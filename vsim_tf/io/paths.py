@@ -16,7 +16,7 @@ Output folder, with one run folder for each model and stage:
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
     MODEL/fold-00/ ...       the same, and embeddings/ or predictions/
     records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
-    result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
+    check.json  result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
 
 Saved model:
 
@@ -73,6 +73,11 @@ def annotation_file(data_dir: PathLike, split: str) -> Path:
 def frame_folder(data_dir: PathLike, split: str) -> Path:
     """The folder of a split's frames, `<last 3 characters of id>/<id>.zip`."""
     return Path(data_dir, FRAMES, split)
+
+
+def feature_zip(data_dir: PathLike, split: str) -> Path:
+    """The features of a split that are there already, `<id>.npy` each."""
+    return Path(data_dir, FEATURES, f"{split}.zip")
 
 
 def category_labels(data_dir: PathLike, split: str) -> Path:

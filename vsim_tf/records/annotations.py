@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from vsim_tf.errors import RecordError
+from vsim_tf.errors import RecordError, Refused, raised
 from vsim_tf.io.files import read_json_list
 from vsim_tf.text.fields import Fields
 from vsim_tf.types import PathLike
@@ -35,12 +35,16 @@ class Annotation(NamedTuple):
     category: str = ""
 
     @property
+    def tags(self) -> None:
+        """None: these videos have no tags."""
+
+    @property
     def fields(self) -> Fields:
         """Its texts, to be tokenised."""
         return Fields(self.title, self.ocr, self.asr)
 
 
-def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
+def read_annotations(path: PathLike, labelled: bool, refused: Refused = raised) -> list[Annotation]:
     """Reads a JSON list of objects with `id`, `title`, `asr`, `ocr` and, in labelled files, `category_id`.
 
     `ocr` is a list of objects with a `text`; other keys are not looked at. Half a character (a surrogate without the other one)
@@ -49,6 +53,7 @@ def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
     Args:
         path: the file.
         labelled: whether videos must have a class; else it is left out even where the file has it.
+        refused: takes an error for each object that cannot be used, which is left out.
 
     Returns:
         One annotation per object, in file order.
@@ -61,10 +66,13 @@ def read_annotations(path: PathLike, labelled: bool) -> list[Annotation]:
     first: dict[str, int] = {}
     annotations = []
     for number, record in enumerate(read_json_list(path)):
-        annotation = _parse(record, f"{path}, record {number}", labelled)
-        if first.setdefault(annotation.id, number) != number:
-            raise RecordError(f"{path}, record {number}: id {annotation.id} is that of record {first[annotation.id]}, too")
-        annotations.append(annotation)
+        try:
+            annotation = _parse(record, f"{path}, record {number}", labelled)
+            if first.setdefault(annotation.id, number) != number:
+                raise RecordError(f"{path}, record {number}: id {annotation.id} is that of record {first[annotation.id]}, too")
+            annotations.append(annotation)
+        except RecordError as error:
+            refused(error)
     return annotations
 
 
@@ -75,8 +83,8 @@ def _parse(record: Any, where: str, labelled: bool) -> Annotation:
     if not _ID.fullmatch(video):
         raise RecordError(f"{where}: the id {_shown(video)} is no name of a file; accepted are letters, digits, _ - and .")
     where = f"{where}, id {video}"
-    title, asr = (_text(_value(record, key, str, where)) for key in ("title", "asr"))
-    ocr = _text("".join(_ocr_texts(_value(record, "ocr", list, where), where)))
+    title, asr = (valid_text(_value(record, key, str, where)) for key in ("title", "asr"))
+    ocr = valid_text("".join(_ocr_texts(_value(record, "ocr", list, where), where)))
     return Annotation(video, title, asr, ocr, _category(record, where) if labelled else "")
 
 
@@ -102,7 +110,7 @@ def _category(record: dict[str, Any], where: str) -> str:
     return category
 
 
-def _text(text: str) -> str:
+def valid_text(text: str) -> str:
     """The text as UTF-8 can hold it: JSON can spell half a character, which no tokenizer takes."""
     try:
         text.encode()
@@ -112,5 +120,5 @@ def _text(text: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = _text(json.dumps(value, ensure_ascii=False))
+    text = valid_text(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

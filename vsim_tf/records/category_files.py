@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from vsim_tf.errors import UserError
+from vsim_tf.errors import Refused, UserError, raised
 from vsim_tf.io.files import output_file, read_lines
 from vsim_tf.records.embeddings import check_same_ids
 from vsim_tf.types import PathLike
@@ -34,12 +34,13 @@ def write_categories(path: PathLike, categories: Mapping[str, str], expected_ids
         file.write("".join(f"{line}\n" for line in lines).encode())
 
 
-def read_categories(path: PathLike, expected_ids: Iterable[str] | None = None) -> dict[str, str]:
+def read_categories(path: PathLike, expected_ids: Iterable[str] | None = None, refused: Refused = raised) -> dict[str, str]:
     """Reads the class of each video, by its id: lines `id,category_id`, in a .tsv file with a tab between them.
 
     Args:
         path: the file.
         expected_ids: those of the test set, where known; neither more nor fewer may be there.
+        refused: takes an error for each line that cannot be used, which is left out.
 
     Raises:
         UserError: what `files.read_lines` refuses, a line of another form, an id that is repeated, or ids that differ from those
@@ -47,10 +48,13 @@ def read_categories(path: PathLike, expected_ids: Iterable[str] | None = None) -
     """
     categories: dict[str, str] = {}
     for number, line in enumerate(read_lines(path), 1):
-        video, category = _parse(path, line, f"{path}, line {number}: {line!r}")
-        if video in categories:
-            raise UserError(f"{path}, line {number}: {line!r} repeats the id {video}")
-        categories[video] = category
+        try:
+            video, category = _parse(path, line, f"{path}, line {number}: {line!r}")
+            if video in categories:
+                raise UserError(f"{path}, line {number}: {line!r} repeats the id {video}")
+            categories[video] = category
+        except UserError as error:
+            refused(error)
     if expected_ids is not None:
         check_same_ids(categories, expected_ids, path, "the test set")
     return categories

@@ -9,14 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import exclusive, fingerprint, sync
 from vsim_tf.io.paths import ALWAYS_TRAIN, MANIFEST, TRAIN_2021, VALIDATION_2021, fold_file
-from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.io.read_ahead import read_ahead
 from vsim_tf.records.folds import Split
 from vsim_tf.records.labels import Pair, Repetitions, find_repetitions, read_labels
@@ -32,9 +30,7 @@ from vsim_tf.records.manifest import (
 )
 from vsim_tf.records.splits import make_split
 from vsim_tf.records.tfrecords import expand_pattern, write_records
-
-if TYPE_CHECKING:
-    from vsim_tf.records.videos import VideoIndex
+from vsim_tf.records.videos import VideoIndex, pair_record
 
 _UNFINISHED = ".unfinished"
 _RECORDS_AT_ONCE = 16
@@ -95,8 +91,6 @@ def write_folds(
         if found:
             logger.info(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
-        with quiet_imports():  # TensorFlow: only behind the checks that do not need it
-            from vsim_tf.records.videos import VideoIndex
         with VideoIndex(files, frame_embedding_size) as videos:  # next to the thread that hashes the same files
             manifest = _write_files(unfinished, settings.result(), videos, folds, repetitions)
         _move_in_place(unfinished, Path(output_dir), manifest)
@@ -159,7 +153,7 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     )
 
 
-def _write_files(folder: Path, settings: Settings, videos: "VideoIndex", folds: Split, repetitions: Repetitions) -> Manifest:
+def _write_files(folder: Path, settings: Settings, videos: VideoIndex, folds: Split, repetitions: Repetitions) -> Manifest:
     _check_ids(folds.pairs, videos)
     copies = 1 if settings.layout == "once" else folds.num_folds
     sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
@@ -176,7 +170,7 @@ def _write_files(folder: Path, settings: Settings, videos: "VideoIndex", folds: 
     return manifest
 
 
-def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos: "VideoIndex", bar: tqdm) -> dict[str, FileEntry]:
+def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos: VideoIndex, bar: tqdm) -> dict[str, FileEntry]:
     """Writes the files of a plan; a thread reads the videos ahead, two finish files: one hashes while one waits for the disk."""
     records = read_ahead(_pair_records(itertools.chain.from_iterable(plan.values()), videos), _RECORDS_AT_ONCE)
     finished = {}
@@ -191,9 +185,7 @@ def _write_plan(folder: Path, plan: dict[str, Sequence[Pair]], videos: "VideoInd
         return {name: entry.result() for name, entry in finished.items()}
 
 
-def _pair_records(pairs: Iterable[Pair], videos: "VideoIndex") -> Iterator[bytes]:
-    from vsim_tf.records.videos import pair_record
-
+def _pair_records(pairs: Iterable[Pair], videos: VideoIndex) -> Iterator[bytes]:
     for pair in pairs:
         yield pair_record(videos.read(pair.id_1), videos.read(pair.id_2), pair.similarity)
 
@@ -268,7 +260,7 @@ def _ids(pairs: Iterable[Pair]) -> set[str]:
     return {video_id for pair in pairs for video_id in (pair.id_1, pair.id_2)}
 
 
-def _check_ids(pairs: Iterable[Pair], videos: "VideoIndex") -> None:
+def _check_ids(pairs: Iterable[Pair], videos: VideoIndex) -> None:
     missing = sorted(video_id for video_id in _ids(pairs) if video_id not in videos)
     if missing:
         raise UserError(

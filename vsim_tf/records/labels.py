@@ -1,19 +1,25 @@
 """Pairs of videos that people scored for similarity."""
 
+import functools
+import logging
 import math
 import os
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from vsim_tf.errors import UserError
-from vsim_tf.io.files import read_lines
+from vsim_tf.errors import Refused, UserError, raised
+from vsim_tf.io.files import output_file, read_lines
 from vsim_tf.types import PathLike
 
 # `float` alone would also take "nan", "1_0", blanks and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NO_NUMBERS = {"nan", "inf", "infinity", "none", "null", "na", "n/a"}
+"""Words for a score that is not there, which no column is called."""
+
+logger = logging.getLogger(__name__)
 
 
 class Pair(NamedTuple):
@@ -22,6 +28,46 @@ class Pair(NamedTuple):
     id_1: str
     id_2: str
     similarity: float
+
+
+class Scale(NamedTuple):
+    """What people could give: the score of videos that have nothing in common, and that of the same content.
+
+    The first may be the higher one, as that of a distance is.
+    """
+
+    nothing: float = 0.0
+    same: float = 1.0
+
+    def __str__(self) -> str:
+        return ":".join(map(_shown, self))
+
+    @property
+    def range(self) -> str:
+        """The accepted scores in words."""
+        return f"a number from {_shown(min(self))} to {_shown(max(self))}"
+
+    def holds(self, score: float) -> bool:
+        """Whether a score is one of the scale."""
+        return min(self) <= score <= max(self)
+
+    def similarity(self, score: float) -> float:
+        """A score as a number in [0, 1]."""
+        return (score - self.nothing) / (self.same - self.nothing)
+
+
+UNIT_SCALE = Scale()
+
+
+def parse_scale(text: str) -> Scale:
+    """ "0:5" to a scale; `UserError` for anything else."""
+    ends = text.split(":")
+    if len(ends) != 2 or not all(_NUMBER.fullmatch(end) and math.isfinite(float(end)) for end in ends):
+        raise UserError(f"scale={text}: two numbers are needed, e.g. 0:5, scores of nothing in common and of the same", ["scale"])
+    scale = Scale(*map(float, ends))
+    if scale.nothing == scale.same or not math.isfinite(scale.same - scale.nothing):
+        raise UserError(f"scale={text}: two different numbers are needed, e.g. 0:5", ["scale"])
+    return scale
 
 
 class Repetitions(NamedTuple):
@@ -56,44 +102,103 @@ def find_repetitions(pairs: Iterable[Pair]) -> Repetitions:
     return Repetitions(repeated, reversed_, conflicting)
 
 
-def read_labels(path: PathLike) -> list[Pair]:
-    """Pairs of a `label.tsv` in file order: `id_1`, `id_2`, similarity, separated by tabs, without a header.
+def read_labels(path: PathLike, scale: Scale = UNIT_SCALE) -> list[Pair]:
+    """Pairs of a label file in file order: `id_1`, `id_2` and a score, separated by tabs.
 
-    Ids stay strings: they go up to 2^63, may start with zeros, and a float would round them.
+    Ids stay strings: they go up to 2^63, may start with zeros, and a float would round them. A first line whose third column is a
+    word is a header; one without a tab and with two commas means that commas separate all columns. Both are logged.
+
+    Args:
+        path: the file.
+        scale: that of its scores.
 
     Raises:
         UserError: what `files.read_lines` refuses, a wrong number of columns, an empty id or one with blanks, a score
-            that is not a number in [0, 1]; with the file, the line number and the line.
+            that is not a number of the scale, a header alone; with the file, the line number and the line.
+    """
+    return [pair for _, pair in scan_labels(path, scale)]
+
+
+def scan_labels(path: PathLike, scale: Scale = UNIT_SCALE, refused: Refused = raised) -> Iterator[tuple[int, Pair]]:
+    """Pairs of a label file with the numbers of their lines, from 1 on; see `read_labels`.
+
+    Args:
+        path: the file.
+        scale: that of its scores.
+        refused: takes an error for each line that cannot be used, which is left out.
     """
     lines = read_lines(path)
-    pairs = [_parse_line(path, number, line) for number, line in enumerate(lines, 1)]
-    for number, (line, pair) in enumerate(zip(lines, pairs, strict=True), 1):
-        if not 0.0 <= pair.similarity <= 1.0:
-            score = line.rpartition("\t")[2]
-            raise UserError(
-                f"{path}, line {number}: {line!r} has the similarity {score}; expected a number from 0 to 1."
-                f" {_how_to_scale(path, [pair.similarity for pair in pairs])}"
-            )
-    return pairs
+    separator = "," if "\t" not in lines[0] and lines[0].count(",") == 2 else "\t"
+    first = 2 if _is_header(lines[0].split(separator)) else 1
+    if first > len(lines):
+        raise UserError(f"{path}, line 1: {lines[0]!r} is a header, and no line follows")
+    if first > 1 or separator == ",":
+        header = f", the header {lines[0]!r} left out" if first > 1 else ""
+        _say_once(f"{path}: read with {'commas' if separator == ',' else 'tabs'} between the columns{header}")
+    scored = []
+    for number, line in enumerate(lines[first - 1 :], first):
+        try:
+            scored.append((number, line, _parse_line(path, number, line, separator)))
+        except UserError as error:
+            refused(error)
+    advice = _advice(path, [pair.similarity for *_, pair in scored], scale)
+    for number, line, pair in scored:
+        if scale.holds(pair.similarity):
+            yield number, pair._replace(similarity=scale.similarity(pair.similarity))
+        else:
+            score = line.rpartition(separator)[2]
+            message = f"{path}, line {number}: {line!r} has the similarity {score}; expected {scale.range}{advice}"
+            refused(UserError(message, ["scores", "scale", "output"]))
+            advice = ""
 
 
-def _how_to_scale(path: PathLike, scores: list[float]) -> str:
-    """The range of a file's similarities, and the command that brings them to [0, 1]."""
-    low, high = min(0.0, *scores), max(0.0, *scores)
-    scaled = f"$3 / {high!r}" if low == 0 else f"($3 - {low!r}) / {high - low!r}"
-    command = f"awk -F '\\t' -v OFS='\\t' '{{print $1, $2, {scaled}}}' {shlex.quote(os.fspath(path))} > scaled.tsv"
-    return f"The file has {min(scores)!r} to {max(scores)!r}; to scale it: {command}"
+def write_labels(path: PathLike, pairs: Iterable[Pair]) -> None:
+    """Writes a label file with tabs and without a header, which appears complete or not at all.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with output_file(path) as file:
+        file.write("".join(f"{id_1}\t{id_2}\t{similarity!r}\n" for id_1, id_2, similarity in pairs).encode())
 
 
-def _parse_line(path: PathLike, number: int, line: str) -> Pair:
+@functools.cache
+def _say_once(message: str) -> None:
+    """Logs a message, once in a process: stages read the same file several times."""
+    logger.info(message)
+
+
+def _is_header(fields: list[str]) -> bool:
+    """Whether a first line names columns: the third is a word. Ids may be words as well, and tell nothing."""
+    return len(fields) == 3 and fields[2][:1].isalpha() and fields[2].lower() not in _NO_NUMBERS
+
+
+def _advice(path: PathLike, scores: list[float], scale: Scale) -> str:
+    """The range of a file's scores, and the command that brings them to [0, 1], for those that are outside of the scale."""
+    if all(map(scale.holds, scores)):
+        return ""
+    found = f". The file has {min(scores)!r} to {max(scores)!r}"
+    if scale != UNIT_SCALE:
+        return f"{found}, the scale is {scale}"
+    asked = Scale(min(0.0, *scores), max(0.0, *scores))
+    command = f"python write_labels.py scores={shlex.quote(os.fspath(path))} scale={asked} output=scaled.tsv"
+    return f"{found}; to scale it: {command}"
+
+
+def _shown(number: float) -> str:
+    return repr(number).removesuffix(".0")
+
+
+def _parse_line(path: PathLike, number: int, line: str, separator: str) -> Pair:
     where = f"{path}, line {number}: {line!r}"
-    fields = line.split("\t")
+    fields = line.split(separator)
     if len(fields) != 3:
-        raise UserError(f"{where} has {len(fields)} tab-separated columns; expected 3: id_1, id_2, similarity")
+        between = "tab" if separator == "\t" else "comma"
+        raise UserError(f"{where} has {len(fields)} {between}-separated columns; expected 3: id_1, id_2, similarity")
     id_1, id_2, score = fields
     for video_id in (id_1, id_2):
         if len(video_id.split()) != 1 or video_id != video_id.strip():
             raise UserError(f"{where} has the id {video_id!r}; an id is not empty and has no blanks")
     if not _NUMBER.fullmatch(score) or math.isinf(float(score)):
-        raise UserError(f"{where} has the similarity {score!r}; expected a number from 0 to 1 (and no header line)")
+        raise UserError(f"{where} has the similarity {score!r}; expected a number")
     return Pair(id_1, id_2, float(score))

@@ -37,11 +37,11 @@ def labelled_set(data_dir: Path, asked: str | None) -> str:
 
 def check_test_sets(data_dir: Path, submitted: str, labelled: str) -> None:
     """Logs where zip and report are not the usual ones; `UserError` for a set of which they could not be made."""
-    _require_record_file(data_dir, submitted)
+    require_record_file(data_dir, submitted)
     if submitted != SUBMITTED and SUBMITTED not in _with_records(data_dir):
         logger.info(f"the zip is made of {submitted}: there is no {SUBMITTED} in {data_dir}")
     if set_labels(data_dir, labelled).exists():
-        _require_record_file(data_dir, labelled)
+        require_record_file(data_dir, labelled)
         read_labels(set_labels(data_dir, labelled))
     else:
         logger.info(f"no report: {set_labels(data_dir, labelled)} does not exist")
@@ -51,7 +51,8 @@ def _with_records(data_dir: Path) -> list[str]:
     return sorted({path.parent.name for path in data_dir.glob(f"{TEST_SETS}/{RECORDS}")})
 
 
-def _require_record_file(data_dir: Path, name: str) -> None:
+def require_record_file(data_dir: Path, name: str) -> None:
+    """`UserError` for a test set whose videos are in files of other names than the one that is looked for."""
     expected = set_records(data_dir, name)
     files = [path.name for path in sorted(expected.parent.glob(RECORDS))]
     if files and expected.name not in files:  # without any, embeddings were made of other files

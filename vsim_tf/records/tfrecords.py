@@ -9,12 +9,12 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import google_crc32c
 import numpy as np
 
-from vsim_tf.errors import RecordError, UserError
+from vsim_tf.errors import RecordError, Refused, UserError, raised
 from vsim_tf.io.files import whats_there
 from vsim_tf.io.paths import RECORDS
 from vsim_tf.records.file_kinds import looks_like
@@ -109,17 +109,45 @@ def count_records(path: PathLike) -> int:
     return len(record_spans(path)[0])
 
 
+class Record(NamedTuple):
+    """A record of a file: its number from 0 on, the offset of its data in bytes, and its data."""
+
+    number: int
+    offset: int
+    data: bytes
+
+
 def read_records(path: PathLike) -> Iterator[tuple[int, bytes]]:
     """Records of a file in order, as (offset of the data in the file, data), each checked against its CRC.
 
     Raises:
         RecordError: a damaged or truncated file; with the file and the number of the record.
     """
+    for record in scan_records(path):
+        yield record.offset, record.data
+
+
+def scan_records(path: PathLike, refused: Refused = raised) -> Iterator[Record]:
+    """Records of a file in order, each checked against its CRC.
+
+    Args:
+        path: the file.
+        refused: takes a `RecordError` for each damaged record, which is left out; behind damaged framing, or where the file ends
+            within a record, no further one is found.
+    """
     with open(path, "rb", buffering=1 << 20) as file:
         number = position = 0
         while header := file.read(_HEADER_BYTES):
-            length = _record_length(header, path, number, position)
-            yield position + _HEADER_BYTES, _checked(file.read(length), file.read(_CRC.size), length, path, number)
+            try:
+                length = _record_length(header, path, number, position)
+            except RecordError as error:
+                refused(error)
+                return
+            data, crc = file.read(length), file.read(_CRC.size)
+            if fault := _fault(data, crc, length, path, number):
+                refused(fault)
+            else:
+                yield Record(number, position + _HEADER_BYTES, data)
             number += 1
             position += _HEADER_BYTES + length + _CRC.size
 
@@ -181,11 +209,17 @@ def _record_length(header: bytes, path: PathLike, number: int, position: int) ->
 
 
 def _checked(data: bytes, crc: bytes, length: int, path: PathLike, number: int) -> bytes:
-    if len(data) < length or len(crc) < _CRC.size:
-        raise _truncated(path, number)
-    if _masked_crc(data) != _CRC.unpack(crc)[0]:
-        raise RecordError(f"{path}, record {number}: the data does not match its checksum; the file is damaged")
+    if fault := _fault(data, crc, length, path, number):
+        raise fault
     return data
+
+
+def _fault(data: bytes, crc: bytes, length: int, path: PathLike, number: int) -> RecordError | None:
+    if len(data) < length or len(crc) < _CRC.size:
+        return _truncated(path, number)
+    if _masked_crc(data) != _CRC.unpack(crc)[0]:
+        return RecordError(f"{path}, record {number}: the data does not match its checksum; the file is damaged")
+    return None
 
 
 def _truncated(path: PathLike, number: int) -> RecordError:

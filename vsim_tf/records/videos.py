@@ -1,20 +1,20 @@
 """Video records: build one, check one, find one among gigabytes, join two to a pair."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
 from vsim_tf.errors import RecordError
 from vsim_tf.records import schema
+from vsim_tf.records.example import Example
 from vsim_tf.records.file_kinds import is_picture
 from vsim_tf.records.tfrecords import read_records
 
-Features = Mapping[str, tf.train.Feature]
+Features = Mapping[str, Any]
 """Of a record, by key."""
 
 _KINDS = {
@@ -51,7 +51,7 @@ def video_record(
         ocr_text: text that stands in the frames; None leaves the key out, as in the contest of 2021.
         pictures: the frames themselves as files of pictures (JPEG, PNG, WebP); None leaves the key out.
     """
-    example = tf.train.Example()
+    example = Example()
     feature = example.features.feature
     for key, text in ((schema.ID, video_id), (schema.TITLE, title), (schema.ASR_TEXT, asr_text)):
         feature[key].bytes_list.value.append(text.encode("utf-8"))
@@ -84,46 +84,51 @@ def check_video(data: bytes, frame_embedding_size: int | None, where: str, suffi
             picture of another kind than those that are read.
     """
     feature = parse_example(data, where)
-    video_id = _read_id(feature, where, suffix)
-    where = f"{where}, video {video_id!r}"
-    _one_value(feature, schema.TITLE + suffix, where)
-    frames = (schema.FRAME_FEATURE if frame_embedding_size else schema.FRAME_PICTURE) + suffix
-    if frames not in feature:
-        raise _missing(feature, frames, where)
-    for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
-        if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
-            raise RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
-    if schema.OCR_TEXT + suffix in feature:
-        _one_value(feature, schema.OCR_TEXT + suffix, where)
-    values = feature[frames].bytes_list.value
-    if frame_embedding_size:
-        _check_frames(values, frame_embedding_size, where)
-    else:
-        _check_pictures(values, where)
+    video_id = read_id(feature, where, suffix)
+    for fault in video_faults(feature, frame_embedding_size, f"{where}, video {video_id!r}", suffix):
+        raise fault
     return video_id
 
 
-def _check_pictures(pictures: Sequence[bytes], where: str) -> None:
+def video_faults(feature: Features, frame_embedding_size: int | None, where: str, suffix: str = "") -> Iterator[RecordError]:
+    """Everything but the id that makes a video unusable, of its frames the first fault; arguments are those of `check_video`."""
+    frames = (schema.FRAME_FEATURE if frame_embedding_size else schema.FRAME_PICTURE) + suffix
+    yield from _other_than_one(feature, schema.TITLE + suffix, where)
+    if frames not in feature:
+        yield _missing(feature, frames, where)
+    for key, kind in ((key + suffix, kind) for key, kind in _KINDS.items()):
+        if key in feature and feature[key].WhichOneof("kind") not in (None, kind):
+            yield RecordError(f"{where}: {key!r} holds a {feature[key].WhichOneof('kind')}; expected a {kind}")
+    if schema.OCR_TEXT + suffix in feature:
+        yield from _other_than_one(feature, schema.OCR_TEXT + suffix, where)
+    if frames in feature:
+        values = feature[frames].bytes_list.value
+        yield from _frame_faults(values, frame_embedding_size, where) if frame_embedding_size else _picture_faults(values, where)
+
+
+def _picture_faults(pictures: Sequence[bytes], where: str) -> Iterator[RecordError]:
     for number, picture in enumerate(pictures):
         if not is_picture(picture):
-            raise RecordError(f"{where}: frame {number} is no picture; accepted are JPEG, PNG and WebP")
+            yield RecordError(f"{where}: frame {number} is no picture; accepted are JPEG, PNG and WebP")
+            return
 
 
-def _check_frames(frames: Sequence[bytes], frame_embedding_size: int, where: str) -> None:
+def _frame_faults(frames: Sequence[bytes], frame_embedding_size: int, where: str) -> Iterator[RecordError]:
     expected = frame_embedding_size * schema.BYTES_PER_FRAME_VALUE
     for number, frame in enumerate(frames):
         if len(frame) != expected:
-            raise RecordError(
+            yield RecordError(
                 f"{where}: frame {number} has {len(frame)} bytes; expected {expected} (float16 with "
                 f"frame_embedding_size={frame_embedding_size})",
                 ["frame_embedding_size"],
             )
+            return
     bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, frame_embedding_size)
     faulty = (bits & schema.FLOAT16_EXPONENT) == schema.FLOAT16_EXPONENT  # several times faster than `np.isfinite` of float16
     if faulty.any():
         number, position = np.argwhere(faulty)[0]
         value = bits[number, position].view(np.float16)
-        raise RecordError(f"{where}: frame {number} holds {value} at position {position}; only finite numbers are accepted")
+        yield RecordError(f"{where}: frame {number} holds {value} at position {position}; only finite numbers are accepted")
 
 
 def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
@@ -131,10 +136,10 @@ def pair_record(first: bytes, second: bytes, similarity: float) -> bytes:
 
     A key that a video lacks is missing in the pair. The same input gives the same bytes.
     """
-    pair = tf.train.Example()
+    pair = Example()
     feature = pair.features.feature
     for suffix, data in zip(schema.PAIR_SUFFIXES, (first, second), strict=True):
-        video = tf.train.Example.FromString(data).features.feature
+        video = Example.FromString(data).features.feature
         for key in schema.VIDEO_KEYS:
             if key in video:
                 feature[key + suffix].CopyFrom(video[key])
@@ -153,7 +158,7 @@ def read_ids(files: Iterable[str]) -> list[str]:
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
             where = f"{file}, record {number}"
-            ids.append(_read_id(parse_example(data, where), where))
+            ids.append(read_id(parse_example(data, where), where))
     return ids
 
 
@@ -240,28 +245,29 @@ class VideoIndex:
 def parse_example(data: bytes, where: str) -> Features:
     """The features of a serialized Example, by key; `RecordError` if it is none."""
     try:
-        features: Features = tf.train.Example.FromString(data).features.feature
+        features: Features = Example.FromString(data).features.feature
     except DecodeError:
         raise RecordError(f"{where}: not a tf.train.Example") from None
     return features
 
 
-def _read_id(feature: Features, where: str, suffix: str = "") -> str:
-    video_id = _one_value(feature, schema.ID + suffix, where)
+def read_id(feature: Features, where: str, suffix: str = "") -> str:
+    """The id of a video; `RecordError` if there is not exactly one, or one that is not UTF-8."""
+    for fault in _other_than_one(feature, schema.ID + suffix, where):
+        raise fault
+    video_id: bytes = feature[schema.ID + suffix].bytes_list.value[0]
     try:
         return video_id.decode("utf-8")
     except UnicodeDecodeError:
         raise RecordError(f"{where}: the id {video_id!r} is not UTF-8") from None
 
 
-def _one_value(feature: Features, key: str, where: str) -> bytes:
+def _other_than_one(feature: Features, key: str, where: str) -> Iterator[RecordError]:
+    """The fault of a key that has not exactly one value."""
     if key not in feature:
-        raise _missing(feature, key, where)
-    values = feature[key].bytes_list.value
-    if len(values) != 1:
-        raise RecordError(f"{where}: {key!r} has {len(values)} byte strings; expected 1")
-    value: bytes = values[0]
-    return value
+        yield _missing(feature, key, where)
+    elif (count := len(feature[key].bytes_list.value)) != 1:
+        yield RecordError(f"{where}: {key!r} has {count} byte strings; expected 1")
 
 
 def _missing(feature: Features, key: str, where: str) -> RecordError:

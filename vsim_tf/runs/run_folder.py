@@ -35,7 +35,7 @@ from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
-    from vsim_tf.input.decoding import BatchFormat  # which loads TensorFlow
+    from vsim_tf.input.decoding import BatchFormat
 
 
 class RunFolder:

@@ -17,6 +17,7 @@ from vsim_tf.records.class_folds import class_folds
 from vsim_tf.records.classes import ClassTable, classes_of_ids
 from vsim_tf.records.schema import CATEGORY_ID, ID
 from vsim_tf.records.tfrecords import expand_pattern, read_records
+from vsim_tf.records.videos import parse_example
 from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
 from vsim_tf.training.class_options import ClassOptions
 
@@ -62,8 +63,6 @@ class ClassRun:
 def labelled_videos(pattern: str) -> LabelledVideos:
     """Reads the class of every record; `UserError` for a record without one, or of an id that is there twice."""
     files, ids, categories = expand_pattern(pattern), [], []
-    from vsim_tf.records.videos import parse_example  # loads TensorFlow
-
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
             where = f"{file}, record {number}"

@@ -16,6 +16,7 @@ from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import ASR_TEXT, OCR_TEXT, TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern, read_records
+from vsim_tf.records.videos import parse_example
 from vsim_tf.runs.phase import Phase
 from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
 from vsim_tf.runs.stage import Stage
@@ -226,8 +227,6 @@ def _built_before(options: PretrainOptions, kind: str, train_files: list[str]) -
 
 def read_texts(files: list[str], keys: Sequence[str] = (TITLE,)) -> list[str]:
     """Texts of all records, in order, where they are there; records are checked when they become batches."""
-    from vsim_tf.records.videos import parse_example  # loads TensorFlow
-
     texts = []
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
