@@ -4,54 +4,19 @@ from typing import TYPE_CHECKING
 
 from vsim_tf import losses
 from vsim_tf.components import require
-from vsim_tf.lazy import keras, ops, tf
-from vsim_tf.tasks.masked_frames import SEED, real_frames
+from vsim_tf.lazy import keras, ops
 from vsim_tf.tasks.task import Step, Task
 from vsim_tf.types import Tensor
 
 if TYPE_CHECKING:
-    from vsim_tf.input.pipeline import Draw
     from vsim_tf.models.architectures import Model
     from vsim_tf.models.network import VideoNetwork
-    from vsim_tf.records.schema import VideoBatch
 
 TARGET, HEAD = "classes", "classes"
 
 
 class Classes(Task, name="classes"):
-    """Σ over videos of the cross-entropy of logits on the embedding and the video's class (docs/facts_rank8.md 4).
-
-    Attributes:
-        hidden: probability of a token and of a frame to be hidden in training, so that few videos are not learnt by heart: tokens
-            as `mask_tokens` hides them, frames as zeros. The original hides none.
-    """
-
-    hidden: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require_fraction("hidden")
-
-    def corrupt(self, batch: "VideoBatch", draw: "Draw") -> "VideoBatch":
-        if not self.hidden:
-            return batch
-        from vsim_tf.input.masking import choose_frames, mask_tokens
-
-        tokens = draw.tokenizer
-        ids, _ = mask_tokens(
-            batch.input_ids,
-            draw.seed,
-            tokens.vocab_size,
-            tokens.mask_id,
-            sorted(tokens.special_ids),
-            draw.whole,
-            draw.first_row,
-            self.hidden,
-        )
-        whole = (draw.whole[0], draw.max_frames)
-        hidden = choose_frames(real_frames(batch), draw.seed + SEED, self.hidden, whole, draw.first_row)
-        hidden = tf.reshape(hidden, [*tf.unstack(tf.shape(hidden)), *[1] * (batch.frames.shape.rank - 2)])
-        return batch._replace(input_ids=ids, frames=tf.where(hidden, tf.zeros([], batch.frames.dtype), batch.frames))
+    """Σ over videos of the cross-entropy of logits on the embedding and the video's class (docs/facts_rank8.md 4)."""
 
     def require_model(self, model: "Model") -> None:
         message = f"the task {self.type_name} reads pooled states, which {model.name} does not have: embedding_size=0 is needed"

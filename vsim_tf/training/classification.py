@@ -83,8 +83,7 @@ def _train(
     form = batch_format(model, run.settings.tokenizer, run.settings.tags)
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple, classes=videos.classes)
     data = TrainingData(
-        videos.files, "videos", rounded, training.batch_size, training.seed,
-        [task.corrupt for task in training.tasks.values()], training.bucket_by_length,
+        videos.files, "videos", rounded, training.batch_size, training.seed, bucket=training.bucket_by_length,
         numbers=run.training, drawn=model.frames.drawn,
     )  # fmt: skip
     validation = numbered_batches(videos.files, "videos", form, training.val_batch_size, worker_shard(), chosen=run.validation)
