@@ -19,7 +19,7 @@ import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import class_flags, extract, flags
+from vsim_tf.cli import check, class_flags, extract, flags, write_labels
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
@@ -45,11 +45,12 @@ DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
     "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
     "extract_features.py": extract.define_flags, "train_classify.py": class_flags.define_classify,
-    "predict_classify.py": class_flags.define_predict,
+    "predict_classify.py": class_flags.define_predict, "check_data.py": check.define_flags,
+    "write_labels.py": write_labels.define_flags,
 }  # fmt: skip
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
-    "--ensemble_flags": "ensemble_final.py", "--tower_flags": "train_pretrain.py",
+    "--ensemble_flags": "ensemble_final.py", "--tower_flags": "train_pretrain.py", "--check_flags": "check_data.py",
 }  # fmt: skip
 OF_CLASSES = OF_STAGE | {"--finetune_flags": "train_classify.py", "--inference_flags": "predict_classify.py"}
 PLACEHOLDERS = {"$model": "uniter", "=M ": "=uniter ", "$F": "output", "$E": "embeddings", "seed=S": "seed=1", "...": ""}
@@ -102,15 +103,37 @@ def run(command: list[str], folder: Path) -> str:
 
 def test_files_are_written_by_the_code_of_data_md(tmp_path):
     """In an empty folder, one block after the other, each on its own as a reader may run it."""
-    own, tensorflow, _ = blocks(DOCUMENTS["docs/data.md"], "python")
-    (check,) = blocks(DOCUMENTS["docs/data.md"], "sh")
+    _, own, tensorflow, _ = blocks(DOCUMENTS["docs/data.md"], "python")
+    command = blocks(DOCUMENTS["docs/data.md"], "sh")[-1]
     for code in (own, tensorflow, own):  # also where the folders are there
         run([sys.executable, "-c", code], tmp_path)
     assert read_ids([f"{tmp_path}/data/pairwise/pairwise.tfrecords"]) == ["1001", "1002", "1003"]
     assert [pair.similarity for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.35, 0.0]
     assert read_ids([f"{tmp_path}/data/pointwise/pretrain_0.tfrecords"]) == ["1001"]
-    _, script, *arguments = shlex.split(check)
+    _, script, *arguments = shlex.split(command)
     assert "2 pairs of 3 videos" in run([sys.executable, str(ROOT / script), *arguments], tmp_path)
+
+
+def test_tables_and_scores_become_data_by_the_commands_of_data_md(tmp_path):
+    """In the folder of somebody who has the two CSV files, and features of each video."""
+    for name, text in zip(("videos.csv", "scores.csv"), blocks(DOCUMENTS["docs/data.md"], "csv"), strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "features").mkdir()
+    for video in ("1001", "1002", "1003"):
+        np.save(tmp_path / f"features/{video}.npy", np.random.default_rng(int(video)).normal(size=(12, 1536)))
+    *lines, _ = [line for block in blocks(DOCUMENTS["docs/data.md"], "sh") for line in block.splitlines()]
+    said = []
+    for line in lines:
+        _, script, *arguments = shlex.split(line)
+        said.append(run([sys.executable, str(ROOT / script), *arguments], tmp_path))
+    code = blocks(DOCUMENTS["docs/data.md"], "python")[0]
+    assert run([sys.executable, "-c", code], tmp_path) == "2 videos 24 frames\n"
+    extracted, labels, checked, folds = said
+    assert "3 videos, 36 frames" in extracted and "3 pairs" in labels and "3 pairs of 3 videos" in folds
+    assert "label.tsv, similarity from: 0.0: 1, " in checked and checked.endswith("data: no problems\n")
+    assert "there is no data/tag_list.txt" in checked and "there is no test set" in checked
+    assert [pair.similarity for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.7, 0.0, 0.2]
+    assert read_ids([f"{tmp_path}/data/pointwise/videos.tfrecords"]) == ["1001", "1002"]
 
 
 def test_embeddings_are_read_by_the_code_of_data_md(tmp_path):
@@ -118,7 +141,7 @@ def test_embeddings_are_read_by_the_code_of_data_md(tmp_path):
     write_embeddings(
         tmp_path / "output/uniter/fold-00/embeddings/test_b.npz", Embeddings(["1001"], np.array([[1.0, 0.0]], "float32"))
     )
-    code = blocks(DOCUMENTS["docs/data.md"], "python")[2]
+    code = blocks(DOCUMENTS["docs/data.md"], "python")[-1]
     assert run([sys.executable, "-c", f"{code}\nprint(ids, values.tolist())"], tmp_path) == "['1001'] [[1.0, 0.0]]\n"
 
 
@@ -168,7 +191,7 @@ assert scores.keys() == {"spearman", "pearson"} and neighbours == {"recall@1": 1
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 3, "docs/library.md": 11, "docs/video.md": 1}
+    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 4, "docs/library.md": 11, "docs/video.md": 1}
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import toys
 
+from vsim_tf.checks.folder import check_folder
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.ensemble.find import find_members
 from vsim_tf.ensemble.svd_basis import SvdBasis
@@ -23,11 +24,12 @@ from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import exclusive, require_existing
 from vsim_tf.records import fold_writer
 from vsim_tf.records.embeddings import Embeddings, check_embeddings
-from vsim_tf.records.labels import Pair, read_labels
+from vsim_tf.records.labels import UNIT_SCALE, Pair, Scale, read_labels
 from vsim_tf.records.manifest import fold_files
 from vsim_tf.records.rank_labels import RankLabels
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, expand_pattern, read_records
+from vsim_tf.records.video_tables import read_video_table
 from vsim_tf.records.videos import video_record
 from vsim_tf.runs.checkpoint_files import require_checkpoint
 from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder
@@ -57,10 +59,19 @@ def pattern(message: str) -> re.Pattern:
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
-def labels(text: str | bytes) -> Callable:
+def labels(text: str | bytes, scale: Scale = UNIT_SCALE) -> Callable:
     def read():
-        Path("label.tsv").write_bytes(text if isinstance(text, bytes) else text.encode())
-        read_labels("label.tsv")
+        path = Path("label.tsv" if scale == UNIT_SCALE else "scores.csv")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        read_labels(path, scale)
+
+    return read
+
+
+def table(text: str) -> Callable:
+    def read():
+        Path("videos.csv").write_text(text)
+        read_video_table("videos.csv")
 
     return read
 
@@ -207,8 +218,12 @@ MISTAKES: dict[str, list[Callable]] = {
     "a path does not exist": [lambda: require_existing("none"), lambda: read_labels("none")],
     "a pattern matches nothing, or names a folder": [lambda: expand_pattern("*.tfrecords"), lambda: expand_pattern(".")],
     "wrong number of columns": [labels("a\tb\n")],
-    "a score that is not a number": [labels("a\tb\thigh\n")],
+    "a score that is not a number": [labels("a\tb\t1\nc\td\thigh\n")],
     "a score outside [0, 1]": [labels("a\tb\t4\nc\td\t5\n")],
+    "a score outside of `--scale`": [labels("a\tb\t6\nc\td\t0\n", Scale(0, 5))],
+    "a row of a table that cannot be used": [table("id,title,tags\n1,,3 x\n")],
+    "a table without a column that is needed": [table("name,title\n1,\n")],
+    "a folder that holds none of these files": [lambda: check_folder(".")],
     "an empty id, or one with blanks": [labels("a\t 12\t1\n")],
     "an empty text file": [labels("")],
     "BOM, CRLF, blank line, not UTF-8": [

@@ -14,7 +14,7 @@ from vsim_tf.records.embeddings import Embeddings, write_embeddings
 ROOT = Path(__file__).parents[1]
 SCRIPTS = (
     "write_tfrecord.py", "train_pretrain.py", "train_pair.py", "inference_pair.py", "ensemble_final.py", "extract_features.py",
-    "train_classify.py", "predict_classify.py",
+    "train_classify.py", "predict_classify.py", "check_data.py", "write_labels.py",
 )  # fmt: skip
 
 
@@ -79,7 +79,8 @@ def test_an_unknown_flag(script):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_word_that_is_no_flag(script):
-    assert_refused(start(script, "uniter"), "unexpected arguments", "uniter")
+    words = ["uniter", "more"] if script == "check_data.py" else ["uniter"]  # one word is its folder
+    assert_refused(start(script, *words), "unexpected arguments", "uniter")
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,8 @@ def test_a_word_that_is_no_flag(script):
         ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--fps=0"),
         ("extract_features.py", "--videos=a", "--kind=pictures", "--output=a.tfrecords", "--count=33"),
         ("extract_features.py", "--kind=frames"),
+        ("write_labels.py", f"--scores={__file__}", "--scale=5"),
+        ("check_data.py", "--max_problems=-1"),
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
@@ -204,6 +207,8 @@ def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
+        (("check_data.py", "none"), ("none does not exist",)),
+        (("extract_features.py", "--table=none.csv", "--output=a.tfrecords"), ("none.csv does not exist",)),
         (("train_pair.py", "--pretrained_dir=none"), ("none does not exist",)),
         (("train_pair.py", "--pretrained_dir=data", "--folds_dir=none"), ("none does not exist",)),
         (("inference_pair.py", "--ckpt_file=none"), ("no file none.index", "holds no checkpoint")),

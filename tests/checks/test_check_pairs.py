@@ -28,8 +28,9 @@ def test_a_sound_folder_of_pairs(pairs):
     report = check_folder(pairs)
     assert (report.kind, said(report), report.notes) == ("pairs", [], [])
     names = [section.name for section in report.sections]
-    assert names == ["pointwise", "pairwise", "pairwise/label.tsv", "test_a", "test_a/label.tsv"]
-    labels = report.sections[2]
+    assert names == ["tag_list.txt", "pointwise", "pairwise", "pairwise/label.tsv", "test_a", "test_a/label.tsv"]
+    assert report.sections[0].figures == {"tags": 2}
+    labels = report.sections[3]
     assert labels.figures == {"pairs": 2, "videos": 3, "mean similarity": 0.65}
     assert labels.histograms["similarity from"].counts == {3: 1, 10: 1}
 

@@ -177,9 +177,7 @@ def test_what_is_no_scale(text):
 
 def test_scores_outside_of_a_scale_are_named_with_their_lines(label_file):
     label_file.write_text("a\tb\t5.5\nc\td\t0\ne\tf\t-1\ng\th\t10\n")
-    with pytest.raises(
-        UserError, match="line 1: .* similarity 5.5; expected a number from 0 to 5. The file has -1.0 to 10.0, the"
-    ):
+    with pytest.raises(UserError, match="line 1: .* from 0 to 5. The file has -1.0 to 10.0 .scale=0:5"):
         read_labels(label_file, Scale(0, 5))
     refused = []
     assert list(scan_labels(label_file, Scale(10, 0), refused.append)) == [

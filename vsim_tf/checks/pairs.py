@@ -31,7 +31,8 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
         records_per_file: so many records of a file are looked at, at most; 0: all.
         findings: receives problems and notes.
     """
-    tags, sections = _known_tags(folder, findings), []
+    tags = _known_tags(folder, findings)
+    sections = [] if tags is None else [Section(TAGS, {"tags": len(tags)}, {})]
     files = {name: _files(folder, name, findings) for name in (POINTWISE, PAIRWISE, *_test_sets(folder))}
     every_file = [file for found in files.values() for file in found]
     width = width or guess_width(every_file) or 1

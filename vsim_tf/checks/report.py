@@ -89,7 +89,7 @@ class Problem:
     id: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """What is known of it."""
+        """All that is known of it."""
         known = {"file": self.file, "record": self.record, "line": self.line, "id": self.id or None, "message": self.message}
         return {name: value for name, value in known.items() if value is not None}
 

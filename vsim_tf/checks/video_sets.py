@@ -62,7 +62,7 @@ class Settings:
 
 
 class VideoSet(NamedTuple):
-    """What is known of a set.
+    """Outcome of a set.
 
     Attributes:
         section: for the report.

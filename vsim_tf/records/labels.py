@@ -179,7 +179,7 @@ def _advice(path: PathLike, scores: list[float], scale: Scale) -> str:
         return ""
     found = f". The file has {min(scores)!r} to {max(scores)!r}"
     if scale != UNIT_SCALE:
-        return f"{found}, the scale is {scale}"
+        return f"{found} (scale={scale})"
     asked = Scale(min(0.0, *scores), max(0.0, *scores))
     command = f"python write_labels.py scores={shlex.quote(os.fspath(path))} scale={asked} output=scaled.tsv"
     return f"{found}; to scale it: {command}"
