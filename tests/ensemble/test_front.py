@@ -14,6 +14,7 @@ import vsim_tf
 from vsim_tf.ensemble.front import find_basis, find_parts
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
+from vsim_tf.inference.products import PREDICTIONS
 
 ROOT = Path(__file__).parents[2]
 RUNS = {"uniter": (0, 1), "mix_nextvlad_asl": (0,), "mix_nextvlad": (0, 10)}
@@ -97,9 +98,9 @@ def test_models_of_two_kinds(output):
     folder = make_folder(output / "wbdc_3/fold-00", "wbdc_3")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"classes": {"count": 5}}))
-    with pytest.raises(UserError, match=r"classifiers: .*uniter \(embeddings\), wbdc_3 \(classes\); load the folder of one"):
+    with pytest.raises(UserError, match=r"classifiers: .*uniter \(embeddings\), wbdc_3 \(predictions\); load the folder of one"):
         vsim_tf.load(output)
-    assert find_parts(output / "wbdc_3", "last")[0].classifies
+    assert find_parts(output / "wbdc_3", "last")[0].product is PREDICTIONS
 
 
 def test_a_folder_of_another_program(tmp_path):

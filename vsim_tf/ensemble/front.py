@@ -44,9 +44,10 @@ class Part(NamedTuple):
     model: str = ""
 
     @property
-    def classifies(self) -> bool:
-        """Whether the runs were trained on classes."""
-        return isinstance(RunFolder.open(run_of(self.checkpoints[0])).config.get("classes"), dict)
+    def product(self) -> Product:
+        """What the runs were trained for: predictions if on classes."""
+        classes = RunFolder.open(run_of(self.checkpoints[0])).config.get("classes")
+        return PREDICTIONS if isinstance(classes, dict) else EMBEDDINGS
 
 
 def load(path: PathLike, precision: str = "float32", checkpoint: str | None = None, clip_dir: PathLike | None = None) -> "Model":
@@ -154,10 +155,11 @@ def _checkpoints(runs: Sequence[Path], kind: str) -> list[str]:
 
 def _product(path: PathLike, parts: Sequence[Part]) -> Product:
     """What models are loaded for; `UserError` where some are classifiers and some are not."""
-    if len({part.classifies for part in parts}) > 1:
-        named = ", ".join(f"{part.model} ({'classes' if part.classifies else 'embeddings'})" for part in parts)
+    products = [part.product for part in parts]
+    if len(set(products)) > 1:
+        named = ", ".join(f"{part.model} ({product.noun})" for part, product in zip(parts, products, strict=True))
         raise UserError(f"{path} holds models of embeddings and classifiers: {named}; load the folder of one of them")
-    return PREDICTIONS if parts[0].classifies else EMBEDDINGS
+    return products[0]
 
 
 def _tower(clip_dir: PathLike, precision: str, model: "Model") -> "Tower":
