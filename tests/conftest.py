@@ -9,6 +9,7 @@ import keras
 import pytest
 import tensorflow as tf
 from hypothesis import settings
+from processes import Server
 from tiers import is_medium
 
 from vsim_tf.cli.messages import shown_messages
@@ -39,11 +40,23 @@ def pytest_unconfigure():
     gc.freeze()
 
 
-@pytest.fixture(autouse=True)
-def same_start():
+def start_afresh():
     """Seeds and arithmetic as a new process has them, whatever the test before did."""
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def start_of_a_file(request):
+    """For what a file's tests share. Graphs run as they were traced: optimising them takes longer than a few steps save."""
+    start_afresh()
+    optimised = any(mark.name == "optimised_graphs" for mark in request.node.iter_markers())
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not optimised})
+
+
+@pytest.fixture(autouse=True)
+def start_of_a_test():
+    start_afresh()
 
 
 @pytest.fixture
@@ -54,14 +67,13 @@ def console(capsys):
 
 
 @pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Starts scripts in a tenth of a second."""
+    with Server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def two_replicas():
     """One strategy for all tests: a second one in a process numbers its collective operations as the first, and they clash."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-@pytest.fixture
-def quick_traces():
-    """Graphs run as they were traced: for three steps, optimising them takes longer than it saves."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})

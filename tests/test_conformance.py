@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from tiers import slow_but
 
 from vsim_tf.distributed.strategy import distribute
 from vsim_tf.inference.embedder import Embedder
@@ -33,14 +34,6 @@ from vsim_tf.training.loop import Trainer
 MODELS = (*toys.MODELS, "debug")
 EVERY_MODEL = pytest.mark.parametrize("name", MODELS)
 STAGES = ("pretrain", "finetune")
-QUICK = {("mix_nextvlad",), ("uniter",), *((name, stage) for name in ("mix_nextvlad", "uniter") for stage in STAGES)}
-QUICK |= {("qq_job4", "pretrain")}
-"""The others differ from these in a loss or the text encoder: what takes long is done with them among the slow tests."""
-
-
-def quick_or_slow(name, *more):
-    marks = () if (name, *more) in QUICK else pytest.mark.slow
-    return pytest.param((name, *more) if more else name, marks=marks, id="-".join((name, *more)))
 
 
 def make_trainer(name, stage, strategy=None, dropout=0.0, batch_size=8, recipe="2021") -> Trainer:
@@ -77,11 +70,14 @@ for name in sys.argv[2:]:
 """
 
 
-@pytest.fixture(scope="module")
-def restored(tmp_path_factory):
-    """Folder with the embeddings of each model before it was saved, and after a fresh process restored it."""
+OTHERS = tuple(name for name in MODELS if name not in toys.QUICK_MODELS)
+
+
+@pytest.fixture(scope="module", params=[toys.QUICK_MODELS, pytest.param(OTHERS, marks=pytest.mark.slow)], ids=" ".join)
+def restored(request, tmp_path_factory):
+    """For each model its embeddings before it was saved, and after a fresh process restored it."""
     folder = tmp_path_factory.mktemp("saved")
-    for name in MODELS:
+    for name in request.param:
         keras.utils.set_random_seed(len(name))
         model = build_network(toys.model(name), toys.tasks(name, "pretrain").values())
         for weight in model_weights(model).values():  # BatchNorm statistics are not 0 and 1 any more
@@ -92,18 +88,17 @@ def restored(tmp_path_factory):
         np.save(folder / name / "saved.npy", call_network(model, toys.random_batch(model.config, 5), False).embedding)
     root = Path(__file__).parents[1]
     subprocess.run(
-        [sys.executable, "-c", RESTORE, str(folder), *MODELS],
+        [sys.executable, "-c", RESTORE, str(folder), *request.param],
         check=True, cwd=root, env={"PYTHONPATH": f"{root}:{root / 'tests'}", "TF_CPP_MIN_LOG_LEVEL": "2"}, timeout=120,
     )  # fmt: skip
-    return folder
+    return {name: [np.load(folder / name / f"{file}.npy") for file in ("saved", "restored")] for name in request.param}
 
 
-@EVERY_MODEL
-def test_a_fresh_process_restores_the_same_embeddings(name, restored):
-    saved, again = (np.load(restored / name / f"{file}.npy") for file in ("saved", "restored"))
-    np.testing.assert_array_equal(saved, again)
-    assert saved.shape == (5, 8)
-    assert saved.any(axis=1).all()  # a check of zeros would prove nothing
+def test_a_fresh_process_restores_the_same_embeddings(restored):
+    for name, (saved, again) in restored.items():
+        np.testing.assert_array_equal(saved, again, err_msg=name)
+        assert saved.shape == (5, 8)
+        assert saved.any(axis=1).all()  # a check of zeros would prove nothing
 
 
 # --- inference --------------------------------------------------------------------------------------------------------
@@ -132,10 +127,11 @@ VARIANTS = [(name, {"recipe": recipe}) for name in toys.RANK_4 for recipe in ("2
 VARIANTS += [(name, {"recipe": "plus"}) for name in toys.JOBS]  # without it they trim nothing
 VARIANTS += [(name, {"pooling": pooling}) for name in ("uniter", "uniter_roformer") for pooling in ("cls", "max")]
 VARIANTS += [("uniter", {"frames.padding": "zeros", "recipe": recipe}) for recipe in ("2021", "plus")]
+QUICK_VARIANTS = [(name, {"recipe": "plus"}) for name in toys.QUICK_MODELS] + [("uniter_roformer", {"pooling": "max"})]
 
 
-@pytest.mark.parametrize(("name", "overrides"), VARIANTS, ids=str)
-def test_trimmed_batches_give_the_same(name, overrides, tmp_path, quick_traces):
+@pytest.mark.parametrize(("name", "overrides"), slow_but(QUICK_VARIANTS, VARIANTS), ids=str)
+def test_trimmed_batches_give_the_same(name, overrides, tmp_path):
     """Embeddings, loss and gradients, of videos sorted by length and of all lengths from none to more than fit."""
     config = toys.model(name, dropout=0.0, **overrides)
     trimmed = batch_format(config, toys.TOKENIZERS[config.encoder.kind], toys.TAGS)
@@ -174,18 +170,24 @@ def loss_and_gradients(config, batch) -> list:
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=[quick_or_slow(name, stage) for stage in STAGES for name in MODELS])
+QUICK_CASES = ["mix_nextvlad-pretrain", "qq_job4-pretrain"]
+CASES = [f"{name}-{stage}" for stage in STAGES for name in MODELS]
+
+
+@pytest.fixture(scope="module", params=slow_but(QUICK_CASES, CASES))
 def case(request):
     """Name, stage and trainer without dropout."""
-    return *request.param, make_trainer(*request.param)
+    name, stage = request.param.split("-")
+    return name, stage, make_trainer(name, stage)
 
 
-def test_two_replicas_equal_one(case, two_replicas, quick_traces):
+def test_two_replicas_equal_one(case, two_replicas):
     assert_two_replicas_equal_one(*case, two_replicas)
 
 
-@pytest.mark.parametrize("name", [quick_or_slow(name) for name in MODELS if name != "uniter"])
-def test_two_replicas_that_ignore_padding_equal_one(name, two_replicas, quick_traces):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "uniter"])
+def test_two_replicas_that_ignore_padding_equal_one(name, two_replicas):
     assert_two_replicas_equal_one(name, "pretrain", make_trainer(name, "pretrain", recipe="plus"), two_replicas, "plus")
 
 
@@ -209,7 +211,7 @@ def assert_two_replicas_equal_one(name, stage, one, two_replicas, recipe="2021")
     assert one.state.step == two.state.step == 3
 
 
-def test_one_batch_can_be_overfitted(case, quick_traces):
+def test_one_batch_can_be_overfitted(case):
     name, stage, trainer = case
     batch = make_batch(name, stage)
     trainer.state.reset()
@@ -220,8 +222,8 @@ def test_one_batch_can_be_overfitted(case, quick_traces):
     assert max(factors.values()) < 0.5, factors
 
 
-@pytest.mark.parametrize("name", [quick_or_slow(name) for name in MODELS])
-def test_mixed_precision_stays_finite_and_near(name, quick_traces):
+@pytest.mark.parametrize("name", slow_but(["mix_nextvlad"], MODELS))
+def test_mixed_precision_stays_finite_and_near(name):
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = make_trainer(name, "pretrain", dropout=0.1)
     logs = losses_of(trainer, [make_batch(name, "pretrain", seed) for seed in range(4)])

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import toy_short_videos
 import toys
+from tiers import slow_but
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
@@ -25,12 +26,6 @@ CASES = {
     "classes": ("wbdc_1", {"gradient_method": FGM}),
     "classes of two streams": ("wbdc_3", {"gradient_method": None}),
 }
-EVERY_CASE = pytest.mark.parametrize("case", CASES)
-SLOW = ("single stream put right", "classes of two streams")
-"""What takes long, and differs from the others in a task or in layers that have tests of their own."""
-QUICK_OR_SLOW = pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=pytest.mark.slow if case in SLOW else ()) for case in CASES]
-)
 
 
 def make(case, strategy=None, dropout=0.0, **fields) -> Trainer:
@@ -72,21 +67,24 @@ def assert_same(actual, expected):
         np.testing.assert_allclose(actual[1][name], moment, rtol=0, atol=limit, err_msg=name)
 
 
-@QUICK_OR_SLOW
-def test_two_replicas_equal_one(case, two_replicas, quick_traces):
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_two_replicas_equal_one(case, two_replicas):
     """Parts of the batch, negatives and candidates are those of the global batch, and so is the step of FGM."""
     assert_same(losses_and_moments(make(case, two_replicas)), losses_and_moments(make(case)))
 
 
-@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("case", ["classes", pytest.param("classes of two streams", marks=pytest.mark.slow)])
-def test_micro_batches_add_up(case, replicas, two_replicas, quick_traces):
+@pytest.mark.slow
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("case", ["classes", "classes of two streams"])
+def test_micro_batches_add_up(case, replicas, two_replicas):
     """9 = 3 + 3 + 3, or 5 = 2 + 2 + 1 and 4 = 2 + 1 + 1; the step of FGM is that of the whole batch."""
     strategy = two_replicas if replicas == 2 else None
     assert_same(losses_and_moments(make(case, strategy, accumulate=3)), losses_and_moments(make(case)))
 
 
-def test_parts_of_the_batch_are_those_of_the_whole_in_micro_batches(quick_traces):
+@pytest.mark.slow
+def test_parts_of_the_batch_are_those_of_the_whole_in_micro_batches():
     """Without the contrast, which sees outputs of the whole batch."""
     changes = {"tasks": {name: t.to_dict() for name, t in toys.tasks("wbdc_single", "stage").items() if name != "ict"}}
     found = []
@@ -111,8 +109,8 @@ def test_contrast_over_replicas_is_not_compiled(case, two_replicas):
         make(case, two_replicas, jit_compile=True)
 
 
-@EVERY_CASE
-def test_one_batch_can_be_overfitted(case, quick_traces):
+@pytest.mark.parametrize("case", slow_but(["single stream"], CASES))
+def test_one_batch_can_be_overfitted(case):
     trainer = make(case)
     (batch,) = batches_of(trainer, 1)
     first = trainer.train_step(batch)
@@ -121,8 +119,9 @@ def test_one_batch_can_be_overfitted(case, quick_traces):
     assert float(logs["loss"] / first["loss"]) < 0.8
 
 
-@EVERY_CASE
-def test_mixed_precision_stays_finite_and_near(case, quick_traces):
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_mixed_precision_stays_finite_and_near(case):
     keras.config.set_dtype_policy("mixed_bfloat16")
     trainer = make(case, dropout=0.1, precision="mixed_bfloat16")
     logs, _ = losses_and_moments(trainer)

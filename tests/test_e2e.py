@@ -49,6 +49,7 @@ from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 from vsim_tf.training.pretraining import pretrain
 
+pytestmark = pytest.mark.optimised_graphs
 ROOT = Path(__file__).parents[1]
 DIM, FOLDS = 16, (0, 2)
 WEIGHTS = {"uniter": 0.75, "mix_nextvlad": 0.25}
@@ -581,6 +582,7 @@ def test_a_run_that_was_killed_before_its_summary_is_completed(root, tmp_path):
     assert (folder / "metrics.jsonl").read_text() == log
 
 
+@pytest.mark.slow
 def test_more_steps_extend_a_finished_run(root, tmp_path, console):
     """Its rates are constant, so that those of the completed updates stay; the moments of Adam must be there."""
     folder = tmp_path / "pretrain"
@@ -634,6 +636,7 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         ensemble(root, folds=(0, 1))
 
 
+@pytest.mark.slow
 def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "use_deterministic_kernels", lambda wanted: None)  # it would hold for the tests that follow
     model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus")
@@ -650,6 +653,7 @@ def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp
     assert (stage.clip_norm, stage.labels) == (0.0, "scores")
 
 
+@pytest.mark.slow
 def test_labels_by_rank(root, tmp_path):
     """Ranked among the pairs of all folds; the validated error is of ranks too, Spearman does not see it."""
     run = fold_run(tmp_path, root / "output/folds", 0)
@@ -665,6 +669,7 @@ def test_labels_by_rank(root, tmp_path):
     assert RunFolder.open(tmp_path / "fold-00").config["training"]["labels"] == "rank"
 
 
+@pytest.mark.slow
 def test_files_of_pairs_by_pattern(root, tmp_path):
     """As for files in the layout of 2021."""
     folds = root / "output/folds"

@@ -23,6 +23,7 @@ from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.pair_runs import fold_runs
 from vsim_tf.training.pretraining import pretrain
 
+pytestmark = pytest.mark.optimised_graphs
 JOBS = ("qq_job2", "qq_job5")
 """Frames first and the mean, [CLS] first and attention; the second reads the test sets as well."""
 

@@ -23,6 +23,7 @@ from vsim_tf.records.tfrecords import read_records, write_records
 from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.runs.run_folder import RunFolder, read_json
 
+pytestmark = pytest.mark.optimised_graphs
 SIZES = {"num_unlabeled": 24, "num_labeled": 60, "num_test_videos": 12, "num_video_files": 0, "picture_size": 16}
 SPLITS = ("unlabeled", "labeled", "test_a", "test_b")
 WIDTH = 16

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 import toys
 from keras import ops
+from tiers import slow_but
 
 from vsim_tf import losses
 from vsim_tf.inference.embed_files import load_embedder
@@ -203,8 +204,11 @@ def trained(extension, folder, records, strategy):
     return trainer
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
-def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, records, tmp_path, quick_traces):
+QUICK = ("pooling", "task", "layout and frame block", "schedule", "average")
+
+
+@pytest.mark.parametrize("extension", slow_but(QUICK, EXTENSIONS))
+def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, records, tmp_path):
     trainer = trained(extension, tmp_path, records, two_replicas)
     assert RunFolder.open(tmp_path).model == trainer.network.config
     assert RunFolder.open(tmp_path).training == trainer.stage
@@ -218,7 +222,7 @@ def test_it_trains_on_two_replicas_and_comes_back(extension, two_replicas, recor
     assert np.isfinite(ours.values).all() and np.ptp(ours.values, axis=0).any()
 
 
-def test_an_average_follows_the_weights(two_replicas, records, tmp_path, quick_traces):
+def test_an_average_follows_the_weights(two_replicas, records, tmp_path):
     """a₂ = 0.75·(0.75·w₀ + 0.25·w₁) + 0.25·w₂; w₁ is seen by its part of the average."""
     trainer = trained("average", tmp_path, records, two_replicas)
     name = "fc/kernel"

@@ -41,8 +41,8 @@ def copy_of(case, folder):
     return description, arrays, write
 
 
-SLOW = ("qq_init", "qq_train_finetune_frames_mean")
-"""What takes longest of the 1st place; other files train and build its networks too."""
+SLOW = ("qq_init", "qq_train_finetune_frames_mean", "train_mix_roformer_pretrain_asl", "wbdc_init")
+"""What takes longest; other files train and build these networks too."""
 
 
 def param(path):

@@ -14,6 +14,7 @@ from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.runs.checkpoint_files import BEST, newest_checkpoint
 from vsim_tf.runs.weights import restore_weights
 
+pytestmark = pytest.mark.optimised_graphs
 GOLDEN = Path(__file__).parent / "golden" / "checkpoints"
 MODELS = (*toys.MODELS, "debug")
 VIDEOS = str(GOLDEN / "videos.tfrecords")

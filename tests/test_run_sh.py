@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from tiers import slow_but
 
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.io.files import exclusive
@@ -82,37 +83,37 @@ def options(data_dir: Path, *more: str) -> list[str]:
     return ["--data_dir", str(data_dir), f"--output_dir={data_dir.parent}/out", *sizes, *more]
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        (["--models=uniter unterx"], ["unterx: not a registered model"]),
-        (["--jobs=0"], ["--jobs=0"]),
-        (["--folds=0-"], ["--folds=0-"]),
-        (["--pretrain_flags=--lr=high"], ["lr"]),
-        (["--pretrain_flags=--bert_seq_length=600"], ["600 positions", "512"]),
-        (["--finetune_flags=--total_steps=10 --warmup_steps=10"], ["--warmup_steps=10", "longer than its warm-up"]),
-        (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
-        (["--ensemble_flags=--method=mean"], ["method"]),
-        (["--ensemble_flags=--test_name='test_b"], ["quote as for a shell"]),
-        (["--bert_dir=none", "--size=base"], ["none does not exist"]),
-        (["--roformer_vocab=none"], ["none does not exist"]),
-    ],
-)
+REFUSED_FIRST = [
+    (["--models=uniter unterx"], ["unterx: not a registered model"]),
+    (["--jobs=0"], ["--jobs=0"]),
+    (["--folds=0-"], ["--folds=0-"]),
+    (["--pretrain_flags=--lr=high"], ["lr"]),
+    (["--pretrain_flags=--bert_seq_length=600"], ["600 positions", "512"]),
+    (["--finetune_flags=--total_steps=10 --warmup_steps=10"], ["--warmup_steps=10", "longer than its warm-up"]),
+    (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
+    (["--ensemble_flags=--method=mean"], ["method"]),
+    (["--ensemble_flags=--test_name='test_b"], ["quote as for a shell"]),
+    (["--bert_dir=none", "--size=base"], ["none does not exist"]),
+    (["--roformer_vocab=none"], ["none does not exist"]),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), slow_but(REFUSED_FIRST[::4], REFUSED_FIRST))
 def test_what_is_refused_before_the_first_stage(data_dir, more, words):
     assert_refused(run(data_dir.parent, *options(data_dir, *more)), *words)
     assert not (data_dir.parent / "out/folds").exists()
 
 
-@pytest.mark.parametrize(
-    ("gone", "words"),
-    [
-        (["pairwise/label.tsv"], ["pairwise/label.tsv does not exist"]),
-        (["pairwise/pairwise.tfrecords"], ["pairwise/*.tfrecords", "matches no file"]),
-        (["pointwise/pointwise.tfrecords"], ["pointwise/*.tfrecords", "matches no file"]),
-        (["tag_list.txt"], ["tag_list.txt does not exist"]),
-        (["test_a/test_a.tfrecords", "test_b/test_b.tfrecords"], ["test_*/*.tfrecords", "matches no file"]),
-    ],
-)
+MISSING = [
+    (["pairwise/label.tsv"], ["pairwise/label.tsv does not exist"]),
+    (["pairwise/pairwise.tfrecords"], ["pairwise/*.tfrecords", "matches no file"]),
+    (["pointwise/pointwise.tfrecords"], ["pointwise/*.tfrecords", "matches no file"]),
+    (["tag_list.txt"], ["tag_list.txt does not exist"]),
+    (["test_a/test_a.tfrecords", "test_b/test_b.tfrecords"], ["test_*/*.tfrecords", "matches no file"]),
+]
+
+
+@pytest.mark.parametrize(("gone", "words"), slow_but(MISSING[::4], MISSING))
 def test_inputs_that_are_missing(data_dir, gone, words):
     for file in gone:
         (data_dir / file).unlink()
@@ -173,26 +174,28 @@ def class_options(class_dir: Path, *more: str) -> list[str]:
     return [*given, *more]
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        (["--models=wbdc_1 wbdc_9"], ["wbdc_9: not a registered"]),
-        (["--models=wbdc_1,uniter"], ["uniter"]),
-        (["--folds=full,1"], ["--folds=full,1"]),
-        (["--tower_flags=--lr=high"], ["lr"]),
-        (["--finetune_flags=--frames=videos"], ["frames"]),
-        (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
-        (["--ensemble_flags=--method=svd"], ["--method is for an ensemble of embeddings"]),
-        (["--clip_dir=none"], ["none does not exist"]),
-        (["--bert_vocab=none"], ["none does not exist"]),
-    ],
-)
+REFUSED_BEFORE_PICTURES = [
+    (["--models=wbdc_1 wbdc_9"], ["wbdc_9: not a registered"]),
+    (["--models=wbdc_1,uniter"], ["uniter"]),
+    (["--folds=full,1"], ["--folds=full,1"]),
+    (["--tower_flags=--lr=high"], ["lr"]),
+    (["--finetune_flags=--frames=videos"], ["frames"]),
+    (["--inference_flags=--checkpoint=newest"], ["checkpoint"]),
+    (["--ensemble_flags=--method=svd"], ["--method is for an ensemble of embeddings"]),
+    (["--clip_dir=none"], ["none does not exist"]),
+    (["--bert_vocab=none"], ["none does not exist"]),
+]
+
+
+@pytest.mark.parametrize(("more", "words"), slow_but(REFUSED_BEFORE_PICTURES[::3], REFUSED_BEFORE_PICTURES))
 def test_what_is_refused_before_pictures_are_read(class_dir, more, words):
     assert_refused(run(class_dir.parent, *class_options(class_dir, *more)), *words)
     assert not (class_dir.parent / "out/records").exists()
 
 
-@pytest.mark.parametrize("gone", ["annotations/labeled.json", "frames/unlabeled", "frames/test_b"])
+@pytest.mark.parametrize(
+    "gone", slow_but(["frames/unlabeled"], ["annotations/labeled.json", "frames/unlabeled", "frames/test_b"])
+)
 def test_annotations_or_frames_that_are_missing(class_dir, gone):
     (class_dir / gone).rename(class_dir / "elsewhere")
     assert_refused(run(class_dir.parent, *class_options(class_dir)), f"{gone} does not exist")

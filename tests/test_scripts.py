@@ -1,4 +1,4 @@
-"""The scripts as a person starts them: help, and one line with exit code 2 for everything that is given wrong."""
+"""The scripts from outside: help, and one line with exit code 2 for everything that is given wrong."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from processes import Ended
 
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
@@ -18,16 +19,16 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def start(*command, folder=ROOT) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(ROOT / command[0]), *command[1:]], cwd=folder, capture_output=True, text=True, timeout=60
-    )
+@pytest.fixture
+def start(server):
+    """Starts a script and waits for its end."""
+    return server.run
 
 
-def assert_refused(result, *words):
+def assert_refused(ended: Ended, *words):
     """Exit code 2, nothing on stdout, and one line on stderr with all the words."""
-    assert (result.returncode, result.stdout) == (2, ""), result.stderr
-    (line,) = result.stderr.splitlines()
+    assert (ended.code, ended.stdout) == (2, ""), ended.stderr
+    (line,) = ended.stderr.splitlines()
     assert line.startswith("error: ")
     assert not [word for word in words if word not in line], line
 
@@ -54,10 +55,10 @@ def test_help_lists_the_flags_without_loading_tensorflow(script):
 
 
 @pytest.mark.parametrize("flag", ["--model=bert", "--size=huge"])
-def test_what_is_accepted_is_listed_without_what_tests_use(flag):
-    result = start("train_pretrain.py", flag)
-    assert_refused(result, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|large|tiny>"}[flag])
-    assert "debug" not in result.stderr
+def test_what_is_accepted_is_listed_without_what_tests_use(flag, start):
+    ended = start("train_pretrain.py", flag)
+    assert_refused(ended, flag, {"--model=bert": "<mix_nextvlad|", "--size=huge": "<base|large|tiny>"}[flag])
+    assert "debug" not in ended.stderr
 
 
 def test_help_of_the_benchmarks_lists_them():
@@ -73,12 +74,12 @@ def test_help_of_the_benchmarks_lists_them():
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_an_unknown_flag(script):
+def test_an_unknown_flag(script, start):
     assert_refused(start(script, "--colour=red"), "colour", "--help")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_word_that_is_no_flag(script):
+def test_a_word_that_is_no_flag(script, start):
     words = ["uniter", "more"] if script == "check_data.py" else ["uniter"]  # one word is its folder
     assert_refused(start(script, *words), "unexpected arguments", "uniter")
 
@@ -141,7 +142,7 @@ def test_a_word_that_is_no_flag(script):
     ],
     ids=lambda command: f"{command[0]} {command[-1]}",
 )
-def test_a_bad_value(command, tmp_path):
+def test_a_bad_value(command, tmp_path, start):
     flag = command[-1].partition("=")[0]
     assert_refused(start(*command, folder=tmp_path), flag.removeprefix("--"))
     assert not list(tmp_path.iterdir())
@@ -166,7 +167,7 @@ def test_a_bad_value(command, tmp_path):
     ],
     ids=["layout", "probability", "model", "size"],
 )
-def test_settings_that_do_not_go_together(flags, message, tmp_path):
+def test_settings_that_do_not_go_together(flags, message, tmp_path, start):
     assert_refused(start("train_pretrain.py", *flags, folder=tmp_path), message)
     assert not list(tmp_path.iterdir())
 
@@ -197,7 +198,7 @@ MISSING = {  # what is taken away: scripts that say so, with more words of the m
 
 
 @pytest.mark.parametrize(("file", "script", "words"), [(file, *case) for file, cases in MISSING.items() for case in cases])
-def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
+def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path, start):
     (data_dir / file).unlink()
     named = file if file.endswith(("tsv", "txt")) else str(Path(file).parent.parent / Path(file).parts[0].replace("_a", "_*"))
     assert_refused(start(script, folder=tmp_path), words, named)
@@ -224,13 +225,13 @@ def test_a_missing_file_or_empty_glob(file, script, words, data_dir, tmp_path):
         (("ensemble_final.py", "--models=wbdc_1"), ("no predictions of test_b for 1: wbdc_1", "run predict_classify.py")),
     ],
 )
-def test_another_path_that_does_not_exist(command, words, data_dir, tmp_path):
+def test_another_path_that_does_not_exist(command, words, data_dir, tmp_path, start):
     assert_refused(start(*command, folder=tmp_path), *words)
     assert_nothing_written(tmp_path)
 
 
 @pytest.mark.parametrize("line", ["v1\tv2", "v1\tv2\t1.5", "v1\tv2\thigh"])
-def test_a_bad_line_of_labels(line, data_dir, tmp_path):
+def test_a_bad_line_of_labels(line, data_dir, tmp_path, start):
     with open(data_dir / "pairwise" / "label.tsv", "a") as file:
         file.write(line + "\n")
     assert_refused(start("write_tfrecord.py", folder=tmp_path), "label.tsv, line 12", repr(line))
@@ -238,13 +239,13 @@ def test_a_bad_line_of_labels(line, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("script", SCRIPTS[:2])
-def test_a_blank_separates_a_flag_from_its_value_too(script, data_dir, tmp_path):
+def test_a_blank_separates_a_flag_from_its_value_too(script, data_dir, tmp_path, start):
     (tmp_path / "data").rename(tmp_path / "data of mine")
     (tmp_path / "data of mine/pairwise/label.tsv").unlink()
     assert_refused(start(script, "--data_dir", "data of mine", folder=tmp_path), "data of mine/pairwise/label.tsv")
 
 
-def test_members_with_commas_in_their_names(data_dir, tmp_path):
+def test_members_with_commas_in_their_names(data_dir, tmp_path, start):
     (tmp_path / "data/a,b.zip").touch()
     refused = start("ensemble_final.py", "--members=data/a,b.zip", "--members=c.zip,d.zip", "--weights=1,2", folder=tmp_path)
     assert_refused(refused, "2 numbers for 3 members (data/a,b.zip, c.zip, d.zip)")
@@ -254,7 +255,7 @@ def test_members_with_commas_in_their_names(data_dir, tmp_path):
     ("content", "words"),
     [(None, "No such file"), (b"PK", "not a readable basis"), ("another", "is of another ensemble: x (4 dimensions, weight 1)")],
 )
-def test_a_basis_that_does_not_fit(content, words, tmp_path):
+def test_a_basis_that_does_not_fit(content, words, tmp_path, start):
     basis = tmp_path / "a.basis.npz"
     if content == "another":
         SvdBasis(("x",), (4,), (1.0,), np.eye(4)).save(basis)
@@ -267,18 +268,18 @@ def test_a_basis_that_does_not_fit(content, words, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_more_folds_than_pairs(data_dir, tmp_path):
+def test_more_folds_than_pairs(data_dir, tmp_path, start):
     assert_refused(start("write_tfrecord.py", "--num_folds=12", folder=tmp_path), "11 pairs")
     assert_nothing_written(tmp_path)
 
 
-def test_ids_that_are_no_integers(data_dir, tmp_path):
+def test_ids_that_are_no_integers(data_dir, tmp_path, start):
     assert_refused(start("write_tfrecord.py", "--split=modulo", folder=tmp_path), "label.tsv, line 1", "'v0' is no integer")
     assert_nothing_written(tmp_path)
 
 
 @pytest.mark.parametrize("flag", ["--members=a.zip,b.zip,a.zip", "--models=uniter,uniter"])
-def test_a_member_that_is_named_twice(flag, tmp_path):
+def test_a_member_that_is_named_twice(flag, tmp_path, start):
     assert_refused(start("ensemble_final.py", flag, folder=tmp_path), "named twice")
 
 
@@ -294,10 +295,9 @@ def test_a_member_that_is_named_twice(flag, tmp_path):
     ("script", "file"),
     [("write_tfrecord.py", "pairwise/pairwise.tfrecords"), ("train_pretrain.py", "pointwise/pointwise.tfrecords")],
 )
-def test_a_damaged_record_file(script, file, damage, words, data_dir, tmp_path):
+def test_a_damaged_record_file(script, file, damage, words, data_dir, tmp_path, start):
     (data_dir / file).write_bytes(damage((data_dir / file).read_bytes()))
     flags = [f"--frame_embedding_size={toys.DIM}", *(["--size=debug"] if "pretrain" in script else [])]
-    result = start(script, *flags, folder=tmp_path)
-    result.stderr = result.stderr.splitlines()[-1]  # behind the progress bar
-    assert_refused(result, file, words)
+    ended = start(script, *flags, folder=tmp_path)
+    assert_refused(ended._replace(stderr=ended.stderr.splitlines()[-1]), file, words)  # behind the progress bar
     assert not list(tmp_path.glob("output/**/*"))

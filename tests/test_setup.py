@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiers import slow_but
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ("cat", "cp", "kill", "mkdir", "rm", "sed", "sh", "touch")
@@ -88,7 +89,7 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-@pytest.fixture(params=["dash", "bash"])
+@pytest.fixture(params=slow_but(["dash"], ["dash", "bash"]))
 def shell(request):
     if not shutil.which(request.param):
         pytest.skip(f"no {request.param} here")

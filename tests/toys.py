@@ -28,6 +28,8 @@ RANK_4 = tuple(make.__name__ for make in registry.SYSTEMS["aiac2021_rank4"])
 JOBS = ("qq_job1", "qq_job2", "qq_job4")
 """Of the 1st place: they differ in layout, tag head and pooling, and each other job has the network of one of them."""
 MODELS = (*RANK_4, *JOBS)
+QUICK_MODELS = ("mix_nextvlad", "uniter_roformer", "qq_job4")
+"""One of each network, with both text encoders: what takes long is done with these, and with the others among the slow tests."""
 RANK_8 = ("wbdc_single", "wbdc_clip", "wbdc_1", "wbdc_3")
 """Of short videos: models 2 and 4 differ from model 1 in what they start from, and in how gradients are made."""
 CLASSES = 5

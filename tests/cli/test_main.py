@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiers import slow_but
 
 from vsim_tf.cli.main import COMMANDS
 
@@ -43,7 +44,7 @@ def test_help_has_one_line_for_each_command():
     assert listed == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "golden"])
+@pytest.mark.parametrize("name", slow_but(["check", "pretrain"], [name for name in COMMANDS if name != "golden"]))
 def test_help_of_a_command(name):
     result = start(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")

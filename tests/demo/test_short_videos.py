@@ -106,6 +106,7 @@ def hues(frame) -> np.ndarray:
 
 
 @pytest.mark.medium
+@pytest.mark.slow
 def test_text_and_pictures_tell_a_part_each_and_more_videos_tell_more(folder):
     labelled, test = annotations(folder, "labeled"), annotations(folder, "test_a")
     training, applied = baseline_videos(folder, "labeled", labelled), baseline_videos(folder, "test_a", test)

@@ -88,6 +88,7 @@ def test_a_video_without_record_is_named(tmp_path):
 
 @pytest.mark.skipif(not CONTEST.is_dir(), reason="needs the contest data next to the repository")
 @pytest.mark.medium
+@pytest.mark.slow
 def test_on_the_real_contest():
     """Above 0.7935 of titles alone (docs/results.md)."""
     test, pairs = read_raw_videos(CONTEST / "test_a/test_a.tfrecords", 256), read_labels(CONTEST / "test_a/label.tsv")

@@ -21,6 +21,7 @@ from vsim_tf.runs.held_weights import HeldWeights
 from vsim_tf.runs.stage import Selection
 from vsim_tf.runs.weights import model_weights, restore_weights
 
+pytestmark = pytest.mark.optimised_graphs
 RECORDS = {"videos": toys.random_videos, "pairs": toys.random_pairs}
 
 

@@ -74,6 +74,7 @@ def printed_by(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_the_example_of_the_card_opens_a_folder_that_has_moved_to_the_same_numbers(saved, model, tmp_path, monkeypatch):
     shutil.copytree(saved, tmp_path / "saved")
     monkeypatch.chdir(tmp_path)

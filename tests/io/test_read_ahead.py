@@ -1,6 +1,5 @@
 """Items drawn ahead by another thread are the same items, and no more are drawn than said."""
 
-import gc
 import threading
 import time
 
@@ -86,7 +85,6 @@ def test_threads_end_with_their_function():
     own = set(threading.enumerate()) - before
     assert own
     del values
-    gc.collect()
     for thread in own:
         thread.join(10)
         assert not thread.is_alive()

@@ -176,6 +176,7 @@ def test_each_job_gets_a_gpu(folder):
     assert (folder / "a").read_text() == "all"
 
 
+@pytest.mark.slow
 def test_jobs_share_a_gpu_only_when_asked_to(folder):
     assert_refused(launch(folder, *STAGES, jobs="2", gpus=1), "--jobs=2: there is one GPU", "--jobs_per_gpu=2")
     assert launch(folder, *STAGES, jobs="2", per_gpu="2", gpus=1).returncode == 0

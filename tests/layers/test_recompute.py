@@ -72,8 +72,10 @@ def losses_and_gradients(remat, kind, first_only=False, strategy=None, policy="f
     return [[value.numpy() for value in tf.nest.flatten(both())] for _ in range(2)]
 
 
-@pytest.mark.parametrize(("kind", "first_only"), [("bert", False), ("bert", True), ("roformer", False)])
-def test_losses_and_gradients_are_those_of_kept_activations(kind, first_only, quick_traces):
+@pytest.mark.parametrize(
+    ("kind", "first_only"), [("bert", False), ("bert", True), pytest.param("roformer", False, marks=pytest.mark.slow)]
+)
+def test_losses_and_gradients_are_those_of_kept_activations(kind, first_only):
     """The same masks are drawn: another mask changes the loss in its first digit."""
     kept, again = (losses_and_gradients(remat, kind, first_only) for remat in (False, True))
     assert abs(kept[0][0] - kept[1][0]) > 0.1
@@ -83,13 +85,14 @@ def test_losses_and_gradients_are_those_of_kept_activations(kind, first_only, qu
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * max(np.abs(other).max(), 1))
 
 
-def test_in_mixed_precision(quick_traces):
+def test_in_mixed_precision():
     kept, again = (losses_and_gradients(remat, "bert", policy="mixed_bfloat16") for remat in (False, True))
     for one, other in zip(again[0], kept[0], strict=True):
         np.testing.assert_allclose(one, other, rtol=0.05, atol=0.02 * max(np.abs(other).max(), 1))
 
 
-def test_on_two_replicas(two_replicas, quick_traces):
+@pytest.mark.slow
+def test_on_two_replicas(two_replicas):
     """Each draws masks of its own, and the same ones again."""
     kept, again = (losses_and_gradients(remat, "bert", strategy=two_replicas) for remat in (False, True))
     assert abs(kept[0][0] - kept[0][1]) > 0.1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from tiers import slow_but
 
 from vsim_tf.models.build import build_network
 from vsim_tf.models.mix_nextvlad import mixture
@@ -13,7 +14,7 @@ from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.tasks.tags import Tags
 
-EVERY_MODEL = pytest.mark.parametrize("name", toys.MODELS)
+EVERY_MODEL = pytest.mark.parametrize("name", slow_but(toys.QUICK_MODELS, toys.MODELS))
 MIXTURES = pytest.mark.parametrize("name", ["mix_nextvlad", "mix_nextvlad_roformer"])
 
 

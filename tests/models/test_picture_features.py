@@ -46,7 +46,7 @@ def with_gradients(features, network, frames, num_frames, jit_compile=False):
     return compute(tf.constant(frames), tf.constant(num_frames, tf.int32))
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("num_frames", NUM_FRAMES.values(), ids=NUM_FRAMES)
 def test_values_and_gradients(network, num_frames, dtype):
     frames = BYTES if dtype == "uint8" else (BYTES / 100).astype(dtype)
@@ -57,6 +57,7 @@ def test_values_and_gradients(network, num_frames, dtype):
         np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(other).max() + 1e-6)
 
 
+@pytest.mark.slow
 def test_xla_compiles_it(network):
     values, gradients = with_gradients(network.features, network, BYTES, NUM_FRAMES["some"], jit_compile=True)
     expected, expected_gradients = with_gradients(network.features, network, BYTES, NUM_FRAMES["some"])

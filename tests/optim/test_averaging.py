@@ -25,8 +25,8 @@ def test_decays_that_make_no_sense(decay):
         ExponentialAverage(decay=decay)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_it_follows_every_step_of_a_classifier_and_is_what_is_evaluated(replicas, two_replicas, quick_traces):
+@pytest.mark.parametrize("replicas", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_it_follows_every_step_of_a_classifier_and_is_what_is_evaluated(replicas, two_replicas):
     """Of every trained weight, from the weights at the start on; frozen ones have none."""
     model = toys.model("wbdc_3", {"tower.trainable_blocks": 1}, dropout=0.0)
     stage = toys.stage(3, ("wbdc_3", "stage"), 1e-2, {"average.decay": 0.5, "gradient_method": None}, batch_size=4)

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiers import slow_but
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
@@ -78,9 +79,7 @@ def test_every_model_has_a_row():
     assert set(registry.MODELS) == {make.__name__ for models in registry.SYSTEMS.values() for make in models} | {"debug"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if "roformer" in name else ()) for name in PARAMETERS]
-)
+@pytest.mark.parametrize("name", slow_but(("mix_nextvlad", "uniter"), PARAMETERS))
 def test_parameters_at_full_size(name):
     assert counted(name) == PARAMETERS[name]
 

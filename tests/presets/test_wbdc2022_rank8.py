@@ -5,6 +5,7 @@ import functools
 import pytest
 import tensorflow as tf
 import toys
+from tiers import slow_but
 
 from vsim_tf.components import Component
 from vsim_tf.layers.vision_config import VisionConfig
@@ -341,7 +342,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize("name", slow_but(["wbdc_1"], PARAMETERS))
 def test_parameters_at_full_size(name):
     full = sized(model(name), "base").fitted(VOCABULARY, 0).replace({"num_classes": 200})
     with tf.Graph().as_default():

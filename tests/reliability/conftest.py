@@ -1,7 +1,6 @@
-"""Small demo data, the flags of runs that take seconds, and a server that starts scripts quickly."""
+"""Small demo data, and the flags of runs that take seconds."""
 
 import pytest
-from processes import Server
 from runs import DIM
 
 from vsim_tf.demo.data import write_demo_data
@@ -13,9 +12,3 @@ def data_dir(tmp_path_factory):
     sizes = {"num_pointwise": 120, "num_pairwise_videos": 80, "num_pairs": 120, "num_test_videos": 40, "num_test_pairs": 40}
     write_demo_data(str(folder), frame_embedding_size=DIM, **sizes)
     return folder
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("server")) as server:
-        yield server

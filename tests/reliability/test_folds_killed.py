@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from dying_writer import die_after_renames
 
 from vsim_tf.errors import UserError
 from vsim_tf.records.fold_writer import write_folds
@@ -102,7 +103,7 @@ def test_killed_between_two_renames(source, moment):
     write_folds(output_dir=str(folder), **settings(source, 2))
     names = sorted(read_manifest(folder).files)
     renamed = {"before the first file": 0, "between files": 2, "before the manifest": len(names)}[moment]
-    process = start(_die_after_renames, source=source, count=renamed)
+    process = start(die_after_renames, count=renamed, output_dir=str(folder), **settings(source, 1))
     process.join()
     assert process.exitcode == 9
     with pytest.raises(UserError, match=r"manifest.json does not exist"):
@@ -111,20 +112,3 @@ def test_killed_between_two_renames(source, moment):
     write_folds(output_dir=str(source / "whole"), **settings(source, 1))
     assert sums(folder) == sums(source / "whole")
     assert not (folder / ".unfinished").exists()
-
-
-def _die_after_renames(source: Path, count: int) -> None:
-    import os
-
-    from vsim_tf.records import fold_writer
-
-    def replace(old, new):
-        nonlocal count
-        if Path(new).parent == source / "folds":
-            if not count:
-                os._exit(9)
-            count -= 1
-        rename(old, new)
-
-    rename, fold_writer.os.replace = os.replace, replace
-    write_folds(output_dir=str(source / "folds"), **settings(source, 1))

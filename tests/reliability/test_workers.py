@@ -72,6 +72,7 @@ def test_two_workers_that_were_stopped_equal_one_process(server, tmp_path):
             assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_workers_without_a_shared_folder_stop(server, data_dir, tmp_path):
     """One has been trained further than the other: without a check each would train a model of its own."""
     for name, steps in (("a", 6), ("b", 4)):

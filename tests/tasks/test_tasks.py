@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from tiers import slow_but
 
 from vsim_tf import losses
 from vsim_tf.errors import UserError
@@ -30,7 +31,7 @@ def total_and_logs(tasks, network, batch):
     return float(total), values(logs)
 
 
-@pytest.mark.parametrize("name", toys.MODELS)
+@pytest.mark.parametrize("name", slow_but(toys.QUICK_MODELS, toys.MODELS))
 def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
     network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
     total, logs = total_and_logs(tasks, network, toys.random_batch(network.config, 6))
@@ -39,7 +40,7 @@ def test_pretraining_differentiates_the_batch_size_times_the_logged_mean(name):
     assert logs["loss"] == pytest.approx(sum(logs[term] for term in tasks), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", toys.MODELS)
+@pytest.mark.parametrize("name", slow_but(toys.QUICK_MODELS, toys.MODELS))
 def test_weights_of_pretraining_terms(name):
     """Against tasks that all weigh 1."""
     network, tasks = toys.network(name, "pretrain"), toys.tasks(name, "pretrain")
@@ -78,7 +79,7 @@ def test_a_batch_without_masked_tokens_has_no_token_loss_and_finite_gradients():
     assert all(np.isfinite(tf.convert_to_tensor(g)).all() for g in gradients if g is not None)
 
 
-@pytest.mark.parametrize("name", toys.RANK_4)
+@pytest.mark.parametrize("name", slow_but(["mix_nextvlad", "uniter_asl"], toys.RANK_4))
 @pytest.mark.parametrize("kl_weight", [0.5, 0.0])
 def test_pair_loss_by_hand(name, kl_weight):
     network, tasks = toys.network(name), dict(toys.tasks(name, "finetune"))
@@ -104,7 +105,7 @@ def test_pair_loss_by_hand(name, kl_weight):
     assert total == pytest.approx(10 * logs["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mix_nextvlad", "uniter", "uniter_asl", "uniter_roformer"])
+@pytest.mark.parametrize("name", slow_but(["mix_nextvlad", "uniter_asl"], toys.RANK_4))
 @pytest.mark.parametrize("recipe", ["2021", "plus"])
 def test_elements_of_pairs_are_those_of_two_calls(name, recipe):
     """However the videos are put together to save padding."""

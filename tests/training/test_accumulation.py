@@ -1,5 +1,6 @@
 """Micro-batches: their gradients add up to those of the whole batch, one after the other and on every device."""
 
+import functools
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 import toys
 from test_jit_compile import assert_same
+from tiers import slow_but
 
 from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
@@ -39,6 +41,12 @@ def losses_and_moments(kind, accumulate, strategy=None, num_layers=1, **stage):
     return terms, {name: slot.numpy() for name, slot in trainer.optimizer.slots.items() if name.endswith("/m")}
 
 
+@functools.cache
+def of_whole_batches(kind, **settings):
+    """The same of whole batches, which are what micro-batches must come to."""
+    return losses_and_moments(kind, 1, **settings)
+
+
 def concatenated(batches, rows) -> tf.data.Dataset:
     first, last = rows or (0, BATCH)
     cut = [tf.nest.map_structure(lambda field: field[first:last], batch.without_ids()) for batch in batches]
@@ -48,23 +56,24 @@ def concatenated(batches, rows) -> tf.data.Dataset:
     return data
 
 
-@pytest.mark.parametrize("kind", CASES)
-def test_micro_batches_add_up(kind, quick_traces):
+@pytest.mark.parametrize("kind", slow_but(["videos", "masked frames"], CASES))
+def test_micro_batches_add_up(kind):
     """5 = 2 + 2 + 1; candidates of masked frames are those of the whole batch."""
-    assert_same(losses_and_moments(kind, 3), losses_and_moments(kind, 1))
+    assert_same(losses_and_moments(kind, 3), of_whole_batches(kind))
 
 
-@pytest.mark.parametrize("kind", ["masked frames", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("videos", "pairs"))])
-def test_micro_batches_of_two_replicas_add_up(kind, two_replicas, quick_traces):
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CASES)
+def test_micro_batches_of_two_replicas_add_up(kind, two_replicas):
     """3 = 2 + 1 and 2 = 1 + 1; the norm of the sum over micro-batches and replicas is clipped."""
-    assert_same(losses_and_moments(kind, 2, two_replicas, clip_norm=0.5), losses_and_moments(kind, 1, clip_norm=0.5))
+    assert_same(losses_and_moments(kind, 2, two_replicas, clip_norm=0.5), of_whole_batches(kind, clip_norm=0.5))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_compiled_micro_batches_add_up(replicas, two_replicas):
     strategy = two_replicas if replicas == 2 else None
-    assert_same(losses_and_moments("videos", 2, strategy, jit_compile=True), losses_and_moments("videos", 1))
+    assert_same(losses_and_moments("videos", 2, strategy, jit_compile=True), of_whole_batches("videos"))
 
 
 @pytest.mark.parametrize(("accumulate", "compilations"), [(1, 1), (2, 2), (5, 1)])
@@ -86,16 +95,17 @@ class Twice(GradientMethod, name="test_twice"):
         return logs, [None if a is None else (tf.convert_to_tensor(a) + b) / 2 for a, b in zip(first, second, strict=True)]
 
 
-def test_a_gradient_method_calls_passes_over_whole_batches(quick_traces):
-    assert_same(losses_and_moments("videos", 2, gradient_method=Twice()), losses_and_moments("videos", 1))
+def test_a_gradient_method_calls_passes_over_whole_batches():
+    assert_same(losses_and_moments("videos", 2, gradient_method=Twice()), of_whole_batches("videos"))
 
 
-def test_micro_batches_with_recomputed_blocks_add_up(quick_traces):
+@pytest.mark.slow
+def test_micro_batches_with_recomputed_blocks_add_up():
     """A block before the last one is computed again."""
-    assert_same(losses_and_moments("videos", 2, num_layers=2, remat=True), losses_and_moments("videos", 1, num_layers=2))
+    assert_same(losses_and_moments("videos", 2, num_layers=2, remat=True), of_whole_batches("videos", num_layers=2))
 
 
-def test_dropout_differs_between_micro_batches(quick_traces):
+def test_dropout_differs_between_micro_batches():
     """Every layer draws once for each."""
     model, stage = toys.model("uniter", dropout=0.1), toys.stage(8, ("uniter", "pretrain"), batch_size=BATCH, accumulate=4)
     trainer = make_trainer(model, stage, tf.distribute.get_strategy())

@@ -108,7 +108,7 @@ def test_a_complete_run_is_not_extended_without_its_optimizer(made, tmp_path):
 OPERATIONS = ((checkpoints.os, "replace"), (checkpoints.os, "unlink"), (checkpoints, "sync"), (checkpoints.shutil, "rmtree"))
 
 
-@pytest.mark.parametrize("kept_before", [False, True])
+@pytest.mark.parametrize("kept_before", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_run_killed_while_it_is_completed_ends_the_same(made, tmp_path, kept_before):
     """At each file operation, the one before the last state was written with its moments or not."""
     expected = files(made.folder / "complete")

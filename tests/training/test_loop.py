@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from tiers import slow_but
 
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.input.pipeline import TrainingData
@@ -69,7 +70,7 @@ def run(trainer, data, folder, evaluate=None, batches=None, start_from=lambda: N
     return trainer.run(folder, batches or data.batches, evaluate, start_from, "test", keep_optimizer=True)
 
 
-@pytest.fixture(scope="module", params=list(CASES))
+@pytest.fixture(scope="module", params=slow_but(["uniter pre-training"], CASES))
 def case(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     make, kind = (toys.random_videos, "videos") if CASES[request.param][1] == "pretrain" else (toys.random_pairs, "pairs")

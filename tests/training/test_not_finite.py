@@ -71,13 +71,11 @@ def spoil_logit(trainer, data):
 SPOILS = {"frame": spoil_frame, "weight": spoil_weight, "logit": spoil_logit}
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("uniter", "frame"),
-        ("uniter", "weight"),
-        ("uniter", "logit"),
+        *(("uniter", what) for what in SPOILS),
         *(pytest.param("mix_nextvlad", what, marks=pytest.mark.slow) for what in SPOILS),
     ],
 )

@@ -30,6 +30,7 @@ from vsim_tf.training.pair_runs import fold_run, pattern_run
 from vsim_tf.training.pretrain_inputs import PretrainOptions, read_inputs
 from vsim_tf.training.pretraining import pretrain
 
+pytestmark = pytest.mark.slow  # test_e2e_rank1.py trains this job too
 DIM, VAL_VIDEOS = 16, 14
 SIZES = {"num_pointwise": 24, "num_pairwise_videos": 30, "num_pairs": 40, "num_test_videos": 20, "num_test_pairs": 10}
 

@@ -130,7 +130,7 @@ def assert_ends_as_the_whole_run(other_trainer, data, folder, whole):
     assert lines(folder) == lines(whole)
 
 
-@pytest.mark.parametrize("steps", [3, 4, 6])
+@pytest.mark.parametrize("steps", [3, pytest.param(4, marks=pytest.mark.slow), 6])
 def test_a_run_killed_in_a_step(trainer, other_trainer, data, whole, tmp_path, monkeypatch, steps):
     """In the first step of the second epoch, in its second, and behind an evaluation at its end."""
     monkeypatch.setattr(trainer, "train_step", stop_at_call(steps, trainer.train_step))
@@ -139,7 +139,7 @@ def test_a_run_killed_in_a_step(trainer, other_trainer, data, whole, tmp_path, m
     assert_ends_as_the_whole_run(other_trainer, data, tmp_path, whole)
 
 
-@pytest.mark.parametrize("step", [3, 4])
+@pytest.mark.parametrize("step", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_stopped_by_a_signal(trainer, other_trainer, data, whole, tmp_path, monkeypatch, step):
     """The state of the last step of an epoch is saved before the best weights come back."""
     monkeypatch.setattr(trainer, "train_step", raised_at_call(step, trainer.train_step, "SIGTERM"))

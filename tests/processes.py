@@ -1,4 +1,4 @@
-"""Scripts in processes of their own that start in a tenth of a second, for tests that kill them.
+"""Scripts in processes of their own that start in a tenth of a second, for tests that start many or kill them.
 
 `Server` is a process that has loaded TensorFlow, but not used it, and forks for every script that it is asked to run.
 """
@@ -15,15 +15,20 @@ from typing import NamedTuple
 
 import preludes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 class Ended(NamedTuple):
     """How a script ended: its exit code, or the negative signal that killed it; what it wrote; how long it took."""
 
     code: int
-    output: str
+    stdout: str
+    stderr: str
     seconds: float
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
 
 
 class Server:
@@ -33,7 +38,7 @@ class Server:
         self.logs, self.count = logs, 0
 
     def __enter__(self) -> "Server":
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2", "TF_NUM_INTRAOP_THREADS": "2"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": "2"}
         self.process = subprocess.Popen(
             [sys.executable, __file__], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -43,25 +48,25 @@ class Server:
         with self.process:  # closes its pipes and waits
             pass
 
-    def start(self, *command: str, **prelude: dict) -> "Script":
-        """Starts a script with its arguments; `prelude` names what of `preludes` comes first, with its arguments."""
+    def start(self, *command: str, folder: Path = ROOT, **prelude: dict) -> "Script":
+        """Starts a script in a folder; `prelude` names what of `preludes` comes first, with its arguments."""
         self.count += 1
-        log = self.logs / f"{self.count}.log"
-        request = {"command": list(map(str, command)), "prelude": prelude, "log": str(log)}
+        logs = [self.logs / f"{self.count}.{stream}" for stream in ("stdout", "stderr")]
+        request = {"command": list(map(str, command)), "prelude": prelude, "logs": list(map(str, logs)), "folder": str(folder)}
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        return Script(self, int(self.process.stdout.readline()), log)
+        return Script(self, int(self.process.stdout.readline()), logs)
 
-    def run(self, *command: str, **prelude: dict) -> Ended:
+    def run(self, *command: str, folder: Path = ROOT, **prelude: dict) -> Ended:
         """Runs a script to its end."""
-        return self.start(*command, **prelude).wait()
+        return self.start(*command, folder=folder, **prelude).wait()
 
 
 class Script:
     """A script that has been started."""
 
-    def __init__(self, server: Server, pid: int, log: Path):
-        self.server, self.pid, self.log, self.started = server, pid, log, time.monotonic()
+    def __init__(self, server: Server, pid: int, logs: list[Path]):
+        self.server, self.pid, self.logs, self.started = server, pid, logs, time.monotonic()
 
     def send(self, number: signal.Signals):
         """Sends a signal, unless the script has ended: the server has not been asked about it, so its number is still taken."""
@@ -75,7 +80,8 @@ class Script:
         self.server.process.stdin.write(json.dumps({"wait": self.pid}) + "\n")
         self.server.process.stdin.flush()
         status = int(self.server.process.stdout.readline())
-        return Ended(os.waitstatus_to_exitcode(status), self.log.read_text(errors="replace"), time.monotonic() - self.started)
+        stdout, stderr = (log.read_text(errors="replace") for log in self.logs)
+        return Ended(os.waitstatus_to_exitcode(status), stdout, stderr, time.monotonic() - self.started)
 
 
 def _serve():
@@ -98,16 +104,16 @@ def _serve():
 def _become(request: dict):
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests started in a shell's background would ignore Ctrl-C
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, descriptor in ((0, nothing), (1, log), (2, log)):
-        os.dup2(descriptor, number)
-    code = 1
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, log in enumerate(request["logs"], start=1):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    script, code = os.path.abspath(request["command"][0]), 1
+    os.chdir(request["folder"])
     try:
         for name, arguments in request["prelude"].items():
             getattr(preludes, name)(**arguments)
         sys.argv = request["command"]
-        runpy.run_path(sys.argv[0], run_name="__main__")
+        runpy.run_path(script, run_name="__main__")
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
