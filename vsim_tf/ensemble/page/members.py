@@ -25,7 +25,7 @@ def spread_blocks(comparison: Comparison) -> list[Block]:
     caption = f"{comparison.measure} of single runs (dots), of the mean of a model's runs (diamonds) and of the ensemble (line)"
     return [
         spread(caption, comparison.measure, runs, comparison.means, comparison.ensemble),
-        Table(("model", "runs", "lowest", "mean", "highest", "standard deviation"), rows),
+        Table(("model", "runs", "lowest", "mean", "highest", "deviation"), rows),
     ]
 
 

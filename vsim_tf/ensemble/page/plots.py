@@ -33,7 +33,7 @@ def learning_curves(caption: str, title: str, curves: Sequence[Curve]) -> Figure
     def draw(axes: "Axes") -> None:
         for curve in curves:
             steps, values = zip(*_thinned(curve), strict=True)
-            axes.plot(steps, values, color=FIRST, alpha=max(0.35, 1 / len(curves)), marker="." if len(curve) < 20 else "")
+            axes.plot(steps, values, color=FIRST, alpha=max(0.5, 1 / len(curves)), marker="." if len(curve) < 20 else "")
         axes.set_title(title)
         axes.set_xlabel("step")
         axes.locator_params(nbins=5)
