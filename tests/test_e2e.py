@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toys
+from html_pages import parsed
 from script_flags import refused
 
 from vsim_tf.cli import finetune as finetune_command
@@ -20,10 +21,12 @@ from vsim_tf.demo.data import write_demo_data
 from vsim_tf.distributed import device
 from vsim_tf.ensemble import run_report
 from vsim_tf.ensemble.combine import fold_mean, svd_ensemble
+from vsim_tf.ensemble.curves import validation_curve
 from vsim_tf.ensemble.find import find_members
 from vsim_tf.ensemble.labelled_set import frame_width
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
-from vsim_tf.ensemble.run_report import ensemble_and_report, validation_curve
+from vsim_tf.ensemble.page.pairs import NO_PAIRS
+from vsim_tf.ensemble.run_report import ensemble_and_report
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.scores import ModelScores, SetScores
 from vsim_tf.ensemble.svd_basis import SvdBasis
@@ -39,7 +42,7 @@ from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.tfrecords import read_records
-from vsim_tf.records.videos import video_record
+from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
 from vsim_tf.training import finished, pretrain_inputs
@@ -181,9 +184,9 @@ def test_zip_and_report_are_of_the_ensemble_asked_for(root, tmp_path, combinatio
 
 def test_a_report_is_next_to_the_zip_it_describes(root, tmp_path):
     """With the basis of an SVD. And that of the training run stays."""
-    before = {name: (root / "output" / name).read_bytes() for name in ("report.md", "report.png", "result.zip")}
+    before = {name: (root / "output" / name).read_bytes() for name in ("report.md", "report.png", "report.html", "result.zip")}
     ensemble(root, output_zip=f"{tmp_path}/by svd.zip", method="svd")
-    endings = (".basis.npz", ".report.md", ".report.png", ".zip")
+    endings = (".basis.npz", ".report.html", ".report.md", ".report.png", ".zip")
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"by svd{ending}" for ending in endings]
     assert "SVD of unit-norm embeddings" in (tmp_path / "by svd.report.md").read_text()
     assert "(by%20svd.report.png)" in (tmp_path / "by svd.report.md").read_text()
@@ -322,7 +325,10 @@ def test_a_labelled_set_without_embeddings_is_no_report_and_bad_labels_are_no_zi
     (data / "test_a/label.tsv").write_text("1\t2\n")
     with pytest.raises(UserError, match=r"label.tsv, line 1"):
         ensemble(root, data_dir=data, output_zip=f"{tmp_path}/b.zip")
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a.report.html", "a.zip"]
+    page = parsed((tmp_path / "a.report.html").read_text(encoding="utf-8"))
+    assert any(text.startswith("There are no scores: ") and "no embeddings of test_c" in text for text in page.texts)
+    assert page.tags["article"] == 20 and NO_PAIRS in page.texts and "Fine-tuning, a line for each run:" in page.texts
 
 
 def test_an_ensemble_below_its_best_model_is_said(root, tmp_path, monkeypatch, console):
@@ -358,6 +364,19 @@ def test_the_report_scores_every_model_on_the_labelled_set(root):
     assert all(model in report for model in WEIGHTS)
     assert "the command" in report
     assert "test_a" in report
+
+
+def test_the_page_has_scores_curves_and_titles(root):
+    text = (root / "output" / "report.html").read_text(encoding="utf-8")
+    page = parsed(text)
+    assert len(text) < 3e6 and page.tags["svg"] >= 3 + 4 * len(WEIGHTS)
+    line, *_ = [line for line in (root / "output/report.md").read_text().splitlines() if line.startswith("| ensemble |")]
+    assert {line.split(" | ")[-1].removesuffix(" |"), "the command", *WEIGHTS} <= set(page.texts)
+    videos = [
+        parse_example(data, "")["title"].bytes_list.value[0] for _, data in read_records(root / "data/test_a/test_a.tfrecords")
+    ]
+    assert len({title.decode() for title in videos} & set(page.texts)) >= 20
+    assert not any(text.startswith("Left out: ") for text in page.texts if "run.sh" not in text)
 
 
 def test_each_run_holds_all_that_inference_needs(root):
@@ -406,7 +425,7 @@ def test_a_second_run_of_everything_changes_nothing(root, console):
     run_all(root)
     after = contents(root / "output")
     redone = {path for path in after if before.get(path) != after[path]}
-    assert {Path(path).name for path in redone} <= {"result.zip", "report.md", "report.png"}
+    assert {Path(path).name for path in redone} <= {"result.zip", "report.md", "report.png", "report.html"}
     assert before.keys() == after.keys()
     zips = [contents[str(root / "output/result.zip")][1] for contents in (before, after)]
     assert zips[0] == zips[1]

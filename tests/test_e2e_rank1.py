@@ -139,4 +139,4 @@ def test_a_second_run_changes_nothing(root):
     files = {path: path.stat().st_mtime_ns for path in (root / "output").rglob("*") if path.is_file()}
     run_all(root)
     changed = {path.name for path, time in files.items() if path.exists() and path.stat().st_mtime_ns != time}
-    assert changed <= {"result.zip", "result.basis.npz", "report.md", "report.png", "timings.tsv"}
+    assert changed <= {"result.zip", "result.basis.npz", "report.md", "report.png", "report.html", "timings.tsv"}

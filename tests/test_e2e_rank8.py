@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import toys
+from html_pages import parsed
 from script_flags import refused
 
 import vsim_tf
@@ -175,6 +176,13 @@ def test_the_report_has_models_ensemble_and_baselines(root):
     ):
         assert words in report
     assert (root / "output/report.png").stat().st_size
+
+
+def test_the_page_has_pictures_and_the_confusion_of_classes(root):
+    page = parsed((root / "output/report.html").read_text(encoding="utf-8"))
+    assert page.tags["img"] >= 12 * 6
+    assert any(text.startswith("Classes of level 1: ") for text in page.texts)
+    assert {"wbdc_clip: loss at validation", "wbdc_3: mean_f1 at validation"} <= set(page.texts)
 
 
 def test_a_second_run_changes_nothing(root):

@@ -7,8 +7,9 @@ from rich.console import Console
 
 from vsim_tf.cli.setting_flags import with_flags
 from vsim_tf.ensemble.comparison import ADVICE_FIELDS, scores_plot
-from vsim_tf.ensemble.report import Report, format_seconds, markdown_report, read_timings, write_report
+from vsim_tf.ensemble.report import Report, markdown_report, write_report
 from vsim_tf.ensemble.scores import ModelScores, SetScores, norm_note
+from vsim_tf.ensemble.timings import Timing
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import PairScores
 
@@ -19,7 +20,7 @@ REPORT = Report(
     "sh run.sh\n  --size=tiny",
     [SCORES, UNLABELLED],
     {"pre-training videos": 6082, "frames": "3 to 20"},
-    [("write folds", 3.21), ("pre-train", 3599.0)],
+    [Timing("write folds", 3.21), Timing("pre-train", 3599.0)],
 )
 
 
@@ -170,31 +171,3 @@ def test_plot_shows_every_score():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["uniter", "mix|x"]
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "ensemble 0.7900" in labels and "mean frame cosine 0.6081" in labels
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (0, "0.0 s"),
-        (4.24, "4.2 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (3599.6, "1 h 00 min"),
-        (7265, "2 h 01 min"),
-    ],
-)
-def test_seconds_for_people(seconds, text):
-    assert format_seconds(seconds) == text
-
-
-def test_timings_of_a_continued_stage_add_up(tmp_path):
-    (tmp_path / "timings.tsv").write_text("write folds\t3\npre-train\t10.5\npre-train\t2\n")
-    assert read_timings(tmp_path / "timings.tsv") == [("write folds", 3.0), ("pre-train", 12.5)]
-
-
-@pytest.mark.parametrize("line", ["folds", "folds 3", "folds\tnan", "folds\t-1", "folds\tinf", "\t3", "folds\t3 s"])
-def test_a_bad_timing_is_named(tmp_path, line):
-    (tmp_path / "timings.tsv").write_text(f"ok\t1\n{line}\n")
-    with pytest.raises(UserError, match="timings.tsv, line 2: .* accepted is a stage, a tab, and seconds"):
-        read_timings(tmp_path / "timings.tsv")

@@ -81,4 +81,5 @@ def test_data_folder():
 def test_files_next_to_a_zip():
     assert paths.report_file("output/result.zip", "output") == Path("output/report.md")
     assert paths.report_file("output/result.zip", "other") == Path("output/result.report.md")
+    assert paths.page_file("output/result.report.md") == Path("output/result.report.html")
     assert paths.sources_file("output/result.zip") == Path("output/result.source.json")

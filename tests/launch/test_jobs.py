@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -46,7 +47,7 @@ def gpus(count: int) -> list[Gpu]:
 
 def test_all_end_well_and_lines_stay_whole(tmp_path, capfd):
     jobs = [python(str(n), f"for i in range(50): print('{n}' * 60, flush=True)") for n in range(4)]
-    assert run_jobs(jobs, make_places(2, 1, [])) is None
+    assert run_jobs(jobs, make_places(2, 1, []))[0] is None
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 200
     assert all(line == line[0] * 60 for line in lines)
@@ -62,7 +63,7 @@ time.sleep(0.2)
 (mine.parent / f"seen-{os.getpid()}").write_text(str(count))
 mine.unlink()
 """
-    assert run_jobs([python(str(n), program, tmp_path) for n in range(5)], [{}, {}]) is None
+    assert run_jobs([python(str(n), program, tmp_path) for n in range(5)], [{}, {}])[0] is None
     seen = [int(path.read_text()) for path in tmp_path.glob("seen-*")]
     assert len(seen) == 5
     assert max(seen) == 2
@@ -76,7 +77,7 @@ def test_the_first_failure_stops_the_others_which_save(tmp_path, capfd, code):
         python("bad", FAILS_WHEN_THE_OTHER_HAS_STARTED, other, code),
         python("next", TOUCHES, never),
     ]
-    assert run_jobs(jobs, [{}, {}]) == Failure("bad", code)
+    assert run_jobs(jobs, [{}, {}])[0] == Failure("bad", code)
     assert other.read_text() == "saved"
     assert not never.exists()
     assert "bad failed: good is stopped" in capfd.readouterr().out
@@ -84,12 +85,12 @@ def test_the_first_failure_stops_the_others_which_save(tmp_path, capfd, code):
 
 def test_a_killed_command_is_a_failure(tmp_path):
     job = python("killed", "import os; os.kill(os.getpid(), 9)")
-    assert run_jobs([job], [{}]) == Failure("killed", 137)
+    assert run_jobs([job], [{}])[0] == Failure("killed", 137)
 
 
 def test_a_failure_without_others(tmp_path):
     jobs = [python("bad", "raise SystemExit(2)"), python("next", TOUCHES, tmp_path / "a")]
-    assert run_jobs(jobs, [{}]) == Failure("bad", 2)
+    assert run_jobs(jobs, [{}])[0] == Failure("bad", 2)
     assert not (tmp_path / "a").exists()
 
 
@@ -106,7 +107,7 @@ def test_sigterm_is_passed_on_and_nothing_is_begun_after_it(tmp_path):
     thread = threading.Thread(target=send)
     thread.start()
     jobs = [python("saves", SAVES_AT_SIGTERM, file), python("next", TOUCHES, never)]
-    assert run_jobs(jobs, [{}]) == Failure("saves", 143)
+    assert run_jobs(jobs, [{}])[0] == Failure("saves", 143)
     thread.join()
     assert file.read_text() == "saved"
     assert not never.exists()
@@ -118,7 +119,7 @@ def test_ctrl_c_waits_for_what_it_has_reached_too(tmp_path):
     file = tmp_path / "file"
     program = SAVES_AT_SIGTERM.replace("time.sleep(60)", "time.sleep(0.5); file.write_text('undisturbed')")
     jobs = [python("other", program, file), python("stopped", FAILS_WHEN_THE_OTHER_HAS_STARTED, file, 130)]
-    assert run_jobs(jobs, [{}, {}]) == Failure("stopped", 130)
+    assert run_jobs(jobs, [{}, {}])[0] == Failure("stopped", 130)
     assert file.read_text() == "undisturbed"
 
 
@@ -127,7 +128,7 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path):
     assert [place["CUDA_VISIBLE_DEVICES"] for place in places] == ["0", "1", "2"]
     program = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(os.environ['CUDA_VISIBLE_DEVICES'])"
     jobs = [python(str(n), program, tmp_path / str(n)) for n in range(9)]
-    assert run_jobs(jobs, places) is None
+    assert run_jobs(jobs, places)[0] is None
     assert {path.read_text() for path in tmp_path.iterdir()} <= {"0", "1", "2"}
 
 
@@ -159,3 +160,24 @@ def test_jobs_on_a_cpu_share_its_cores(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert [place["TF_NUM_INTRAOP_THREADS"] for place in make_places(3, 1, [])] == ["2", "2", "2"]
     assert make_places(9, 1, [])[0]["TF_NUM_INTRAOP_THREADS"] == "1"
+
+
+MEMORY = """
+import sys
+from vsim_tf.launch.jobs import Job, run_jobs
+
+def used(*sizes):
+    jobs = [Job(str(size), [sys.executable, "-c", f"held = b'1' * {size}"]) for size in sizes]
+    return run_jobs(jobs, [{}])
+
+print(used(10)[1], *used(400_000_000, 10))
+"""
+
+
+def test_the_most_memory_of_a_command_is_told():
+    """Of the larger one. In a process of its own: a command counts as no smaller than the process that starts it."""
+    ended = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=60, check=True)
+    small, failure, large = ended.stdout.split()
+    assert failure == "None"
+    assert 5e6 < int(small) < 3e8
+    assert 4e8 < int(large) < 4.5e8

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vsim_tf.ensemble.timings import read_timings
 from vsim_tf.io.files import exclusive
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +112,7 @@ def test_all_stages_then_none(folder):
     assert [line for line in result.stdout.splitlines() if "==" in line] == ["== first", "== second", "== third"]
     assert result.stdout.splitlines()[-1].endswith("\tall")
     assert times(folder) == ["first", "second", "third"]
+    assert all(timing.peak_bytes > 5e6 for timing in read_timings(folder / "out/timings.tsv"))
     written = {path.name: path.stat().st_mtime_ns for path in folder.glob("[abc]*")}
     assert {"a", "b-uniter", "b-uniter_asl", "b-mix_nextvlad", "c"} <= set(written)
 

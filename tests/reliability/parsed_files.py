@@ -16,9 +16,9 @@ import toys
 from safetensors.numpy import load_file, save_file
 
 from vsim_tf.checks.folder import check_folder
-from vsim_tf.ensemble.report import read_timings
-from vsim_tf.ensemble.run_report import validation_curve
+from vsim_tf.ensemble.curves import read_curve, validation_curve
 from vsim_tf.ensemble.svd_basis import SvdBasis
+from vsim_tf.ensemble.timings import read_timings
 from vsim_tf.features.sources import FeatureFiles
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
@@ -259,7 +259,7 @@ PARSERS = {
     "classes of videos": text_file("result.csv", "007,0001\n7,0100\n", read_categories),
     "annotations": text_file("labeled.json", json.dumps(ANNOTATIONS), lambda path: read_annotations(path, labelled=True)),
     "tag list": text_file("tag_list.txt", "100\n20\tname\n-3\n", read_tag_list),
-    "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\n", read_timings),
+    "timings": text_file("timings.tsv", "folds\t3\npre-training\t10.5\t1500000000\n", read_timings),
     "vocabulary, bert": text_file("vocab.txt", VOCABULARY, encode("bert")),
     "vocabulary, roformer": text_file("vocab.txt", VOCABULARY, encode("roformer")),
     "tokenizer_config.json": Parser("tokenizer_config.json", make_tokenizer, encode("bert")),
@@ -269,6 +269,7 @@ PARSERS = {
     "config.json": Parser("config.json", make_run, read_run),
     "summary.json": Parser("summary.json", make_run, lambda folder: announce_finished("run", read_summary(folder), folder)),
     "metrics.jsonl, report": Parser("metrics.jsonl", make_run, lambda folder: validation_curve(folder / "metrics.jsonl")),
+    "metrics.jsonl, page": Parser("metrics.jsonl", make_run, lambda folder: read_curve(folder / "metrics.jsonl", "loss")),
     "metrics.jsonl, training": Parser("metrics.jsonl", make_run, lambda folder: RunLog(folder, 3, 3).validation(3)),
     "config.json of a hub folder": text_file(
         "config.json", json.dumps(HUB_CONFIG), lambda path: EncoderConfig(**read_encoder_config(path.parent, "bert"))

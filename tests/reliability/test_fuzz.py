@@ -173,7 +173,7 @@ def test_json_with_other_values(tmp_path, tried, name, count):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", ["report", "training"])
+@pytest.mark.parametrize("name", ["report", "page", "training"])
 def test_lines_with_other_values(tmp_path, tried, name, count):
     parser = PARSERS[f"metrics.jsonl, {name}"]
     parser.make(tmp_path)

@@ -6,7 +6,7 @@ import time
 import pytest
 from runs import DIM, files, pretraining, training
 
-NAMED_BY_PLACE = {"report.md", "report.png", "result.source.json"}
+NAMED_BY_PLACE = {"report.md", "report.png", "report.html", "result.source.json"}
 """They name the folder of the run, or the time of its files."""
 
 

@@ -7,13 +7,17 @@ from typing import Any
 
 from vsim_tf.ensemble.class_scores import Member
 from vsim_tf.ensemble.class_set import ClassSet, ensemble_scores, score_classifiers
+from vsim_tf.ensemble.curves import validation_curve
 from vsim_tf.ensemble.find import embedded_folds, find_members, folds_of_models
 from vsim_tf.ensemble.linear_member import baseline_scores, linear_member
 from vsim_tf.ensemble.note import announce_made, note_made
+from vsim_tf.ensemble.page.classes import class_results, class_sections
+from vsim_tf.ensemble.page.report_page import report_page
+from vsim_tf.ensemble.page.runs import Runs
 from vsim_tf.ensemble.publish import publish
-from vsim_tf.ensemble.report import Report, read_timings
-from vsim_tf.ensemble.run_report import validation_curve
+from vsim_tf.ensemble.report import Report
 from vsim_tf.ensemble.score_tables import score_text
+from vsim_tf.ensemble.timings import timings_of
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.hierarchical_f1 import HierarchicalF1
 from vsim_tf.inference.products import PREDICTIONS
@@ -22,7 +26,6 @@ from vsim_tf.io.paths import (
     LABELED,
     METRICS_FILE,
     PICTURES,
-    TIMINGS,
     fold_folder,
     pretrain_folder,
     report_file,
@@ -52,7 +55,7 @@ def class_ensemble_and_report(
     decision: str = "class",
     frame_embedding_size: int | None = None,
 ) -> list[Path]:
-    """Writes the classes of one test set, and next to them the report of a labelled one; returns what it wrote.
+    """Writes the classes of one test set, and next to them report and page of a labelled one; returns what it wrote.
 
     Args:
         output_dir: folder of all runs.
@@ -61,7 +64,7 @@ def class_ensemble_and_report(
         folds: runs that are averaged; None for those of each model that have predictions of `test_name`.
         test_name: test set of the csv, which has its videos in their order if `data_dir` has them.
         labelled_test_name: test set of the report.
-        labels: its classes; without that file no report is written.
+        labels: its classes; without that file there is a page alone, which has no scores.
         output_csv: path of the csv; the report's is `report_file`.
         command: stands in the report.
         decision: see `ClassScores.categories`.
@@ -80,34 +83,37 @@ def class_ensemble_and_report(
         found = find_members(output_dir, of_models, test, PREDICTIONS)
         return {name: [linear[test]] if name == LINEAR else found[name] for name in weights}
 
-    scores, report = ensemble_scores(members(test_name), weights), None
+    scores, known, scored = ensemble_scores(members(test_name), weights), {}, []
     if reason:
         logger.info(f"no report: {reason}")
     else:
         known = read_categories(labels)
         models, ensemble = score_classifiers(members(labelled_test_name), weights, known, decision)
         baselines = known_baselines(data_dir, labelled_test_name, known, width)
-        result = ClassSet(labelled_test_name, len(known), models, ensemble, baselines)
-        facts = run_facts(output_dir, {"classes": f"{len(scores.classes)}", "decision": decision})
-        report = Report(command, [result], facts, _timings(output_dir))
+        scored = [ClassSet(labelled_test_name, len(known), models, ensemble, baselines)]
+    facts = run_facts(output_dir, {"classes": f"{len(scores.classes)}", "decision": decision})
+    report = Report(command, scored, facts, timings_of(output_dir))
+    name = test_name if reason else labelled_test_name
+    results = class_results(members(name), weights, known, decision)
+    sections = class_sections(results, record_files(data_dir, name, (PICTURES, FEATURES)))
+    page = report_page(report, reason, sections, class_runs(output_dir, of_models))
     ids = record_ids(data_dir, test_name)
     write_categories(output_csv, scores.categories(decision), scores.ids if ids is None else ids)
     logger.info(f"{output_csv}: {len(scores.ids)} videos of {test_name}")
-    written = [Path(output_csv)]
-    if report:
-        written.append(report_file(output_csv, output_dir))
-        publish(written[-1], report, output="csv")
-    return written
+    return [Path(output_csv), *publish(report_file(output_csv, output_dir), report, page, output="csv")]
+
+
+def class_runs(output_dir: Path, folds: Mapping[str, Sequence[int | str]]) -> list[Runs]:
+    """Runs that classifiers start from, and their own."""
+    before = [Runs(model, "pre-training", [pretrain_folder(output_dir, model)]) for model in registry.PRETRAININGS]
+    own = {model: [fold_folder(output_dir, model, fold) for fold in of_model] for model, of_model in folds.items()}
+    return before + [Runs(model, "fine-tuning", folders) for model, folders in own.items()]
 
 
 def _frame_width(output_dir: Path, runs: Mapping[str, Sequence[int | str]]) -> int:
     """Feature dimension of a frame, of the first run."""
     model, (run, *_) = next(iter(runs.items()))
     return RunFolder.open(fold_folder(output_dir, model, run)).model.frames.dim
-
-
-def _timings(output_dir: Path) -> list[tuple[str, float]]:
-    return read_timings(output_dir / TIMINGS) if (output_dir / TIMINGS).exists() else []
 
 
 def no_report(output_dir: Path, labels: Path, folds: Mapping[str, Sequence[int | str]], labelled_test_name: str) -> str:

@@ -1,9 +1,9 @@
 """The report of a whole run: scores of members, means and ensemble, compared with the baselines, data counts, wall time.
 
 One page of markdown (`report.md`), a plot next to it (`report.png`), and the same tables for the terminal.
+`vsim_tf.ensemble.page` makes the page of HTML that also has curves, examples and errors.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from vsim_tf.ensemble.comparison import Comparison, scores_plot
 from vsim_tf.ensemble.score_tables import ScoreTable
-from vsim_tf.errors import UserError
-from vsim_tf.io.files import output_file, read_lines
+from vsim_tf.ensemble.timings import Timing, timing_table
+from vsim_tf.io.files import output_file
 from vsim_tf.io.tables import markdown_table
 from vsim_tf.types import PathLike
 
@@ -53,13 +53,13 @@ class Report:
         command: the command line that repeats the run.
         sets: scores, one entry per test set.
         data: counts and other facts of the data and the run, name -> value, shown as they are.
-        stages: wall time of each stage, (name, seconds).
+        stages: wall time and memory of each stage.
     """
 
     command: str
     sets: Sequence[ReportedSet]
     data: dict[str, Any] = field(default_factory=dict)
-    stages: list[tuple[str, float]] = field(default_factory=list)
+    stages: list[Timing] = field(default_factory=list)
 
 
 def write_report(path: PathLike, report: Report) -> None:
@@ -92,12 +92,11 @@ def markdown_report(report: Report, plot_name: str | None = None) -> str:
         parts += [f"## {scores.heading}"]
         parts += _set_parts(scores) if scores.is_labelled else ["No labels, so no scores."]
     if report.data:
-        rows = [(name, _plain(value)) for name, value in report.data.items()]
+        rows = [(name, plain(value)) for name, value in report.data.items()]
         parts += ["## Data", markdown_table(("what", "value"), rows)]
     if report.stages:
-        total = ("total", math.fsum(seconds for _, seconds in report.stages))
-        rows = [(name, format_seconds(seconds)) for name, seconds in [*report.stages, total]]
-        parts += ["## Wall time", markdown_table(("stage", "time"), rows)]
+        header, stages = timing_table(report.stages)
+        parts += ["## Wall time", markdown_table(header, stages)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,38 +105,10 @@ def _set_parts(scores: ReportedSet) -> list[str]:
     return [first, scores.comparison().verdict(), *(f"{note}." for note in scores.notes), *others]
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A fact as it is shown."""
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
-
-
-def format_seconds(seconds: float) -> str:
-    """Returns `4.2 s`, `3 min 05 s` or `2 h 01 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def read_timings(path: PathLike) -> list[tuple[str, float]]:
-    """Reads the wall times that the run script notes, one `stage<tab>seconds` per line.
-
-    A stage that was interrupted and continued has several lines; its times are added up.
-
-    Raises:
-        UserError: the file cannot be read, or a line is not of that form; names file and line.
-    """
-    stages: dict[str, float] = {}
-    for number, line in enumerate(read_lines(path), start=1):
-        name, _, text = line.rpartition("\t")
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = math.nan
-        if not name or not 0 <= seconds < math.inf:
-            raise UserError(f"{path}, line {number}: {line!r}; accepted is a stage, a tab, and seconds")
-        stages[name] = stages.get(name, 0.0) + seconds
-    return list(stages.items())

@@ -2,27 +2,31 @@
 
 import dataclasses
 import logging
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vsim_tf.ensemble.curves import validation_curve
 from vsim_tf.ensemble.find import find_members, folds_of_models
 from vsim_tf.ensemble.labelled_set import score_test_set
+from vsim_tf.ensemble.page.blocks import Page
+from vsim_tf.ensemble.page.pairs import pair_results, pair_sections
+from vsim_tf.ensemble.page.report_page import report_page
+from vsim_tf.ensemble.page.runs import Runs
 from vsim_tf.ensemble.publish import publish
-from vsim_tf.ensemble.report import Report, read_timings
+from vsim_tf.ensemble.report import Report
 from vsim_tf.ensemble.score_tables import score_text
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.svd_basis import SvdBasis
+from vsim_tf.ensemble.timings import timings_of
 from vsim_tf.errors import UserError
 from vsim_tf.io.disk_space import require_space
-from vsim_tf.io.files import read_json_lines
 from vsim_tf.io.paths import (
     MANIFEST,
     METRICS_FILE,
     RECORDS,
-    TIMINGS,
     basis_file,
+    fold_folder,
     folds_folder,
     pretrain_folder,
     records_pattern,
@@ -31,6 +35,7 @@ from vsim_tf.io.paths import (
 )
 from vsim_tf.presets import registry
 from vsim_tf.records.embeddings import write_submission, zip_bytes
+from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.records.videos import read_ids
@@ -55,11 +60,11 @@ def ensemble_and_report(
     svd_basis: str | None = None,
     are_files: bool = False,
 ) -> list[Path]:
-    """Writes the submission zip of one test set, and next to it the report of a labelled one; returns what it wrote.
+    """Writes the submission zip of one test set, and next to it report and page of a labelled one; returns what it wrote.
 
     Args:
         output_dir: folder of all runs.
-        data_dir: holds `<labelled_test_name>/label.tsv`; without that file no report is written.
+        data_dir: holds `<labelled_test_name>/label.tsv`; without that file there is a page alone, which has no scores.
         weights: weight of each model, or of each file of embeddings.
         folds: folds that are averaged; None for those of each model that have embeddings of `test_name`.
         test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
@@ -69,7 +74,7 @@ def ensemble_and_report(
         frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
         method, normalize: how models are combined, see `ensemble_run`.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
-        are_files: whether members are files, which `weights` names; then there is no report.
+        are_files: whether members are files, which `weights` names; then there is neither report nor page.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
@@ -79,23 +84,42 @@ def ensemble_and_report(
     of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
     result = ensemble_run(members, weights, **combination)
-    report = None
+    made = None
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
-    else:
-        scores = score_test_set(output_dir, data_dir, weights, of_models, labelled_test_name, frame_embedding_size, combination)
+    if not are_files:
         facts = {"ensemble": describe(method, normalize, svd_basis)} | run_facts(output_dir, list(weights))
-        timings = output_dir / TIMINGS
-        report = Report(command, [scores], facts, read_timings(timings) if timings.exists() else [])
+        name = test_name if reason else labelled_test_name
+        scored = (
+            [] if reason else [score_test_set(output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)]
+        )
+        report = Report(command, scored, facts, timings_of(output_dir))
+        made = report, page_of(report, reason, output_dir, data_dir, weights, of_models, name, combination)
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
     logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
     written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
-    if report:
-        written.append(report_file(output_zip, output_dir))
-        publish(written[-1], report, "try normalize=True")
-    return written
+    return [*written, *(publish(report_file(output_zip, output_dir), *made, "try normalize=True") if made else [])]
+
+
+def page_of(
+    report: Report,
+    missing: str,
+    output_dir: Path,
+    data_dir: Path,
+    weights: dict[str, float],
+    folds: Mapping[str, Sequence[int | str]],
+    name: str,
+    combination: dict[str, Any],
+) -> Page:
+    """The page of HTML of a report; `missing` says why there are no scores, other arguments are those of `score_test_set`."""
+    pairs = [] if missing else read_labels(set_labels(data_dir, name))
+    results = pair_results(find_members(output_dir, folds, name), weights, pairs, combination)
+    files = [str(file) for file in sorted((data_dir / name).glob(RECORDS))]
+    runs = [Runs(model, "pre-training", [pretrain_folder(output_dir, model)]) for model in weights]
+    runs += [Runs(model, "fine-tuning", [fold_folder(output_dir, model, fold) for fold in folds[model]]) for model in weights]
+    return report_page(report, missing, pair_sections(results, files), runs)
 
 
 def load_basis(path: PathLike, weights: Iterable[str], are_files: bool) -> SvdBasis:
@@ -174,10 +198,3 @@ def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
             scores = f"{score_text(curve[0])}, {score_text(curve[-1])}"
             facts[f"{model}: Spearman of the labelled pairs, untrained and pre-trained"] = scores
     return facts
-
-
-def validation_curve(path: Path, metric: str = "spearman") -> list[float]:
-    """A metric of each evaluation in a run's metrics.jsonl, NaN where it is not defined; empty where there is no such file."""
-    lines = read_json_lines(path) if path.exists() else []
-    values = [line[key] for line in lines if (key := f"validation/{metric}") in line]
-    return [value if type(value) in (int, float) else math.nan for value in values]

@@ -16,7 +16,8 @@ Output folder, with one run folder for each model and stage:
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
     MODEL/fold-00/ ...       the same, and embeddings/ or predictions/
     records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
-    check.json  result.zip  result.source.json  result.basis.npz  result.csv  report.md  report.png  timings.tsv
+    check.json  result.zip  result.source.json  result.basis.npz  result.csv  timings.tsv
+    report.md  report.png  report.html
 
 Saved model:
 
@@ -147,6 +148,11 @@ def report_file(output: PathLike, output_dir: PathLike) -> Path:
     if path.absolute() in (Path(output_dir, name).absolute() for name in (RESULT, RESULT_CSV)):
         return path.with_name(REPORT)
     return path.with_name(f"{path.stem}.{REPORT}")
+
+
+def page_file(report: PathLike) -> Path:
+    """The page of HTML next to a report, `report.html` of `report.md`."""
+    return Path(report).with_suffix(".html")
 
 
 def sources_file(output: PathLike) -> Path:

@@ -11,7 +11,7 @@ from vsim_tf.cli.app import USER_ERROR_EXIT, guarded
 from vsim_tf.cli.messages import shown_messages
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.distributed.gpus import visible_gpus
-from vsim_tf.ensemble.report import read_timings
+from vsim_tf.ensemble.timings import Timing, read_timings
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import LAUNCH, TIMINGS
@@ -37,7 +37,7 @@ def launch(plan: Plan) -> None:
 
 
 def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path) -> None:
-    """Runs stages one after the other, and adds the time of those that had something to do to timings.tsv."""
+    """Runs stages one after the other, and adds time and memory of those that had something to do to timings.tsv."""
     for stage in stages:
         print(f"\n== {stage.name}", flush=True)
         started = time.monotonic()
@@ -46,11 +46,12 @@ def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path) -
         except UserError as error:
             print("error:", in_flags(error), file=sys.stderr)
             fail(stage, Failure("", USER_ERROR_EXIT))
-        if failure := run_jobs([job(task) for task in unfinished], places if len(stage.tasks) > 1 else [{}]):
+        failure, peak_bytes = run_jobs([job(task) for task in unfinished], places if len(stage.tasks) > 1 else [{}])
+        if failure:
             fail(stage, failure)
         if unfinished:
             with open(output_dir / TIMINGS, "a", encoding="utf-8") as file:
-                file.write(f"{stage.name}\t{round(time.monotonic() - started)}\n")
+                file.write(Timing(stage.name, time.monotonic() - started, peak_bytes).line())
 
 
 def job(task: Task) -> Job:
@@ -75,10 +76,10 @@ def print_times(output_dir: Path) -> None:
     """Seconds of each stage over all runs that had something to do."""
     if not (output_dir / TIMINGS).exists():
         return
-    stages = sorted(read_timings(output_dir / TIMINGS), key=lambda stage: stage[1])
+    stages = sorted(read_timings(output_dir / TIMINGS), key=lambda timing: timing.seconds)
     print(f"\nwhere the time went, in seconds over all runs into {output_dir}:")
-    for name, seconds in [*stages, ("all", sum(seconds for _, seconds in stages))]:
-        print(f"{seconds:.0f}\t{name}")
+    for timing in [*stages, Timing("all", sum(timing.seconds for timing in stages))]:
+        print(f"{timing.seconds:.0f}\t{timing.stage}")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from vsim_tf.errors import UserError
 Place = Mapping[str, str]
 """The additions to the environment of a command."""
 
-Ended = tuple[str, Place, int]
-"""Name of a command, its place, and its exit code."""
+Ended = tuple[str, Place, int, int]
+"""Name of a command, its place, its exit code, and the most memory that it had in bytes."""
 
 
 class Job(NamedTuple):
@@ -61,19 +61,19 @@ def make_places(jobs: int, jobs_per_gpu: int, gpus: Sequence[Gpu]) -> list[Place
     return [common | {VISIBLE: gpus[number % len(gpus)].name} for number in range(jobs)]
 
 
-def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
+def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> tuple[Failure | None, int]:
     """Runs commands, as many at a time as there are places, until all have ended or one has failed.
 
     Then the others get SIGTERM, and have ended when this returns. SIGTERM to this process is passed on; Ctrl-C reaches
     the commands by itself. No command is begun after either.
 
     Returns:
-        The first failure, None if there is none.
+        The first failure, None if there is none; and the most memory that a command had, in bytes.
     """
     waiting, free = deque(jobs), deque(places)
     ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
     running: dict[str, subprocess.Popen[bytes]] = {}
-    failure = None
+    failure, peak_bytes = None, 0
     with _passed_on(running) as received:
         while running or (waiting and not failure and not received):
             while waiting and free and not failure and not received:
@@ -83,15 +83,16 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> Failure | None:
                     running[job.name].terminate()
             if not running:
                 break
-            name, place, code = ended.get()
+            name, place, code, used = ended.get()
+            peak_bytes = max(peak_bytes, used)
             del running[name]
             free.append(place)
             if code and not failure:
                 failure = Failure(name, code)
                 _stop(running, failure, received)
     if received and not failure:
-        return Failure("", 128 + received[0])
-    return failure
+        failure = Failure("", 128 + received[0])
+    return failure, peak_bytes
 
 
 def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]", by_lines: bool) -> subprocess.Popen[bytes]:
@@ -105,11 +106,25 @@ def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]", by_lines: 
                 if line.strip():
                     sys.stdout.buffer.write(line)
                     sys.stdout.buffer.flush()
+            used = _peak_bytes(process)
         code = process.returncode
-        ended.put((job.name, place, code if code >= 0 else 128 - code))
+        ended.put((job.name, place, code if code >= 0 else 128 - code, used))
 
     threading.Thread(target=wait, daemon=True).start()
     return process
+
+
+def _peak_bytes(process: "subprocess.Popen[bytes]") -> int:
+    """Waits for the end of a command; returns the most memory that it had, 0 where another thread has seen its end before.
+
+    Linux counts a process as no smaller than the one that it was forked from, which the launcher, without TensorFlow, always is.
+    """
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:
+        return 0
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _stop(running: Mapping[str, subprocess.Popen[bytes]], failure: Failure, received: Sequence[int]) -> None:

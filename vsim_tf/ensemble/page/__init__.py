@@ -1,0 +1,1 @@
+"""`report.html`: the report of a whole run as one page of HTML, with curves, examples and errors."""
