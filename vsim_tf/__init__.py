@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vsim_tf.evaluation.model_evaluators import ClassificationEvaluator, RetrievalEvaluator, SimilarityEvaluator
     from vsim_tf.inference.model import Model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "ClassificationEvaluator",
     "Model",
