@@ -30,6 +30,7 @@ from vsim_tf.io.paths import (
     set_labels,
 )
 from vsim_tf.presets import registry
+from vsim_tf.presets.recipes import NOTHING
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
@@ -54,6 +55,7 @@ def ensemble_and_report(
     normalize: bool = False,
     svd_basis: str | None = None,
     are_files: bool = False,
+    facts: Mapping[str, str] = NOTHING,
 ) -> list[Path]:
     """Writes the submission zip of one test set, and next to it the report of a labelled one; returns what it wrote.
 
@@ -70,6 +72,7 @@ def ensemble_and_report(
         method, normalize: how models are combined, see `ensemble_run`.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is no report.
+        facts: stand in the report with those of the data and the runs, name -> text.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
@@ -84,9 +87,9 @@ def ensemble_and_report(
         logger.info(f"no report: {reason}")
     else:
         scores = score_test_set(output_dir, data_dir, weights, of_models, labelled_test_name, frame_embedding_size, combination)
-        facts = {"ensemble": describe(method, normalize, svd_basis)} | run_facts(output_dir, list(weights))
+        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
         timings = output_dir / TIMINGS
-        report = Report(command, [scores], facts, read_timings(timings) if timings.exists() else [])
+        report = Report(command, [scores], described, read_timings(timings) if timings.exists() else [])
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
