@@ -1,6 +1,7 @@
 """Ensemble weights fitted on out-of-fold pairs, and which model or ensemble to deploy."""
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -85,7 +86,7 @@ def fit_ensemble(
     cosines = np.stack([cosine_similarity(pairs.first[name], pairs.second[name]) for name in names], axis=1)
     weights = fit_weights(cosines, pairs.similarity)
     scores = {name: spearman(cosines[:, column], pairs.similarity) for column, name in enumerate(names)}
-    chosen = _deployment(scores, cosines, _cross_fitted(pairs, cosines, weights, method, normalize), pairs.similarity)
+    chosen = deployment(scores, cosines, _cross_fitted(pairs, cosines, weights, method, normalize), pairs.similarity)
     loaded = output_dir if chosen.takes_ensemble else model_folder(output_dir, chosen.model)
     how = f"vsim_tf.load({str(loaded)!r})"
     if chosen.takes_ensemble and method != "svd":
@@ -146,16 +147,27 @@ def combined_cosines(pairs: OutOfFold, rows: np.ndarray, weights: np.ndarray, me
 
 
 def _cross_fitted(pairs: OutOfFold, cosines: np.ndarray, weights: np.ndarray, method: str, normalize: bool) -> np.ndarray:
-    """Cosines of the ensemble, `[pairs]`: of each fold by weights fitted on the others; of a single fold by its own."""
-    found, numbers = np.empty(len(pairs.similarity)), np.unique(pairs.fold)
-    for number in numbers:
+    """Cosines of the ensemble, `[pairs]`: of each fold by weights fitted on the others, where there are some."""
+    found = np.empty(len(pairs.similarity))
+    for number in np.unique(pairs.fold):
         inside = pairs.fold == number
-        fitted = fit_weights(cosines[~inside], pairs.similarity[~inside]) if len(numbers) > 1 else weights
+        try:
+            fitted = fit_weights(cosines[~inside], pairs.similarity[~inside])
+        except UserError:  # there are no others, or too few
+            fitted = weights
         found[inside] = combined_cosines(pairs, np.flatnonzero(inside), fitted, method, normalize)
     return found
 
 
-def _deployment(scores: Mapping[str, float], cosines: np.ndarray, ensemble: np.ndarray, similarity: np.ndarray) -> Deployment:
+def deployment(scores: Mapping[str, float], cosines: np.ndarray, ensemble: np.ndarray, similarity: np.ndarray) -> Deployment:
+    """What to deploy.
+
+    Args:
+        scores: Spearman of each model.
+        cosines: of pairs by each model, `[pairs, models]`.
+        ensemble: of the ensemble, `[pairs]`.
+        similarity: of the pairs, `[pairs]`.
+    """
     from scipy.stats import bootstrap, spearmanr
 
     def difference(alone: np.ndarray, together: np.ndarray, target: np.ndarray) -> float:
@@ -163,11 +175,14 @@ def _deployment(scores: Mapping[str, float], cosines: np.ndarray, ensemble: np.n
 
     best = max(scores, key=lambda name: np.nan_to_num(scores[name], nan=-1))
     data = (cosines[:, list(scores).index(best)], ensemble, similarity)
-    resampled = bootstrap(
-        data, difference, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile",
-        rng=np.random.default_rng(SEED),
-    )  # fmt: skip
-    return Deployment(best, scores[best], spearman(ensemble, similarity), float(resampled.standard_error))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a few pairs, some samples are all the same one
+        resampled = bootstrap(
+            data, difference, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile",
+            rng=np.random.default_rng(SEED),
+        )  # fmt: skip
+        noise = float(np.nanstd(resampled.bootstrap_distribution, ddof=1))
+    return Deployment(best, scores[best], spearman(ensemble, similarity), noise)
 
 
 def _listed(values: Mapping[str, float]) -> str:
