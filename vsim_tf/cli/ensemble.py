@@ -161,4 +161,4 @@ def with_fitted_weights(values: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: [fold for fold in found if isinstance(fold, int)] for name, found in folds.items()}
     fitted = fit_ensemble(output_dir, values["data_dir"], numbers, values["method"], values["normalize"])
     rest = {name: value for name, value in values.items() if name != "fitted"}
-    return rest | {"weights": fitted.weights, "facts": fitted.facts}
+    return rest | fitted._asdict()

@@ -46,6 +46,10 @@ def define_flags() -> None:
         None,
         "Scale embeddings to unit norm before they are summed; default: where --weights=fit, as ranks know no norms.",
     )
+    _define_results()
+
+
+def _define_results() -> None:
     flags.DEFINE_string("test_name", None, "Test set of the result; default: test_b, else the only one there is.")
     flags.DEFINE_string(
         "labelled_test_name", None,

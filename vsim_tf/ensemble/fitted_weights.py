@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsim_tf.ensemble.combine import weighted_sum
+from vsim_tf.ensemble.combine import align, fold_mean, weighted_sum
 from vsim_tf.ensemble.out_of_fold import OutOfFold, out_of_fold
 from vsim_tf.ensemble.score_tables import score_text
+from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import spearman
 from vsim_tf.inference.cosine import cosine_similarity
-from vsim_tf.io.paths import model_folder
+from vsim_tf.io.paths import PAIRWISE, embeddings_file, fold_folder, model_folder
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.ranks import rank_normalized
 
@@ -31,10 +32,12 @@ class FittedWeights(NamedTuple):
     Attributes:
         weights: of each model, at least 0, with the sum 1.
         facts: what a report says about it, name -> text.
+        basis: of `svd`, fitted to the videos of the labelled pairs, which are more than those of a small test set; else None.
     """
 
     weights: dict[str, float]
     facts: dict[str, str]
+    basis: SvdBasis | None
 
 
 class Deployment(NamedTuple):
@@ -101,7 +104,17 @@ def fit_ensemble(
     }
     for name, fact in facts.items():
         logger.info(f"{name}: {fact}")
-    return FittedWeights(dict(zip(names, weights.tolist(), strict=True)), facts)
+    named = dict(zip(names, weights.tolist(), strict=True))
+    return FittedWeights(named, facts, _basis(output_dir, folds, named) if method == "svd" else None)
+
+
+def _basis(output_dir: Path, folds: Mapping[str, Sequence[int]], weights: Mapping[str, float]) -> SvdBasis:
+    files = {
+        model: [embeddings_file(fold_folder(output_dir, model, fold), PAIRWISE) for fold in numbers]
+        for model, numbers in folds.items()
+    }
+    aligned = align(map(fold_mean, files.values()), [weights[model] for model in files], list(files))
+    return SvdBasis.fit(aligned.values, aligned.weights)
 
 
 def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:

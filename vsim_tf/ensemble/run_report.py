@@ -55,6 +55,7 @@ def ensemble_and_report(
     normalize: bool = False,
     svd_basis: str | None = None,
     are_files: bool = False,
+    basis: SvdBasis | None = None,
     facts: Mapping[str, str] = NOTHING,
 ) -> list[Path]:
     """Writes the submission zip of one test set, and next to it the report of a labelled one; returns what it wrote.
@@ -72,12 +73,13 @@ def ensemble_and_report(
         method, normalize: how models are combined, see `ensemble_run`.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is no report.
+        basis: is applied where `svd_basis` names no file.
         facts: stand in the report with those of the data and the runs, name -> text.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
     """
-    basis = load_basis(svd_basis, weights, are_files) if svd_basis else None
+    basis = load_basis(svd_basis, weights, are_files) if svd_basis else basis
     combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis}
     of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
@@ -88,8 +90,7 @@ def ensemble_and_report(
     else:
         scores = score_test_set(output_dir, data_dir, weights, of_models, labelled_test_name, frame_embedding_size, combination)
         described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
-        timings = output_dir / TIMINGS
-        report = Report(command, [scores], described, read_timings(timings) if timings.exists() else [])
+        report = Report(command, [scores], described, _timings(output_dir))
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
@@ -99,6 +100,11 @@ def ensemble_and_report(
         written.append(report_file(output_zip, output_dir))
         publish(written[-1], report, "try normalize=True")
     return written
+
+
+def _timings(output_dir: Path) -> list[tuple[str, float]]:
+    path = output_dir / TIMINGS
+    return read_timings(path) if path.exists() else []
 
 
 def load_basis(path: PathLike, weights: Iterable[str], are_files: bool) -> SvdBasis:

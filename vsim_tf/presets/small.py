@@ -29,7 +29,7 @@ class Tier(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StageChoice:
-    """What is chosen for one stage of a system.
+    """Choices for one stage of a system.
 
     Attributes:
         tiers: by the number of examples, the largest first; the last one is of any.
