@@ -54,6 +54,12 @@ def test_epochs_of_the_videos(given_flags, data, arguments, steps):  # noqa: F81
     assert flags.pretrain_options(looks_at_data=False).training.total_steps > 10_000
 
 
+def test_pretraining_for_classes_has_no_preset(given_flags):  # noqa: F811
+    given_flags(flags.define_pretrain, "--model=wbdc_single", "--preset=small")
+    with refused("--preset=small is for models of pairs, not for wbdc_single"):
+        flags.pretrain_options(looks_at_data=False)
+
+
 def test_flags_of_a_schedule_win(given_flags):  # noqa: F811
     arguments = (
         "--epochs=10",

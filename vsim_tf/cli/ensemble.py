@@ -66,12 +66,18 @@ def settings() -> dict[str, Any]:
 
 
 def model_weights(models: list[str], given: list[str] | None, are_files: bool) -> list[float]:
-    """Weights in the order of the models: given, or the registered ones, for files equal ones; those of embeddings sum to 1."""
+    """Weights in the order of the models: given, else the registered ones, for files equal ones; those of embeddings sum to 1.
+
+    Registered ones also stand for those that are still to be fitted.
+    """
     if len(set(models)) < len(models):
         raise UserError(f"{','.join(models)}: a member is named twice")
+    classifiers = {*registry.CLASSIFIERS, registry.LINEAR}
+    if given == [FIT] and set(models) <= classifiers:
+        raise UserError(f"--weights={FIT} is for models of pairs, not for {', '.join(models)}: give numbers or leave it out")
     if given is None or given == [FIT]:
         registered = [1.0 if are_files else registry.ensemble_weight(model) for model in models]
-        return registered if set(models) <= {*registry.CLASSIFIERS, registry.LINEAR} else normalized_weights(registered)
+        return registered if set(models) <= classifiers else normalized_weights(registered)
     try:
         weights = [float(weight) for weight in given]
     except ValueError:
@@ -106,10 +112,6 @@ def class_settings() -> dict[str, Any] | None:
     models = ensemble_classes.check_flags()
     if not models:
         return None
-    if is_fitted():
-        raise UserError(
-            f"--weights={FIT} is for models of pairs, {', '.join(models)} are classifiers: give numbers or leave it out"
-        )
     ensemble_classes.check_inputs()
     return ensemble_classes.settings(dict(zip(models, model_weights(models, flags.FLAGS.weights, False), strict=True)))
 

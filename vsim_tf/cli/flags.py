@@ -233,6 +233,8 @@ def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> Pre
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if FLAGS.clip_dir and not asked.model.tower:
         raise UserError(f"--clip_dir is of a vision tower, which {FLAGS.model} does not have")
+    if preset and FLAGS.model in registry.PRETRAININGS:
+        raise UserError(f"--preset={FLAGS.preset} is for models of pairs, not for {FLAGS.model}: leave it out")
     size = FLAGS.size or (preset.size if preset and not hub_dir else asked.published_size)
     if hub_dir and size != asked.published_size:
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
