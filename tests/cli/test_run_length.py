@@ -5,7 +5,7 @@ import toys
 from script_flags import refused
 from test_flags import given_flags  # noqa: F401
 
-from vsim_tf.cli import class_flags, flags, run_length, write_folds
+from vsim_tf.cli import class_flags, finetune, flags, run_length, write_folds
 from vsim_tf.cli.run_length import announce
 from vsim_tf.presets import registry
 from vsim_tf.records.fold_writer import write_folds as make_folds
@@ -113,6 +113,11 @@ def test_the_preset_writes_folds_by_the_number_of_pairs(given_flags, data, monke
     for define in (flags.define_pair, flags.define_inference):
         given_flags(define, "--model=uniter")
         assert flags.folds_of("uniter") == [0, 1, 2, 3, 4]
+    given_flags(flags.define_pair, "--model=uniter")
+    assert finetune.pairs() == 23 - 4
+    files = ("--train_record_pattern=output/folds/fold-0[01]*", "--val_record_pattern=output/folds/fold-02*")
+    given_flags(flags.define_pair, "--model=uniter", *files)
+    assert finetune.pairs() == 2 * 4
 
 
 def test_fewer_folds_than_the_models_are_all_of_them(given_flags, data):  # noqa: F811
