@@ -60,11 +60,11 @@ def test_an_ensemble_within_noise_is_not_deployed():
     best = max(scores, key=scores.get)
     chosen = deployment(scores, cosines, cosines.mean(axis=1), similarity)
     assert (chosen.model, chosen.alone, chosen.takes_ensemble) == (best, scores[best], True)
-    assert str(chosen).startswith("the ensemble: out-of-fold Spearman 0.")
+    assert str(chosen).startswith("the ensemble, out-of-fold Spearman 0.")
     same = deployment(scores, cosines, cosines[:, "ab".index(best)], similarity)
     assert (same.noise, same.takes_ensemble) == (0, False)
     assert str(Deployment("a", 0.8, 0.8012, 0.001)) == (
-        "a alone: out-of-fold Spearman 0.8000, and 0.8012 of the ensemble is not above it by more than noise (difference +0.0012,"
+        "a alone, out-of-fold Spearman 0.8000, and 0.8012 of the ensemble is not above it by more than noise (difference +0.0012,"
         " standard error 0.0010)"
     )
 

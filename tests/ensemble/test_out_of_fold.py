@@ -81,8 +81,8 @@ def test_runs_embed_what_is_missing_and_weights_are_fitted(folder, console):
     fitted = fit_ensemble(folder / "output", folder / "data", {"uniter": [0, 1]}, "svd", False)
     assert fitted.weights == {"uniter": 1.0}
     assert fitted.basis.names == ("uniter",)
-    assert "uniter alone: out-of-fold Spearman" in fitted.facts["to deploy"]
+    assert "uniter alone, out-of-fold Spearman" in fitted.facts["to deploy"]
     assert "vsim_tf.load(" in fitted.facts["to deploy"]
-    assert console.readouterr().out.splitlines()[-5].startswith("to deploy: uniter alone")
+    assert console.readouterr().out.splitlines()[-1].startswith("to deploy: uniter alone")
     fit_ensemble(folder / "output", folder / "data", {"uniter": [0, 1]}, "svd", False)
     assert "embeddings by 2 checkpoints are there already" in console.readouterr().out

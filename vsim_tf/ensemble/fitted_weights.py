@@ -63,11 +63,11 @@ class Deployment(NamedTuple):
         difference = f"difference {self.ensemble - self.alone:+.4f}, standard error {self.noise:.4f}"
         if self.takes_ensemble:
             return (
-                f"the ensemble: out-of-fold Spearman {score_text(self.ensemble)}, {score_text(self.alone)} of {self.model}, the"
+                f"the ensemble, out-of-fold Spearman {score_text(self.ensemble)}, {score_text(self.alone)} of {self.model}, the"
                 f" best model ({difference})"
             )
         return (
-            f"{self.model} alone: out-of-fold Spearman {score_text(self.alone)}, and {score_text(self.ensemble)} of the ensemble"
+            f"{self.model} alone, out-of-fold Spearman {score_text(self.alone)}, and {score_text(self.ensemble)} of the ensemble"
             f" is not above it by more than noise ({difference})"
         )
 
@@ -96,11 +96,11 @@ def fit_ensemble(
         how = "in Python, --method=svd keeps these weights; vsim_tf.load takes the registered ones for a sum"
     left_out = [name for name, weight in zip(names, weights, strict=True) if weight == 0]
     facts = {
-        "to deploy": f"{chosen}; {how}",
         "out-of-fold pairs": f"{len(pairs.similarity):,}",
         "out-of-fold Spearman": _listed(scores),
         "fitted weights": _listed(dict(zip(names, weights.tolist(), strict=True))),
         "models of weight 0": ", ".join(left_out) or "none",
+        "to deploy": f"{chosen}; {how}",
     }
     for name, fact in facts.items():
         logger.info(f"{name}: {fact}")
