@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from script_flags import refused
 
-from vsim_tf.ensemble.fitted_weights import Deployment, combined_cosines, deployment, fit_weights
+from vsim_tf.ensemble.fitted_weights import Deployment, better, combined_cosines, deployment, fit_weights
 from vsim_tf.ensemble.out_of_fold import OutOfFold
 from vsim_tf.evaluation.metrics import spearman
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
+from vsim_tf.records.labels import Pair
 
 
 def scored(noise, seed=0, pairs=400):
@@ -69,10 +70,16 @@ def test_an_ensemble_within_noise_is_not_deployed():
     )
 
 
+def test_it_is_said_where_training_was_not_worth_it():
+    chosen = Deployment("a", 0.7, 0.72, 0.001)
+    assert better({"frames": 0.71, "titles": float("nan")}, chosen) == ""
+    assert better({"frames": 0.6, "titles": 0.75}, chosen).startswith("; but titles has 0.7500 without training")
+
+
 def pairs_of(count=5):
     rng = np.random.default_rng(3)
     first, second = ({name: scale * rng.standard_normal((count, 4)) for name, scale in (("a", 1), ("b", 7))} for _ in range(2))
-    return OutOfFold(first, second, np.arange(count) / count, np.arange(count) % 2)
+    return OutOfFold([Pair("v", "w", row / count) for row in range(count)], first, second, np.arange(count) % 2)
 
 
 def test_combined_cosines_are_those_of_the_ensemble():

@@ -9,15 +9,20 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.ensemble.combine import align, fold_mean, weighted_sum
+from vsim_tf.ensemble.labelled_set import frame_width
 from vsim_tf.ensemble.out_of_fold import OutOfFold, out_of_fold
 from vsim_tf.ensemble.score_tables import score_text
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
+from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.evaluation.metrics import spearman
+from vsim_tf.evaluation.raw_videos import sample_raw_videos
 from vsim_tf.inference.cosine import cosine_similarity
-from vsim_tf.io.paths import PAIRWISE, embeddings_file, fold_folder, model_folder
+from vsim_tf.io.paths import PAIRWISE, embeddings_file, fold_folder, model_folder, records_pattern
 from vsim_tf.records.embeddings import Embeddings
+from vsim_tf.records.labels import Pair
 from vsim_tf.records.ranks import rank_normalized
+from vsim_tf.records.tfrecords import expand_pattern
 
 RESAMPLES, SEED = 200, 0
 NOISE = 2
@@ -90,22 +95,36 @@ def fit_ensemble(
     weights = fit_weights(cosines, pairs.similarity)
     scores = {name: spearman(cosines[:, column], pairs.similarity) for column, name in enumerate(names)}
     chosen = deployment(scores, cosines, _cross_fitted(pairs, cosines, weights, method, normalize), pairs.similarity)
-    loaded = output_dir if chosen.takes_ensemble else model_folder(output_dir, chosen.model)
-    how = f"vsim_tf.load({str(loaded)!r})"
-    if chosen.takes_ensemble and method != "svd":
-        how = "in Python, --method=svd keeps these weights; vsim_tf.load takes the registered ones for a sum"
+    untrained = _untrained(data_dir, fold_folder(output_dir, names[0], folds[names[0]][0]), pairs.pairs)
     left_out = [name for name, weight in zip(names, weights, strict=True) if weight == 0]
     facts = {
         "out-of-fold pairs": f"{len(pairs.similarity):,}",
         "out-of-fold Spearman": _listed(scores),
+        "the same without training": _listed(untrained),
         "fitted weights": _listed(dict(zip(names, weights.tolist(), strict=True))),
         "models of weight 0": ", ".join(left_out) or "none",
-        "to deploy": f"{chosen}; {how}",
+        "to deploy": f"{chosen}; {_how(chosen, output_dir, method)}{better(untrained, chosen)}",
     }
     for name, fact in facts.items():
         logger.info(f"{name}: {fact}")
     named = dict(zip(names, weights.tolist(), strict=True))
     return FittedWeights(named, facts, _basis(output_dir, folds, named) if method == "svd" else None)
+
+
+def _how(chosen: Deployment, output_dir: Path, method: str) -> str:
+    if not chosen.takes_ensemble:
+        return f"vsim_tf.load({str(model_folder(output_dir, chosen.model))!r})"
+    if method == "svd":
+        return f"vsim_tf.load({str(output_dir)!r})"
+    return "--method=svd would keep these weights for vsim_tf.load, which takes the registered ones for a sum"
+
+
+def better(untrained: Mapping[str, float], chosen: Deployment) -> str:
+    """What to say where the best baseline is better than all that was trained."""
+    best = max(untrained, key=lambda name: np.nan_to_num(untrained[name], nan=-1))
+    if not untrained[best] > max(chosen.alone, chosen.ensemble):
+        return ""
+    return f"; but {best} has {score_text(untrained[best])} without training: more videos or pairs are needed to be better"
 
 
 def _basis(output_dir: Path, folds: Mapping[str, Sequence[int]], weights: Mapping[str, float]) -> SvdBasis:
@@ -115,6 +134,12 @@ def _basis(output_dir: Path, folds: Mapping[str, Sequence[int]], weights: Mappin
     }
     aligned = align(map(fold_mean, files.values()), [weights[model] for model in files], list(files))
     return SvdBasis.fit(aligned.values, aligned.weights)
+
+
+def _untrained(data_dir: Path, run: Path, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Scores of the baselines on the same pairs."""
+    files = expand_pattern(records_pattern(data_dir / PAIRWISE))
+    return baseline_scores(sample_raw_videos(files, frame_width(run)), pairs)
 
 
 def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:

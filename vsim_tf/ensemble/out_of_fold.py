@@ -29,15 +29,20 @@ class OutOfFold(NamedTuple):
     """Pairs that every model has, in one order.
 
     Attributes:
+        pairs: ids and human similarity scores.
         first, second: embeddings of both videos by each model, name -> `[pairs, dim of its own]`.
-        similarity: `[pairs]`.
         fold: of the first model, by whose run a pair is embedded, `[pairs]` int64.
     """
 
+    pairs: list[Pair]
     first: dict[str, np.ndarray]
     second: dict[str, np.ndarray]
-    similarity: np.ndarray
     fold: np.ndarray
+
+    @property
+    def similarity(self) -> np.ndarray:
+        """Human similarity scores, `[pairs]`."""
+        return np.array([pair.similarity for pair in self.pairs])
 
     @property
     def names(self) -> list[str]:
@@ -71,7 +76,7 @@ def out_of_fold(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[i
     if not pairs:
         raise UserError(f"{output_dir}: no labelled pair is in the validation of a run of each of {', '.join(folds)}", ["models"])
     fold_of = {model: np.array([of_model[pair] for pair in pairs]) for model, of_model in of_models.items()}
-    found = OutOfFold({}, {}, np.array([pair.similarity for pair in pairs]), fold_of[first_model])
+    found = OutOfFold(pairs, {}, {}, fold_of[first_model])
     for model, fold in fold_of.items():
         _embed(output_dir, model, folds[model], files)
         found.first[model], found.second[model] = _pick(output_dir, model, pairs, fold)
