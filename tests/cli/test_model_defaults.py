@@ -4,9 +4,10 @@ import pytest
 from script_flags import defined
 
 from vsim_tf.cli import class_flags, flags
-from vsim_tf.cli.model_defaults import CLASSIFY, FINETUNE, PRETRAIN, described, registered
+from vsim_tf.cli.model_defaults import CLASSIFY, described, registered
 from vsim_tf.cli.settings import MODEL_FLAGS, TRAINING_FLAGS
 from vsim_tf.presets import registry
+from vsim_tf.presets.small import FINETUNE, PRETRAIN
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,22 @@ from typing import Any
 from vsim_tf.components import Component
 from vsim_tf.presets import registry
 from vsim_tf.presets.sizes import sized
+from vsim_tf.presets.small import FINETUNE
 
-MODEL, TRAINING = "model.", "training."
-PRETRAIN, FINETUNE, CLASSIFY = "pretrain", "finetune", "classify"
+CLASSIFY = "classify"
 
 
 @functools.cache
 def registered(stage: str) -> dict[str, dict[str, Any]]:
     """Settings by path in config.json of each model that a stage trains, at its published size."""
     if stage == CLASSIFY:
-        return {name: make().stage.paths(TRAINING) for name, make in registry.CLASSIFIERS.items()}
+        return {name: make().stage.paths("training.") for name, make in registry.CLASSIFIERS.items()}
     if stage == FINETUNE:
-        return {name: registry.preset(name).finetune.paths(TRAINING) for name in registry.PUBLIC_MODELS}
+        return {name: registry.preset(name).finetune.paths("training.") for name in registry.PUBLIC_MODELS}
     found = {name: registry.pretraining(name) for name in (*registry.PUBLIC_MODELS, *registry.PRETRAININGS)}
     return {
-        name: sized(each.model, each.published_size).paths(MODEL) | each.stage.paths(TRAINING) for name, each in found.items()
+        name: sized(each.model, each.published_size).paths("model.") | each.stage.paths("training.")
+        for name, each in found.items()
     }
 
 

@@ -57,11 +57,14 @@ def main() -> None:
     records, labels = inputs()
     num_folds, frame_embedding_size = options.num_folds, options.frame_embedding_size
     if preset := run_length.preset():
+        chosen = []
         if num_folds is None and options.split == "shuffled":
             num_folds = preset.num_folds(len(read_labels(labels)))
+            chosen.append(f"--num_folds={num_folds}")
         if not options["frame_embedding_size"].present:
             frame_embedding_size = video_facts(expand_pattern(records)).frame_dim
-        logger.info(f"--preset={options.preset}: --num_folds={num_folds} --frame_embedding_size={frame_embedding_size}")
+            chosen.append(f"--frame_embedding_size={frame_embedding_size}")
+        logger.info(f"--preset={options.preset}: {' '.join(chosen) or 'all is given'}")
     write_folds(
         records,
         labels,

@@ -110,11 +110,7 @@ SMALL = DataPreset(
         PRETRAIN: {"aiac2021_rank4": _PRETRAIN, "aiac2021_rank1": _PRETRAIN},
         FINETUNE: {
             "aiac2021_rank4": StageChoice(
-                tiers=(
-                    Tier(4000, 32, 0.5),
-                    Tier(1000, 32, 1),
-                    Tier(0, 16, 2),
-                ),  # longer runs fit the training videos, not new ones
+                tiers=(Tier(4000, 32, 0.5), Tier(1000, 32, 2), Tier(0, 16, 4)),  # longer runs fit the training videos
                 rates={"head": 2e-4, "encoder": 5e-5},
                 warmups={"head": 0.1, "encoder": 0.1},
             ),
