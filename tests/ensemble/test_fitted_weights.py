@@ -51,6 +51,8 @@ def test_a_model_that_cannot_be_ranked_has_weight_0(column):
 def test_pairs_that_tell_nothing():
     with refused("--weights=fit: all out-of-fold pairs have the same similarity"):
         fit_weights(np.random.default_rng(0).random((9, 2)), np.full(9, 0.5))
+    with refused("all out-of-fold pairs have the same"):
+        fit_weights(np.zeros((0, 2)), np.zeros(0))
     with refused("--weights=fit: no model ranks the out-of-fold pairs as people do"):
         fit_weights(-np.arange(9.0)[:, None], np.arange(9.0))
 

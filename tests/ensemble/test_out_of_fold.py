@@ -1,5 +1,6 @@
 """Each labelled pair as the run embeds it that validated on it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,8 @@ def test_runs_embed_what_is_missing_and_weights_are_fitted(folder, console):
     assert fitted.basis.names == ("uniter",)
     assert "uniter alone, out-of-fold Spearman" in fitted.facts["to deploy"]
     assert "vsim_tf.load(" in fitted.facts["to deploy"]
-    assert console.readouterr().out.splitlines()[-1].startswith("to deploy: uniter alone")
+    said = console.readouterr()
+    assert said.out.splitlines()[-1].startswith("to deploy: uniter alone")
+    assert re.search(r"warning: --weights=fit: \d+ out-of-fold pairs are few to fit weights on; train more folds", said.err)
     fit_ensemble(folder / "output", folder / "data", {"uniter": [0, 1]}, "svd", False)
     assert "embeddings by 2 checkpoints are there already" in console.readouterr().out

@@ -25,6 +25,7 @@ from vsim_tf.records.ranks import rank_normalized
 from vsim_tf.records.tfrecords import expand_pattern
 
 RESAMPLES, SEED = 200, 0
+FEW_PAIRS = 100
 NOISE = 2
 """Standard errors by which an ensemble must be above the best model to be worth its cost."""
 
@@ -91,6 +92,11 @@ def fit_ensemble(
     """
     pairs = out_of_fold(output_dir, data_dir, folds)
     names = list(folds)
+    if len(pairs.pairs) < FEW_PAIRS:
+        message = (
+            f"weights=fit: {len(pairs.pairs)} out-of-fold pairs are few to fit weights on; train more folds, or give weights"
+        )
+        logger.warning(message, extra={"fields": ["weights"]})
     cosines = np.stack([cosine_similarity(pairs.first[name], pairs.second[name]) for name in names], axis=1)
     weights = fit_weights(cosines, pairs.similarity)
     scores = {name: spearman(cosines[:, column], pairs.similarity) for column, name in enumerate(names)}
@@ -98,7 +104,7 @@ def fit_ensemble(
     untrained = _untrained(data_dir, fold_folder(output_dir, names[0], folds[names[0]][0]), pairs.pairs)
     left_out = [name for name, weight in zip(names, weights, strict=True) if weight == 0]
     facts = {
-        "out-of-fold pairs": f"{len(pairs.similarity):,}",
+        "out-of-fold pairs": f"{len(pairs.pairs):,}",
         "out-of-fold Spearman": _listed(scores),
         "the same without training": _listed(untrained),
         "fitted weights": _listed(dict(zip(names, weights.tolist(), strict=True))),
@@ -159,12 +165,11 @@ def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
     """
     from scipy.optimize import nnls
 
+    if len(np.unique(similarity)) < 2:
+        raise UserError("weights=fit: all out-of-fold pairs have the same similarity; give weights", ["weights"])
     ranks = np.stack([rank_normalized(column) for column in (*cosines.T, similarity)], axis=1)
     ranks -= ranks.mean(axis=0)
-    usable = np.isfinite(ranks).all(axis=0)
-    if not usable[-1]:
-        raise UserError("weights=fit: all out-of-fold pairs have the same similarity; give weights", ["weights"])
-    weights, _ = nnls(np.where(usable[:-1], ranks[:, :-1], 0), ranks[:, -1])
+    weights, _ = nnls(np.nan_to_num(ranks[:, :-1]), ranks[:, -1])  # nan of a model with the same cosine everywhere
     if not weights.any():
         raise UserError("weights=fit: no model ranks the out-of-fold pairs as people do; give weights", ["weights"])
     normalized: np.ndarray = weights / weights.sum()
