@@ -112,7 +112,7 @@ def fit_ensemble(
         "to deploy": f"{chosen}; {_how(chosen, output_dir, method)}{better(untrained, chosen)}",
     }
     for name, fact in facts.items():
-        logger.info(f"{name}: {fact}")
+        logger.info(f"{name}: {fact}", extra={"fields": ["method"]})
     named = dict(zip(names, weights.tolist(), strict=True))
     return FittedWeights(named, facts, _basis(output_dir, folds, named) if method == "svd" else None)
 
@@ -122,7 +122,7 @@ def _how(chosen: Deployment, output_dir: Path, method: str) -> str:
         return f"vsim_tf.load({str(model_folder(output_dir, chosen.model))!r})"
     if method == "svd":
         return f"vsim_tf.load({str(output_dir)!r})"
-    return "--method=svd would keep these weights for vsim_tf.load, which takes the registered ones for a sum"
+    return "method=svd would keep these weights for vsim_tf.load, which takes the registered ones for a sum"
 
 
 def better(untrained: Mapping[str, float], chosen: Deployment) -> str:
