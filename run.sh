@@ -24,6 +24,8 @@ usage: sh run.sh [--name=value ...]
   --bert_vocab, --roformer_vocab   vocab.txt for encoders trained from scratch
   --clip_dir                       Hugging Face folder of a CLIP model, for its vision tower (wbdc2022_rank8)
   --frame_embedding_size           feature dimension of a frame (default: 1536, of wbdc2022_rank8 768)
+  --preset         small: for 300 to 10,000 videos of your own; chooses size, lengths, batches, epochs, rates, folds and the
+                   ensemble by the data of --data_dir and says what it chose; flags that are given win (docs/small_data.md)
   --models         separated by blanks or commas, default: those of the system
   --folds          default: the system's, 0-10 or 0
   --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core
@@ -44,7 +46,7 @@ is() { # is WORD WORD: whether they are the same, as the value of a flag
 }
 
 [ -f vsim_tf/presets/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
-system=aiac2021_rank4 data_dir='' output_dir='' size='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
+system=aiac2021_rank4 data_dir='' output_dir='' size='' preset='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab='' clip_dir=''
 check_flags='' pretrain_flags='' tower_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
 command="sh run.sh$(quoted "$@")"
@@ -55,7 +57,7 @@ while [ $# -gt 0 ]; do
         *) name=$1 value=${2-} ;;
     esac
     case $name in
-        --system | --data_dir | --output_dir | --size | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
+        --system | --data_dir | --output_dir | --size | --preset | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
             --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
             --check_flags | --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
         *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -74,7 +76,7 @@ done
 case $system in
     aiac2021_rank4)
         system_models='mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer'
-        labels=pairs split=shuffled folds_dir=folds method=sum frame_size=1536
+        labels=pairs split=shuffled folds_dir=folds method='' frame_size=1536
         demo_data=data/demo demo_output=output/demo demo_steps=48 demo_eval=48 ;;
     aiac2021_rank1)
         system_models='qq_job1 qq_job2 qq_job3 qq_job4 qq_job5 qq_job6'
@@ -86,6 +88,11 @@ case $system in
         demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=240 demo_eval=40 ;;
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
+
+if [ -n "$preset" ]; then
+    [ "$labels" = pairs ] || { echo "error: --preset=$preset is for models of pairs, not for --system=$system" >&2; exit 2; }
+    [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
+fi
 
 demo=''
 if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few thousand videos
@@ -111,7 +118,9 @@ if [ -z "$data_dir" ]; then # the demo: steps and rates for tiny models on a few
     nvidia-smi >/dev/null 2>&1 || jobs=${jobs:-$((cores < 6 ? cores : 6))}
 fi
 [ "$labels$size$clip_dir" != classestiny ] || frame_size=128 # that of the tiny tower
+[ -z "$preset" ] || frame_size='' # that of the data
 output_dir=${output_dir:-output} frame_embedding_size=${frame_embedding_size:-$frame_size}
+frame_flag=${frame_embedding_size:+"--frame_embedding_size=$frame_embedding_size"} preset=${preset:+"--preset=$preset"}
 models=$(echo ${models:-$system_models} | tr ' ' ,)
 
 # the stages: what each runs, once or for each model; vsim_tf.launch checks all of them before it begins with the first
@@ -119,24 +128,24 @@ set --
 looked_at=10000 # records of each file, so that the check of a large contest takes minutes
 [ "$labels" = pairs ] || looked_at=500 # videos of each split: opening zips takes longer
 [ -n "$demo" ] || set -- --stage=check check_data.py --data_dir="$data_dir" --output="$output_dir/check.json" \
-    --frame_embedding_size="$frame_embedding_size" --records_per_file="$looked_at" --more_flags="$check_flags"
+    ${frame_flag:+"$frame_flag"} --records_per_file="$looked_at" --more_flags="$check_flags"
 case $labels in
     pairs)
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \
             --frame_embedding_size="$frame_embedding_size"
         set -- "$@" --stage=folds write_tfrecord.py --split="$split" --data_dir="$data_dir" --output_dir="$output_dir/$folds_dir" \
-            --frame_embedding_size="$frame_embedding_size"
+            ${frame_flag:+"$frame_flag"} ${preset:+"$preset"}
         set -- "$@" --stage=pre-training --each_model train_pretrain.py ${size:+"--size=$size"} --data_dir="$data_dir" \
-            --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
+            --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} \
             ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
             ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} \
             --more_flags="$pretrain_flags"
         set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" \
-            --more_flags="$finetune_flags"
+            ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=embedding --each_model inference_pair.py ${folds:+"--folds=$folds"} --data_dir="$data_dir" \
             --output_dir="$output_dir" --more_flags="$inference_flags"
-        set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} --method="$method" \
-            --data_dir="$data_dir" --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" \
+        set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} ${method:+"--method=$method"} \
+            --data_dir="$data_dir" --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} \
             --report_command="$command" --more_flags="$ensemble_flags"
         ;;
     classes)

@@ -19,7 +19,7 @@ import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import check, class_flags, extract, flags, write_labels
+from vsim_tf.cli import check, class_flags, ensemble_flags, extract, flags, write_labels
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
@@ -43,7 +43,8 @@ DOCUMENTS = {
 }
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
-    "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference, "ensemble_final.py": flags.define_ensemble,
+    "train_pair.py": flags.define_pair, "inference_pair.py": flags.define_inference,
+    "ensemble_final.py": ensemble_flags.define_flags,
     "extract_features.py": extract.define_flags, "train_classify.py": class_flags.define_classify,
     "predict_classify.py": class_flags.define_predict, "check_data.py": check.define_flags,
     "write_labels.py": write_labels.define_flags,

@@ -71,6 +71,8 @@ def assert_refused(result, *words):
         (["--colour=red"], ["unknown option --colour=red"]),
         (["uniter"], ["unknown option uniter"]),
         (["--jobs"], ["--jobs needs a value: --jobs=VALUE"]),
+        (["--preset=small"], ["--preset=small needs --data_dir"]),
+        (["--preset=small", "--system=wbdc2022_rank8", "--data_dir=x"], ["--preset=small is for models of pairs"]),
         (["--system=rank8"], ["--system=rank8: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8"]),
     ],
 )
@@ -229,3 +231,40 @@ def test_data_with_problems_end_before_any_other_stage(class_dir):
     assert "no class has 5 labelled videos" in result.stdout
     assert result.stderr.startswith("error: stage 'check' failed")
     assert not (class_dir.parent / "out/records").exists()
+
+
+@pytest.mark.slow
+def test_three_flags_are_enough_for_own_data(tmp_path):
+    """Videos of the same content are similar, others are not, which untrained models see already."""
+    contents, folder = 30, tmp_path / "data"
+    videos = [toys.random_video(f"v{number}", np.random.default_rng(number % contents)) for number in range(2 * contents)]
+    lines = [f"v{i}\tv{i + contents}\t1\n" for i in range(contents)] + [
+        f"v{i}\tv{i + 1}\t{i / 60}\n" for i in range(contents - 1)
+    ]
+    for part in ("pointwise", "pairwise", "test_a"):
+        (folder / part).mkdir(parents=True)
+        toys.write_records(folder / part / f"{part}.tfrecords", videos)
+        (folder / part / "label.tsv").write_text("".join(lines))
+    (folder / "tag_list.txt").write_text("".join(f"{tag}\n" for tag in toys.TAGS))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [
+        "sh",
+        "run.sh",
+        f"--data_dir={folder}",
+        f"--output_dir={tmp_path}/out",
+        "--preset=small",
+        "--models=uniter,uniter_asl",
+    ]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert ended.returncode == 0, ended.stderr
+    said = (
+        "--preset=small for 60 videos: --size=tiny --frame_embedding_size=6 --max_frames=8 --bert_seq_length=12 --batch_size=16"
+    )
+    assert ended.stdout.count(said) == 2
+    assert ended.stdout.count("curves: ") == 5  # of the whole, and of two stages of two models
+    assert "--preset=small: --num_folds=5 --frame_embedding_size=6" in ended.stdout
+    assert "| to deploy | " in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    basis = np.load(tmp_path / "out/result.basis.npz")
+    assert basis["weights"].sum() == pytest.approx(1)
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert again.returncode == 0 and "made of the same embeddings, settings and labels, nothing to do" in again.stdout

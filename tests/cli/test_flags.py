@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from script_flags import defined
 
-from vsim_tf.cli import finetune, flags, pretrain, settings
+from vsim_tf.cli import finetune, flags, pretrain, run_length, settings
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
@@ -25,6 +25,7 @@ def given_flags(monkeypatch, tmp_path):
         values = defined(define)
         monkeypatch.setattr(flags, "FLAGS", values)
         monkeypatch.setattr(settings, "FLAGS", values)
+        monkeypatch.setattr(run_length, "FLAGS", values)
         values(["script", *arguments])
         return values
 

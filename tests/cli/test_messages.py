@@ -31,7 +31,7 @@ def test_the_library_does_not_print(file):
 @pytest.mark.parametrize("file", library_files(), ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_the_library_names_no_flags(file):
     named = re.findall(r"(?<!-)--[a-z]\w+", file.read_text(encoding="utf-8"))
-    assert not set(named) - {"--query", "--format"}  # those of nvidia-smi
+    assert not set(named) - {"--query", "--format", "--logdir"}  # those of nvidia-smi and TensorBoard
 
 
 def test_a_setting_that_a_record_names_is_shown_as_a_flag(capsys):

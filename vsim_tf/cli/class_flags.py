@@ -1,11 +1,12 @@
 """Flags of the scripts for classes, and what turns them into configurations, checked before TensorFlow is imported."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from vsim_tf.cli import settings
+from vsim_tf.cli import run_length, settings
 from vsim_tf.cli.flags import (
     define_clip_dir,
     define_output_dir,
@@ -15,6 +16,7 @@ from vsim_tf.cli.flags import (
     parse_folds,
     records_dir,
 )
+from vsim_tf.cli.model_defaults import CLASSIFY
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
@@ -30,6 +32,8 @@ from vsim_tf.io.paths import (
 )
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.sizes import sized
+from vsim_tf.records.class_folds import NUM_FOLDS
+from vsim_tf.records.tfrecords import count_records, expand_pattern
 from vsim_tf.training.class_options import ClassOptions
 
 FLAGS = flags.FLAGS
@@ -64,7 +68,8 @@ def define_classify() -> None:
         "bert_dir", None, "Hugging Face folder of the encoder of wbdc_3; default: that of --pretrained_dir, as of others."
     )
     define_size()
-    settings.define(settings.TRAINING_FLAGS, "training.average.decay=0.99")
+    settings.define(settings.TRAINING_FLAGS, CLASSIFY, "training.average.decay=0.99")
+    run_length.define()
     define_run()
 
 
@@ -104,8 +109,13 @@ def pretrained() -> Path:
     return Path(FLAGS.pretrained_dir or pretrain_folder(FLAGS.output_dir, "wbdc_single"))
 
 
-def class_options(recipe: str = "2021") -> ClassOptions:
-    """What the classification was asked for, by the recipe of its pre-training.
+def class_options(recipe: str = "2021", looks_at_data: bool = False, announces: bool = False) -> ClassOptions:
+    """What the classification was asked for.
+
+    Args:
+        recipe: of its pre-training.
+        looks_at_data: records are counted where the length of the run depends on them.
+        announces: log what follows from them.
 
     Raises:
         UserError: flags that contradict each other.
@@ -116,13 +126,20 @@ def class_options(recipe: str = "2021") -> ClassOptions:
         raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
     if FLAGS.start == RANDOM and (FLAGS.bert_dir or FLAGS.clip_dir):
         raise UserError(f"--start={RANDOM} takes no published weights: leave --bert_dir and --clip_dir out")
+    records = FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames)
+    runs = parse_runs(FLAGS.folds)
+    videos = _training_videos(records, runs) if looks_at_data and run_length.counts_examples() else None
+    published = recipes.recipe(recipe).stage("classify", asked.stage)
+    stage = settings.stage_as_asked(published, scales_schedules=True, examples=videos)
+    if announces:
+        run_length.announce(stage, videos, "videos", {})
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
         classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
-        training=settings.stage_as_asked(recipes.recipe(recipe).stage("classify", asked.stage), scales_schedules=True),
-        records=FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames),
+        training=stage,
+        records=records,
         pictures=FLAGS.frames == PICTURES,
-        runs=parse_runs(FLAGS.folds),
+        runs=runs,
         folder=model_folder(FLAGS.output_dir, FLAGS.model),
         pretrained=pretrained(),
         hub_dir=FLAGS.bert_dir or "",
@@ -132,6 +149,12 @@ def class_options(recipe: str = "2021") -> ClassOptions:
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
+
+
+def _training_videos(records: str, runs: Sequence[int | str]) -> int:
+    """Labelled videos without those of a fold; all for the run on all videos."""
+    videos = sum(map(count_records, expand_pattern(records)))
+    return videos if runs == [FULL] else videos * (NUM_FOLDS - 1) // NUM_FOLDS
 
 
 def parse_runs(text: str) -> list[int | str]:

@@ -19,11 +19,12 @@ def check_inputs() -> None:
     require_existing(asked.hub_dir, asked.clip_dir)
 
 
-def options() -> ClassOptions:
-    """What was asked for, by the recipe of the pre-training, which is there."""
+def options(announces: bool = False) -> ClassOptions:
+    """What was asked for, by the recipe of the pre-training and the labelled videos, which are there."""
     from vsim_tf.runs.run_folder import RunFolder
 
-    return class_flags.class_options(RunFolder.open(class_flags.pretrained()).model.recipe)
+    recipe = RunFolder.open(class_flags.pretrained()).model.recipe
+    return class_flags.class_options(recipe, looks_at_data=True, announces=announces)
 
 
 def finished() -> bool:
@@ -46,4 +47,4 @@ def main() -> None:
         from vsim_tf.training.classification import classify
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    classify(options())
+    classify(options(announces=True))

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.cli import app, class_flags, ensemble_classes, flags
+from vsim_tf.cli import app, class_flags, ensemble_classes, ensemble_flags, flags, run_length
 from vsim_tf.ensemble.combine import normalized_weights
-from vsim_tf.ensemble.find import models_present
+from vsim_tf.ensemble.find import folds_of_models, models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
@@ -16,7 +16,9 @@ from vsim_tf.presets import registry
 from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.records.tfrecords import split_paths
 
-define_flags = flags.define_ensemble
+define_flags = ensemble_flags.define_flags
+FIT = "fit"
+"""The value of --weights that is no list of numbers."""
 
 
 def members() -> list[str]:
@@ -24,34 +26,58 @@ def members() -> list[str]:
     return [path for text in flags.FLAGS.members or [] for path in split_paths(text)]
 
 
+def weights_asked() -> list[str] | None:
+    """Weights as given or as the preset has them; None for the registered ones."""
+    preset = run_length.preset()
+    given: list[str] | None = flags.FLAGS.weights or (preset.ensemble["weights"] if preset else None)
+    return given
+
+
+def is_fitted() -> bool:
+    """Whether weights are fitted on the validation pairs."""
+    return weights_asked() == [FIT]
+
+
+def method() -> str:
+    """How models are combined."""
+    preset = run_length.preset()
+    return flags.FLAGS.method or (preset.ensemble["method"] if preset else "sum")
+
+
 def settings() -> dict[str, Any]:
-    """All that decides zip and report, besides the embeddings, as `ensemble_and_report` takes it."""
+    """All that decides zip and report, besides the embeddings: what `ensemble_and_report` takes, and if weights are fitted."""
     options, files = flags.FLAGS, members()
     models = files or options.models or models_present(options.output_dir, registry.PUBLIC_MODELS)
-    data_dir = Path(options.data_dir)
+    data_dir, normalize = Path(options.data_dir), options.normalize
     return {
         "output_dir": Path(options.output_dir),
         "data_dir": data_dir,
-        "weights": dict(zip(models, model_weights(models, options.weights, bool(files)), strict=True)),
+        "weights": dict(zip(models, model_weights(models, weights_asked(), bool(files)), strict=True)),
         "folds": flags.parse_folds(options.folds) if options.folds is not None else None,
         "test_name": submitted_set(data_dir, options.test_name),
         "labelled_test_name": labelled_set(data_dir, options.labelled_test_name),
         "output_zip": options.output_zip or str(Path(options.output_dir) / RESULT),
         "frame_embedding_size": options.frame_embedding_size,
-        "method": options.method,
-        "normalize": options.normalize,
+        "method": method(),
+        "normalize": is_fitted() and method() == "sum" if normalize is None else normalize,
         "svd_basis": options.svd_basis,
         "are_files": bool(files),
-    }
+    } | ({"fitted": True} if is_fitted() else {})
 
 
 def model_weights(models: list[str], given: list[str] | None, are_files: bool) -> list[float]:
-    """Weights in the order of the models: given, or the registered ones, for files equal ones; those of embeddings sum to 1."""
+    """Weights in the order of the models: given, else the registered ones, for files equal ones; those of embeddings sum to 1.
+
+    Registered ones also stand for those that are still to be fitted.
+    """
     if len(set(models)) < len(models):
         raise UserError(f"{','.join(models)}: a member is named twice")
-    if given is None:
+    classifiers = {*registry.CLASSIFIERS, registry.LINEAR}
+    if given == [FIT] and set(models) <= classifiers:
+        raise UserError(f"--weights={FIT} is for models of pairs, not for {', '.join(models)}: give numbers or leave it out")
+    if given is None or given == [FIT]:
         registered = [1.0 if are_files else registry.ensemble_weight(model) for model in models]
-        return registered if set(models) <= {*registry.CLASSIFIERS, registry.LINEAR} else normalized_weights(registered)
+        return registered if set(models) <= classifiers else normalized_weights(registered)
     try:
         weights = [float(weight) for weight in given]
     except ValueError:
@@ -68,12 +94,15 @@ def check_flags(devices: int = 1) -> None:
         ensemble_classes.check_flags()
     if options.members and (options["models"].present or options["folds"].present):
         raise UserError("--members names all files that are summed: leave --models and --folds out")
-    if options.normalize and options.method == "svd":
+    if options.normalize and method() == "svd":
         raise UserError("--normalize is for --method=sum: svd always scales embeddings to unit norm")
-    if options.svd_basis and options.method != "svd":
+    if options.svd_basis and method() != "svd":
         raise UserError("--svd_basis is for --method=svd: give that too")
+    if is_fitted() and (options.members or options.svd_basis):
+        kind = "--members are files" if options.members else "--svd_basis has weights already"
+        raise UserError(f"--weights={FIT} needs runs with validation pairs, and {kind}: give numbers, or leave --weights out")
     if models := members() or options.models:
-        model_weights(models, options.weights, bool(options.members))
+        model_weights(models, weights_asked(), bool(options.members))
     elif options.folds is not None:
         class_flags.parse_runs(options.folds)
 
@@ -120,4 +149,18 @@ def main() -> None:
     from vsim_tf.ensemble.run_report import ensemble_and_report
 
     values = settings()
-    note_sources(values, ensemble_and_report(**values, command=command))
+    note_sources(values, ensemble_and_report(**with_fitted_weights(values), command=command))
+
+
+def with_fitted_weights(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings with weights fitted on the validation pairs if that is asked for, and what came out for the report."""
+    if not values.get("fitted"):
+        return values
+    from vsim_tf.ensemble.fitted_weights import fit_ensemble
+
+    names, output_dir = list(values["weights"]), values["output_dir"]
+    folds = folds_of_models(output_dir, names, values["folds"], values["test_name"])
+    numbers = {name: [fold for fold in found if isinstance(fold, int)] for name, found in folds.items()}
+    fitted = fit_ensemble(output_dir, values["data_dir"], numbers, values["method"], values["normalize"])
+    rest = {name: value for name, value in values.items() if name != "fitted"}
+    return rest | fitted._asdict()

@@ -13,7 +13,7 @@ from vsim_tf.presets import registry
 from vsim_tf.records.category_files import read_categories
 from vsim_tf.records.test_sets import submitted_set
 
-OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip")
+OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip", "preset")
 OF_CLASSES = ("labels", "output_csv", "decision")
 """Flags that the other kind of ensemble has no use for."""
 

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import flags, run_length
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
-from vsim_tf.io.paths import folds_folder, model_folder, pretrain_folder
+from vsim_tf.io.paths import model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
-from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.records.manifest import parse_manifest
+from vsim_tf.records.tfrecords import count_records, expand_pattern
+from vsim_tf.runs.run_folder import RunFolder
+from vsim_tf.runs.stage import Stage
 
 if TYPE_CHECKING:
     from vsim_tf.training.pair_runs import PairRun
@@ -19,11 +22,6 @@ define_flags = flags.define_pair
 
 def pretrained() -> Path:
     return Path(flags.FLAGS.pretrained_dir or pretrain_folder(flags.FLAGS.output_dir, flags.FLAGS.model))
-
-
-def folds_dir() -> Path:
-    split = registry.preset(flags.FLAGS.model).split
-    return Path(flags.FLAGS.folds_dir or folds_folder(flags.FLAGS.output_dir, split))
 
 
 def patterns() -> tuple[str, str]:
@@ -39,7 +37,21 @@ def runs() -> "list[PairRun]":
     folder = model_folder(options.output_dir, options.model)
     if all(patterns()):
         return [pattern_run(folder, options.run_name, *patterns())]
-    return fold_runs(folder, folds_dir(), flags.folds_of(options.model))
+    return fold_runs(folder, flags.folds_dir(options.model), flags.folds_of(options.model))
+
+
+def pairs() -> int:
+    """Training pairs: those of the files, or of a fold, the mean of all folds, so that each of them is trained as long."""
+    if all(patterns()):
+        return sum(map(count_records, expand_pattern(patterns()[0], may_be_empty=True)))
+    manifest = parse_manifest(flags.folds_dir(flags.FLAGS.model))
+    return sum(manifest.records(fold.train) for fold in manifest.folds) // manifest.num_folds
+
+
+def stage(announces: bool = False) -> Stage:
+    """How the model of the pre-training run is trained."""
+    model = RunFolder.open(pretrained()).model
+    return flags.finetune_stage(model.recipe, model, pairs() if run_length.counts_examples() else None, announces)
 
 
 def check_flags(devices: int = 1) -> None:
@@ -59,12 +71,10 @@ def check_inputs() -> None:
 
 
 def finished() -> bool:
-    from vsim_tf.runs.run_folder import RunFolder
     from vsim_tf.training.finished import announce_finetuned
 
-    require_existing(str(pretrained()), None if all(patterns()) else str(folds_dir()))
-    recipe = RunFolder.open(pretrained()).model.recipe
-    return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite)
+    require_existing(str(pretrained()), None if all(patterns()) else str(flags.folds_dir(flags.FLAGS.model)))
+    return announce_finetuned(flags.FLAGS.model, pretrained(), runs(), stage(), flags.FLAGS.overwrite)
 
 
 def main() -> None:
@@ -73,11 +83,8 @@ def main() -> None:
         return
     with quiet_imports():
         from vsim_tf.distributed.device import use_deterministic_kernels
-        from vsim_tf.runs.run_folder import RunFolder
         from vsim_tf.training.finetuning import finetune
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    recipe = RunFolder.open(pretrained()).model.recipe
-    finetune(
-        flags.FLAGS.model, pretrained(), runs(), flags.finetune_stage(recipe), flags.FLAGS.overwrite, flags.FLAGS.keep_optimizer
-    )
+    options = flags.FLAGS
+    finetune(options.model, pretrained(), runs(), stage(announces=True), options.overwrite, options.keep_optimizer)

@@ -3,19 +3,20 @@
 Names follow the 2021 scripts where those have the same flag. A default of None means the registered model's own value.
 """
 
+import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
-from vsim_tf.cli import settings
+from vsim_tf.cli import run_length, settings
 from vsim_tf.cli.enum_flags import EnumWithHidden
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
     FEATURES,
-    FULL,
     LABELED,
     LAST,
     OUTPUT,
@@ -37,7 +38,11 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
+from vsim_tf.presets.small import FINETUNE, PRETRAIN, DataPreset
+from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.splits import SPLITS
+from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.records.video_facts import video_facts
 from vsim_tf.runs.stage import PRECISIONS, Stage
 from vsim_tf.training.pretrain_inputs import PretrainOptions
 
@@ -46,7 +51,7 @@ FLAGS = flags.FLAGS
 
 def define_write_tfrecord() -> None:
     """Flags of write_tfrecord.py."""
-    _define_data_dir()
+    define_data_dir()
     flags.DEFINE_string("pairwise_record_pattern", None, "Videos of the pairs; default: <data_dir>/pairwise/*.tfrecords.")
     flags.DEFINE_string("annotation_file", None, "Labelled pairs; default: <data_dir>/pairwise/label.tsv.")
     flags.DEFINE_string(
@@ -70,6 +75,7 @@ def define_write_tfrecord() -> None:
     )  # fmt: skip
     flags.DEFINE_integer("seed", 42, "Seed of the shuffle.")
     flags.DEFINE_integer("frame_embedding_size", 1536, "Feature dimension of a frame.", lower_bound=1)
+    run_length.define_preset("folds by the number of pairs, the feature dimension of the videos")
     flags.DEFINE_boolean("overwrite", False, "Replace folds that are there.")
 
 
@@ -77,7 +83,7 @@ def define_pretrain() -> None:
     """Flags of train_pretrain.py."""
     names = (*registry.PUBLIC_MODELS, *registry.PRETRAININGS)
     _define_registered("model", "uniter", names, [*registry.MODELS, *registry.PRETRAININGS], "Registered model.")
-    _define_data_dir()
+    define_data_dir()
     define_output_dir()
     flags.DEFINE_string(
         "train_record_pattern", None,
@@ -97,7 +103,9 @@ def define_pretrain() -> None:
         flags.DEFINE_string(f"{kind}_vocab", None, f"vocab.txt for a {kind} encoder from scratch; default: made from the titles.")
     define_clip_dir()
     flags.DEFINE_enum("recipe", "2021", list(RECIPES), "The solution as it was, or what improves it, in every stage.")
-    settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), "model.encoder.hidden_dropout=0.2")
+    settings.define((*settings.MODEL_FLAGS, *settings.TRAINING_FLAGS), PRETRAIN, "model.encoder.hidden_dropout=0.2")
+    run_length.define()
+    run_length.define_preset("size, lengths, batch, epochs and rates by the videos of --data_dir")
     define_run()
 
 
@@ -111,13 +119,15 @@ def define_pair() -> None:
     flags.DEFINE_string("train_record_pattern", None, "Pairs to train on, instead of --folds.")
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
-    settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), "training.tasks.tag.weight=0.5")
+    settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), FINETUNE, "training.tasks.tag.weight=0.5")
+    run_length.define()
+    run_length.define_preset("batch, epochs and rates by the number of pairs")
     define_run()
 
 
 def define_inference() -> None:
     """Flags of inference_pair.py."""
-    _define_data_dir()
+    define_data_dir()
     define_output_dir()
     _define_folds()
     _define_model(None, "Registered model; with --ckpt_file: what it must be.")
@@ -127,68 +137,6 @@ def define_inference() -> None:
     flags.DEFINE_enum("checkpoint", None, [LAST, BEST], "Which checkpoint of each fold; default: the model's, last or best.")
     flags.DEFINE_integer("batch_size", 64, "Videos at a time.", lower_bound=1)
     define_precision()
-
-
-def define_ensemble() -> None:
-    """Flags of ensemble_final.py."""
-    _define_data_dir()
-    define_output_dir()
-    flags.DEFINE_string(
-        "folds", None,
-        f"Folds of every model, e.g. 0-10 or 0,3,5-7, of classifiers also {FULL}; default: all of each model that have embeddings"
-        " or predictions of the test set.",
-    )  # fmt: skip
-    flags.DEFINE_list(
-        "models", None,
-        "Models to combine, of any system; default: the registered ones with runs in --output_dir. With classifiers also linear:"
-        " logistic regression from TF-IDF and mean frame, fitted to the labelled videos.",
-    )  # fmt: skip
-    flags.DEFINE_list(
-        "weights", None, "Weights in the order of --models; default: the registered ones, of embeddings scaled to sum to 1."
-    )
-    flags.DEFINE_multi_string(
-        "members",
-        None,
-        "Submission zips or npz files to combine instead of --models and --folds; separated by commas, or repeated.",
-    )
-    flags.DEFINE_enum(
-        "method", "sum", ["sum", "svd"],
-        "sum: weighted sum of embeddings (2021). svd: all of them at unit norm, concatenated and reduced to 256 dimensions.",
-    )  # fmt: skip
-    flags.DEFINE_string(
-        "svd_basis", None,
-        "Basis of an earlier --method=svd (NAME.basis.npz next to NAME.zip) to apply instead of fitting one, e.g. to new videos.",
-    )  # fmt: skip
-    flags.DEFINE_boolean("normalize", False, "Scale embeddings to unit norm before they are summed.")
-    flags.DEFINE_string("test_name", None, "Test set of the result; default: test_b, else the only one there is.")
-    flags.DEFINE_string(
-        "labelled_test_name", None,
-        "Test set with <data_dir>/<name>/label.tsv, for the report; default: test_a, else one with labels.",
-    )  # fmt: skip
-    flags.DEFINE_string(
-        "labels", None,
-        "Classes of --labelled_test_name, for the report of classifiers: lines id,category_id, in a .tsv file with a tab;"
-        " default: <data_dir>/<name>_labels.tsv.",
-    )  # fmt: skip
-    flags.DEFINE_string(
-        "output_zip", None,
-        "Submission zip; default: <output_dir>/result.zip. Next to it is its report, report.md or NAME.report.md of NAME.zip.",
-    )  # fmt: skip
-    flags.DEFINE_enum(
-        "decision", "class", ["class", "levels"],
-        "How classifiers decide. class: the most probable one. levels: the one with the largest sum of its probability and its"
-        " parent's.",
-    )  # fmt: skip
-    flags.DEFINE_string(
-        "output_csv", None, "Classes by an ensemble of classifiers, id,category_id; default: <output_dir>/result.csv."
-    )
-    flags.DEFINE_string("report_command", None, "Command that the report names; default: this one.")
-    flags.DEFINE_integer(
-        "frame_embedding_size",
-        None,
-        "Feature dimension of a frame, for the baseline in the report; default: the runs'.",
-        lower_bound=1,
-    )
 
 
 def _define_registered(name: str, default: str | None, shown: Sequence[str], accepted: Sequence[str], help_text: str) -> None:
@@ -209,7 +157,7 @@ def define_clip_dir() -> None:
     flags.DEFINE_string("clip_dir", None, "Hugging Face folder of the vision tower of wbdc_*; default: train from scratch.")
 
 
-def _define_data_dir() -> None:
+def define_data_dir() -> None:
     flags.DEFINE_string("data_dir", "data", "Folder with pointwise/, pairwise/, test_a/, test_b/ and tag_list.txt.")
 
 
@@ -250,13 +198,34 @@ def parse_folds(text: str) -> list[int]:
 
 
 def folds_of(model: str) -> list[int]:
-    """The folds asked for, by default those of a registered model."""
-    return parse_folds(FLAGS.folds or registry.preset(model).folds)
+    """The folds asked for, by default those of a registered model that were written, or all of its while none were."""
+    if FLAGS.folds:
+        return parse_folds(FLAGS.folds)
+    folds = parse_folds(registry.preset(model).folds)
+    try:
+        num_folds = parse_manifest(folds_dir(model)).num_folds
+    except UserError:  # that is said where they are read
+        return folds
+    return [fold for fold in folds if fold < num_folds]
 
 
-def pretrain_options() -> PretrainOptions:
-    """What the pre-training was asked for; `UserError` for flags that contradict each other, no file is looked up."""
-    asked, recipe = registry.pretraining(FLAGS.model), recipes.recipe(FLAGS.recipe)
+def folds_dir(model: str) -> Path:
+    """The folder of the folds that a registered model is trained on."""
+    given = FLAGS.folds_dir if "folds_dir" in FLAGS else None
+    return Path(given or folds_folder(FLAGS.output_dir, registry.preset(model).split))
+
+
+def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> PretrainOptions:
+    """What the pre-training was asked for.
+
+    Args:
+        looks_at_data: records are read where a preset or a length in epochs depends on them; else no file is looked up.
+        announces: log what follows from them.
+
+    Raises:
+        UserError: flags that contradict each other, or records that cannot be read.
+    """
+    asked, recipe, preset = registry.pretraining(FLAGS.model), recipes.recipe(FLAGS.recipe), run_length.preset()
     settings.require_known_sections(settings.MODEL, settings.TRAINING)
     kind = asked.model.encoder.kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
@@ -264,16 +233,19 @@ def pretrain_options() -> PretrainOptions:
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if FLAGS.clip_dir and not asked.model.tower:
         raise UserError(f"--clip_dir is of a vision tower, which {FLAGS.model} does not have")
-    size = FLAGS.size or asked.published_size
+    if preset and FLAGS.model in registry.PRETRAININGS:
+        raise UserError(f"--preset={FLAGS.preset} is for models of pairs, not for {FLAGS.model}: leave it out")
+    size = FLAGS.size or (preset.size if preset and not hub_dir else asked.published_size)
     if hub_dir and size != asked.published_size:
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
-    published = recipe.parts(asked.model, asked.model_of_plus)
-    model = settings.model_as_asked(sized(published, asked.size or size)).replace(recipe=FLAGS.recipe)
-    stage = recipe.stage("pretrain", asked.stage, asked.stage_of_plus)
-    return PretrainOptions(
+    published = sized(recipe.parts(asked.model, asked.model_of_plus), asked.size or size)
+    inputs = _inputs(published)
+    choices = _lengths(preset, published, inputs) if preset and looks_at_data else {}
+    model = settings.model_as_asked(published, choices).replace(recipe=FLAGS.recipe)
+    options = PretrainOptions(
         model=recipe.model(model),
-        training=settings.stage_as_asked(stage, scales_schedules=FLAGS.model in registry.PRETRAININGS),
-        **_inputs(model),
+        training=recipe.stage("pretrain", asked.stage, asked.stage_of_plus),
+        **inputs,
         hub_dir=hub_dir or "",
         clip_dir=FLAGS.clip_dir or "",
         vocab=vocab or "",
@@ -281,6 +253,20 @@ def pretrain_options() -> PretrainOptions:
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
+    examples = options.videos_of_an_epoch() if looks_at_data and run_length.counts_examples() else None
+    plan = preset.plan(PRETRAIN, model, examples) if preset and examples is not None else None
+    stage = settings.stage_as_asked(options.training, FLAGS.model in registry.PRETRAININGS, examples, plan)
+    if announces:
+        of_size = {} if FLAGS.size or hub_dir else {"size": size}
+        of_data = choices | dict(plan.settings if plan else {})
+        run_length.announce(stage, examples, "videos", of_size | settings.choices_as_flags(of_data))
+    return dataclasses.replace(options, training=stage)
+
+
+def _lengths(preset: DataPreset, model: Model, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of a model by path that a preset chooses by its training and validation videos."""
+    files = [file for name in ("train_records", "val_records") for file in expand_pattern(inputs[name])]
+    return preset.model_settings(model, video_facts(files))
 
 
 def _inputs(model: Model) -> dict[str, str]:
@@ -305,10 +291,22 @@ def records_dir() -> Path:
     return Path(FLAGS.data_dir) if FLAGS["data_dir"].present else records_folder(FLAGS.output_dir)
 
 
-def finetune_stage(recipe: str) -> Stage:
-    """The fine-tuning of a recipe, which the pre-training run names, with what the flags change."""
+def finetune_stage(recipe: str, model: Model | None = None, pairs: int | None = None, announces: bool = False) -> Stage:
+    """The fine-tuning of a recipe, which the pre-training run names, with what preset and flags change.
+
+    Args:
+        recipe: its name.
+        model: that is trained, and `pairs`, how many it is trained on; None as long as they are not known.
+        announces: log what follows from them.
+    """
+    preset = run_length.preset()
     settings.require_known_sections(settings.TRAINING)
-    return settings.stage_as_asked(recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune))
+    published = recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune)
+    plan = preset.plan(FINETUNE, model, pairs) if preset and model and pairs is not None else None
+    stage = settings.stage_as_asked(published, examples=pairs, plan=plan)
+    if announces:
+        run_length.announce(stage, pairs, "pairs", settings.choices_as_flags(plan.settings if plan else {}))
+    return stage
 
 
 def require_batch(stage: Stage, model: Model, devices: int) -> None:

@@ -7,7 +7,7 @@ define_flags = flags.define_pretrain
 
 
 def check_flags(devices: int = 1) -> None:
-    options = flags.pretrain_options()
+    options = flags.pretrain_options(looks_at_data=False)
     flags.require_batch(options.training, options.model, devices)
     if not (options.hub_dir or options.clip_dir):  # whose config.json decides
         options.fitted_model(vocab_size=1, num_tags=1)
@@ -16,7 +16,7 @@ def check_flags(devices: int = 1) -> None:
 def check_inputs() -> None:
     from vsim_tf.training.pretrain_inputs import check_inputs
 
-    check_inputs(flags.pretrain_options())
+    check_inputs(flags.pretrain_options(looks_at_data=False))
 
 
 def finished() -> bool:
@@ -38,4 +38,4 @@ def main() -> None:
         from vsim_tf.training.pretraining import pretrain
 
     use_deterministic_kernels(flags.FLAGS.deterministic)
-    pretrain(flags.pretrain_options())
+    pretrain(flags.pretrain_options(announces=True))

@@ -20,10 +20,10 @@ FLAGS_BEHIND = {
 """What decides the other settings, for a path and all below it; the first that fits counts."""
 
 ARGUMENTS = (
-    "output_dir", "overwrite", "keep_optimizer", "num_folds", "split", "layout", "frame_embedding_size", "model", "batch_size",
-    "skip_damaged", "resize", "crop", "fps", "count", "shard", "ocr", "max_frames",
+    "output_dir", "overwrite", "keep_optimizer", "epochs", "num_folds", "split", "layout", "frame_embedding_size", "model",
+    "batch_size", "skip_damaged", "resize", "crop", "fps", "count", "shard", "ocr", "max_frames",
     "records_per_file", "scores", "scale", "output", "features", "videos",
-    "models", "weights", "normalize", "test_name", "checkpoint",
+    "models", "weights", "method", "normalize", "test_name", "checkpoint",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
     "num_unlabeled", "num_labeled", "num_video_files", "picture_size",
 )  # fmt: skip

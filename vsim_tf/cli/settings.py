@@ -9,9 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from absl import flags
 
+from vsim_tf.cli import run_length
+from vsim_tf.cli.model_defaults import described
 from vsim_tf.components import Component, fields_below, parse_value
 from vsim_tf.errors import UserError
 from vsim_tf.models.architectures import Model
+from vsim_tf.presets.recipes import NOTHING
+from vsim_tf.presets.small import Plan
 from vsim_tf.runs.stage import LABELS, PRECISIONS, Stage
 
 FLAGS = flags.FLAGS
@@ -31,9 +35,10 @@ class SettingFlag(NamedTuple):
     help: str
     options: Mapping[str, Any] = types.MappingProxyType({})
 
-    def add(self) -> None:
-        """Defines the flag."""
-        self.define(self.name, default=None, help=self.help, **self.options)
+    def add(self, stage: str) -> None:
+        """Defines the flag, with the values that the models of a stage have without it."""
+        values = described(self.path, stage)
+        self.define(self.name, default=None, help=f"{self.help} Default: {values}." if values else self.help, **self.options)
 
     @property
     def value(self) -> Any:
@@ -45,7 +50,7 @@ INTEGER, FLOAT, BOOLEAN, ENUM = flags.DEFINE_integer, flags.DEFINE_float, flags.
 FROM_0, FROM_1 = {"lower_bound": 0}, {"lower_bound": 1}
 
 MODEL_FLAGS = (
-    SettingFlag("frame_embedding_size", "model.frames.dim", INTEGER, "Feature dimension of a frame; default: 1536.", FROM_1),
+    SettingFlag("frame_embedding_size", "model.frames.dim", INTEGER, "Feature dimension of a frame.", FROM_1),
     SettingFlag("max_frames", "model.frames.max_frames", INTEGER, "Frames per video.", FROM_1),
     SettingFlag(
         "bert_seq_length", "model.text.max_length", INTEGER, "Tokens per title, [CLS] and [SEP] included.", {"lower_bound": 2}
@@ -62,7 +67,7 @@ MODEL_FLAGS = (
 )
 SCHEDULE_FLAGS = (
     SettingFlag(
-        "lr_total_steps", "training.groups.head.schedule.horizon", INTEGER, "Horizon of --lr; default: --total_steps.", FROM_1
+        "lr_total_steps", "training.groups.head.schedule.horizon", INTEGER, "Horizon of --lr; with --total_steps, that.", FROM_1
     ),
     SettingFlag("warmup_steps", "training.groups.head.schedule.warmup", INTEGER, "Warm-up of --lr.", FROM_0),
     SettingFlag("lr", "training.groups.head.schedule.peak", FLOAT, "Peak learning rate outside the encoder.", FROM_0),
@@ -79,7 +84,7 @@ TRAINING_FLAGS = (
     ),
     *SCHEDULE_FLAGS,
     SettingFlag(
-        "clip_norm", "training.clip_norm", FLOAT, "Largest gradient norm of the mean loss, 0: any; default: the recipe's.", FROM_0
+        "clip_norm", "training.clip_norm", FLOAT, "Largest gradient norm of the mean loss, 0: any; --recipe=plus has 1.", FROM_0
     ),
     SettingFlag(
         "accumulate", "training.accumulate", INTEGER,
@@ -93,14 +98,14 @@ TRAINING_FLAGS = (
     SettingFlag("print_freq", "training.log_every", INTEGER, "Steps between log lines.", FROM_1),
     SettingFlag("seed", "training.seed", INTEGER, "Seed of first weights, order, token masking and dropout."),
     SettingFlag(
-        "bucket_by_length", "training.bucket_by_length", BOOLEAN, "Videos of similar length share a batch; default: Uniter's."
+        "bucket_by_length", "training.bucket_by_length", BOOLEAN, "Videos of similar length share a batch."
     ),
     SettingFlag(
         "jit_compile", "training.jit_compile", BOOLEAN, "Compile by XLA, for every length of a batch; see --length_multiple."
     ),
     SettingFlag(
         "length_multiple", "training.length_multiple", INTEGER,
-        f"Round lengths of trimmed batches up to a multiple, 0: not; default: 0, with --jit_compile {COMPILED_LENGTH_MULTIPLE}.",
+        f"Round lengths of trimmed batches up to a multiple, 0: not; with --jit_compile {COMPILED_LENGTH_MULTIPLE}.",
         FROM_0,
     ),
     SettingFlag(
@@ -111,7 +116,7 @@ TRAINING_FLAGS = (
 PAIR_FLAGS = (
     SettingFlag("kl_weight", "training.tasks.kl.weight", FLOAT, "Weight of the KL term of the pair loss.", FROM_0),
     SettingFlag(
-        "labels", "training.labels", ENUM, "Targets: human similarity scores or their rank; default: the recipe's.",
+        "labels", "training.labels", ENUM, "Targets: human similarity scores or their rank, with --recipe=plus rank.",
         {"enum_values": list(LABELS)},
     ),
 )  # fmt: skip
@@ -120,34 +125,41 @@ FLAG_OF = {flag.path: f"--{flag.name}" for flag in ALL_FLAGS} | {"model.name": "
 """Settings that have a flag of their own."""
 
 
-def define(setting_flags: Sequence[SettingFlag], example: str) -> None:
-    """Defines flags of settings, and --set for all others."""
+def define(setting_flags: Sequence[SettingFlag], stage: str, example: str) -> None:
+    """Defines flags of the settings of a stage, and --set for all others."""
     for flag in setting_flags:
-        flag.add()
+        flag.add(stage)
     flags.DEFINE_multi_string(
         "set", None, f"Any other setting by its path in config.json, --set=path=value, e.g. {example}; may be repeated."
     )
 
 
-def model_as_asked(model: Model) -> Model:
-    """A model with what the flags change."""
+def chosen(choices: Mapping[str, Any], setting_flags: Sequence[SettingFlag]) -> dict[str, Any]:
+    """Values that a preset chooses by path of config.json, without those of which the flag is given."""
+    given = {flag.path for flag in setting_flags if flag.value is not None}
+    return {path: value for path, value in choices.items() if path not in given}
+
+
+def model_as_asked(model: Model, choices: Mapping[str, Any] = NOTHING) -> Model:
+    """A model with what a preset chooses, and what the flags change."""
     for flag in MODEL_FLAGS:
         if flag.value is not None and not model.has(flag.path.removeprefix(MODEL)):
             raise UserError(f"--{flag.name}={flag.value}: {model.name} has no such part")
-    return _changed(model, MODEL, {flag.path: flag.value for flag in MODEL_FLAGS})
+    given = {flag.path: flag.value for flag in MODEL_FLAGS}
+    return _changed(model, MODEL, given | chosen(choices, MODEL_FLAGS))
 
 
-def stage_as_asked(stage: Stage, scales_schedules: bool = False) -> Stage:
-    """A stage with what the flags change.
+def stage_as_asked(stage: Stage, scales_schedules: bool = False, examples: int | None = None, plan: Plan | None = None) -> Stage:
+    """A stage with what a preset chooses, and what the flags change.
 
     Args:
         stage: as registered.
-        scales_schedules: another number of steps changes all its schedules in proportion.
+        scales_schedules, examples, plan: see `run_length.lasting`.
     """
-    values = {flag.path: flag.value for flag in (*TRAINING_FLAGS, *PAIR_FLAGS)}
-    if FLAGS.total_steps is not None:
-        change = stage.with_scaled_schedules if scales_schedules else stage.with_total_steps
-        stage = change(FLAGS.total_steps)
+    setting_flags = (*TRAINING_FLAGS, *PAIR_FLAGS)
+    values = {flag.path: flag.value for flag in setting_flags} | chosen(plan.settings if plan else {}, setting_flags)
+    stage = stage.replace(batch_size=_batch_size_by_set() or values["training.batch_size"])
+    stage = run_length.lasting(stage, scales_schedules, examples, plan)
     horizon, multiple = "training.groups.head.schedule.horizon", "training.length_multiple"
     implied = values[horizon] is None and FLAGS.total_steps is not None
     if implied:
@@ -163,12 +175,28 @@ def stage_as_asked(stage: Stage, scales_schedules: bool = False) -> Stage:
         raise UserError(f"{error}{note}", error.fields) from None
 
 
+def choices_as_flags(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices of a preset that no flag overrules, by the name of their flag."""
+    return {FLAG_OF[path].removeprefix("--"): value for path, value in chosen(choices, ALL_FLAGS).items()}
+
+
+def _batch_size_by_set() -> int | None:
+    """A batch that --set asks for, on which the number of steps depends; what is no batch is refused with the other values."""
+    given = [parse_value(value) for path, _, value in _set_values() if path == f"{TRAINING}batch_size"]
+    return given[-1] if given and type(given[-1]) is int and given[-1] > 0 else None
+
+
+def _set_values() -> list[tuple[str, str, str]]:
+    """Path, equals sign and value of every --set."""
+    return [text.partition("=") for text in FLAGS.set or []]
+
+
 def require_known_sections(*sections: str) -> None:
     """`UserError` for --set of something else than these sections."""
-    for text in FLAGS.set or []:
-        path, equals, _ = text.partition("=")
+    for path, equals, value in _set_values():
         if not equals or not path.startswith(sections):
-            raise UserError(f"--set={text}: {' or '.join(f'{section}PATH=VALUE' for section in sections)} is needed")
+            needed = " or ".join(f"{section}PATH=VALUE" for section in sections)
+            raise UserError(f"--set={path}{equals}{value}: {needed} is needed")
 
 
 def _changed(component: AnyComponent, section: str, values: dict[str, Any]) -> AnyComponent:
@@ -176,12 +204,11 @@ def _changed(component: AnyComponent, section: str, values: dict[str, Any]) -> A
     given = {path.removeprefix(section): value for path, value in values.items() if value is not None}
     with fields_below(section):
         component = component.replace(given)
-    for text in FLAGS.set or []:
-        path, _, value = text.partition("=")
+    for path, equals, value in _set_values():
         if path.startswith(section):
             try:
                 with fields_below(section):
                     component = component.replace({path.removeprefix(section): parse_value(value)})
             except UserError as error:
-                raise UserError(f"--set={text}: {error}") from None
+                raise UserError(f"--set={path}{equals}{value}: {error}") from None
     return component

@@ -1,14 +1,19 @@
 """Split the labelled pairs into folds: vsim-tf write-folds --data_dir=data --output_dir=output/folds"""
 
+import logging
 from pathlib import Path
 
-from vsim_tf.cli import flags
+from vsim_tf.cli import flags, run_length
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import MANIFEST, OUTPUT, PAIRWISE, folds_folder, pairwise_labels, records_pattern
+from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import expand_pattern
+from vsim_tf.records.video_facts import video_facts
 
 define_flags = flags.define_write_tfrecord
+
+logger = logging.getLogger(__name__)
 
 
 def inputs() -> tuple[str, str]:
@@ -49,13 +54,25 @@ def main() -> None:
     options = flags.FLAGS
     from vsim_tf.records.fold_writer import write_folds
 
+    records, labels = inputs()
+    num_folds, frame_embedding_size = options.num_folds, options.frame_embedding_size
+    if preset := run_length.preset():
+        chosen = []
+        if num_folds is None and options.split == "shuffled":
+            num_folds = preset.num_folds(len(read_labels(labels)))
+            chosen.append(f"--num_folds={num_folds}")
+        if not options["frame_embedding_size"].present:
+            frame_embedding_size = video_facts(expand_pattern(records)).frame_dim
+            chosen.append(f"--frame_embedding_size={frame_embedding_size}")
+        logger.info(f"--preset={options.preset}: {' '.join(chosen) or 'all is given'}")
     write_folds(
-        *inputs(),
+        records,
+        labels,
         output_dir(),
         layout=options.layout,
         split=options.split,
-        num_folds=options.num_folds,
+        num_folds=num_folds,
         seed=options.seed,
-        frame_embedding_size=options.frame_embedding_size,
+        frame_embedding_size=frame_embedding_size,
         overwrite=options.overwrite,
     )

@@ -71,7 +71,9 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     basis = [Path(settings["svd_basis"])] if settings.get("svd_basis") else []
     if settings.get("are_files"):
         return [*map(Path, settings["weights"]), *basis]
-    output_dir, names = settings["output_dir"], (settings["test_name"], settings["labelled_test_name"])
+    output_dir, names = settings["output_dir"], [settings["test_name"], settings["labelled_test_name"]]
+    if settings.get("fitted"):
+        names.append(PAIRWISE)
     folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in _folds(settings, model)]
     embeddings = [embeddings_file(folder, name) for name in names for folder in folders]
     sets = [settings["data_dir"] / name for name in names]

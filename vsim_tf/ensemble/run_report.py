@@ -34,6 +34,7 @@ from vsim_tf.io.paths import (
     set_labels,
 )
 from vsim_tf.presets import registry
+from vsim_tf.presets.recipes import NOTHING
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import parse_manifest
@@ -59,6 +60,8 @@ def ensemble_and_report(
     normalize: bool = False,
     svd_basis: str | None = None,
     are_files: bool = False,
+    basis: SvdBasis | None = None,
+    facts: Mapping[str, str] = NOTHING,
 ) -> list[Path]:
     """Writes the submission zip of one test set, and next to it report and page of a labelled one; returns what it wrote.
 
@@ -75,11 +78,13 @@ def ensemble_and_report(
         method, normalize: how models are combined, see `ensemble_run`.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is neither report nor page.
+        basis: is applied where `svd_basis` names no file.
+        facts: stand in the report with those of the data and the runs, name -> text.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
     """
-    basis = load_basis(svd_basis, weights, are_files) if svd_basis else None
+    basis = load_basis(svd_basis, weights, are_files) if svd_basis else basis
     combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis}
     of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
@@ -88,12 +93,12 @@ def ensemble_and_report(
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
     if not are_files:
-        facts = {"ensemble": describe(method, normalize, svd_basis)} | run_facts(output_dir, list(weights))
+        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
         name = test_name if reason else labelled_test_name
         scored = (
             [] if reason else [score_test_set(output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)]
         )
-        report = Report(command, scored, facts, timings_of(output_dir))
+        report = Report(command, scored, described, timings_of(output_dir))
         made = report, page_of(report, reason, output_dir, data_dir, weights, of_models, name, combination)
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)

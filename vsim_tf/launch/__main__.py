@@ -17,6 +17,7 @@ from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import LAUNCH, TIMINGS
 from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
+from vsim_tf.training.console import tensorboard_command
 
 
 def launch(plan: Plan) -> None:
@@ -32,6 +33,7 @@ def launch(plan: Plan) -> None:
         for stage in stages:
             for task in stage.tasks:
                 task.check_inputs()
+        print(f"curves: {tensorboard_command(plan.output_dir)}", flush=True)
         run_stages(stages, places, plan.output_dir)
         print_times(plan.output_dir)
 

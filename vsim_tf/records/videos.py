@@ -12,6 +12,7 @@ from vsim_tf.errors import RecordError
 from vsim_tf.records import schema
 from vsim_tf.records.example import Example
 from vsim_tf.records.file_kinds import is_picture
+from vsim_tf.records.labels import Pair
 from vsim_tf.records.tfrecords import read_records
 
 Features = Mapping[str, Any]
@@ -160,6 +161,18 @@ def read_ids(files: Iterable[str]) -> list[str]:
             where = f"{file}, record {number}"
             ids.append(read_id(parse_example(data, where), where))
     return ids
+
+
+def read_pairs(files: Iterable[str]) -> list[Pair]:
+    """Ids and similarity of all pairs of some files of pair records, in order; errors as in `read_ids`."""
+    pairs = []
+    for file in files:
+        for number, (_, data) in enumerate(read_records(file)):
+            where = f"{file}, record {number}"
+            feature = parse_example(data, where)
+            first, second = (read_id(feature, where, suffix) for suffix in schema.PAIR_SUFFIXES)
+            pairs.append(Pair(first, second, feature[schema.SIMILARITY].float_list.value[0]))
+    return pairs
 
 
 class _Place(NamedTuple):

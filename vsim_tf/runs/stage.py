@@ -1,6 +1,8 @@
 """How a model is trained in one stage."""
 
 import dataclasses
+import math
+from collections.abc import Mapping
 
 from vsim_tf.components import LARGEST, Component, require
 from vsim_tf.io.paths import BEST, LAST
@@ -17,6 +19,8 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 LABELS = ("scores", "rank")
 DIRECTIONS = {"max": 1.0, "min": -1.0}
 REDUCTIONS = ("sum", "mean")
+EVALUATIONS, LOG_LINES = 5, 20
+"""Of a run whose length is given in epochs, at least: the intervals of the published runs may be longer than it is."""
 
 
 class Selection(Component):
@@ -128,6 +132,12 @@ class Stage(Component):
         return {name: phased(group.schedule, self.phases) for name, group in self.groups.items()}
 
     @property
+    def warm_ups(self) -> dict[str, WarmUpSchedule]:
+        """The schedules that begin with a warm-up, by group."""
+        schedules = {name: group.schedule for name, group in self.groups.items()}
+        return {name: schedule for name, schedule in schedules.items() if isinstance(schedule, WarmUpSchedule)}
+
+    @property
     def data_sets(self) -> list[str]:
         """Names of the data sets of all phases."""
         phases = self.phases.values() or [Phase()]
@@ -142,13 +152,37 @@ class Stage(Component):
         """As many steps in all; warm-ups and horizons of all groups change in proportion."""
         share = total_steps / self.total_steps
         changes = {
-            f"groups.{name}.schedule": group.schedule.replace(
-                warmup=int(group.schedule.warmup * share), horizon=max(int(group.schedule.horizon * share), 1)
+            f"groups.{name}.schedule": schedule.replace(
+                warmup=int(schedule.warmup * share), horizon=max(int(schedule.horizon * share), 1)
             ).to_dict()
-            for name, group in self.groups.items()
-            if isinstance(group.schedule, WarmUpSchedule)
+            for name, schedule in self.warm_ups.items()
         }
         return self.with_total_steps(total_steps).replace(changes)
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """Steps of an epoch of so many examples: its whole batches, at least one."""
+        return max(examples // self.batch_size, 1)
+
+    def epochs(self, examples: int) -> float:
+        """How often all steps see each of so many examples."""
+        return self.total_steps / self.steps_per_epoch(examples)
+
+    def with_epochs(self, epochs: float, examples: int) -> "Stage":
+        """As many steps as so many epochs have, at least one; schedules keep their shape, intervals shrink to fit a short run."""
+        steps = max(round(epochs * self.steps_per_epoch(examples)), 1)
+        return self.with_scaled_schedules(steps).replace(
+            eval_every=min(self.eval_every, math.ceil(steps / EVALUATIONS)),
+            log_every=min(self.log_every, math.ceil(steps / LOG_LINES)),
+        )
+
+    def with_warmups(self, shares: Mapping[str, float]) -> "Stage":
+        """Schedules that end with the run, of which each group's warm-up is a share below 1."""
+        total, changes = self.total_steps, {}
+        for name, schedule in self.warm_ups.items():
+            if name in shares:
+                warmup = min(round(shares[name] * total), total - 1)
+                changes[f"groups.{name}.schedule"] = schedule.replace(warmup=warmup, horizon=total).to_dict()
+        return self.replace(changes)
 
     @property
     def rate_paths(self) -> list[str]:

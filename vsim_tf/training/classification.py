@@ -64,7 +64,8 @@ def classify(options: ClassOptions) -> None:
                 trainer = make_trainer(run.settings.model, options.training, strategy)
                 first = {name: weight.numpy() for name, weight in trainer.state.weights.items()}
                 counts = {"training videos": len(run.training), "validation videos": len(run.validation)}
-                announce(f"classify {options.classifier.name}", run.settings, strategy, counts)
+                title = f"classify {options.classifier.name}"
+                announce(title, run.settings, strategy, counts, len(run.training), options.folder)
             require_space_for_runs(trainer.state, [run.folder], options.keep_optimizer)
             if options.random_start:
                 first = random_weights(run.settings.model, options.training, run.number)

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +20,34 @@ if TYPE_CHECKING:
 SCORE = (int, float, type(None))
 """A metric in JSON is null where it is not defined; older files have NaN and -Infinity."""
 BEST, BEST_STEP = "best_", "best_step"
+MANY_EPOCHS = 200
 
 logger = logging.getLogger(__name__)
 
 
-def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strategy", counts: dict[str, int]) -> None:
-    """A table of what is about to run: model, device, data, schedule."""
+def announce(
+    label: str,
+    settings: RunSettings,
+    strategy: "tf.distribute.Strategy",
+    counts: dict[str, int],
+    examples: int,
+    curves: Path,
+) -> None:
+    """A table of what is about to run, and how to watch it; a warning where it sees its examples very often.
+
+    Args:
+        label: its title.
+        settings: model, tasks, schedule.
+        strategy: the devices.
+        counts: of the data, by noun.
+        examples: of an epoch.
+        curves: folder of the runs, for TensorBoard.
+    """
     import tensorflow as tf
     from rich.table import Table
 
     model, training = settings.model, settings.training
-    encoder = model.encoder
+    encoder, epochs = model.encoder, training.epochs(examples)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     rates = " and ".join(f"{group.schedule.peak:g} ({name})" for name, group in training.groups.items())
     rows = {
@@ -37,13 +56,28 @@ def announce(label: str, settings: RunSettings, strategy: "tf.distribute.Strateg
         "tasks": ", ".join(f"{name} ({task.type_name}) x {task.weight:g}" for name, task in training.tasks.items()),
         "device": f"{strategy.num_replicas_in_sync} x {devices[0].device_type}, {training.precision}",
         "data": ", ".join(f"{count:,} {name}" for name, count in counts.items()),
-        "training": f"{training.total_steps:,} steps of {training.batch_size}, peak rates {rates}, seed {training.seed}",
+        "training": f"{training.total_steps:,} steps of {training.batch_size} ({epochs:.3g} epochs), seed {training.seed}",
+        "peak rates": rates,
     }
     rows["batches"] = _order(settings)
     table = Table(title=label, show_header=False, title_justify="left")
     for name, value in rows.items():
         table.add_row(name, value)
     logger.info(table_text(table), extra={"fields": ["training.bucket_by_length"]})
+    logger.info(f"curves: {tensorboard_command(curves)}")
+    if epochs > MANY_EPOCHS:
+        logger.warning(
+            f"training.total_steps={training.total_steps} are {epochs:,.0f} epochs of {examples:,} examples, more than"
+            f" {MANY_EPOCHS}: the model will know them by heart; give fewer, or epochs=...",
+            extra={"fields": ["training.total_steps", "epochs"]},
+        )
+
+
+def tensorboard_command(folder: Path) -> str:
+    """The command that shows the curves of all runs below a folder, by the Python that writes them."""
+    python = Path(sys.executable)
+    shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    return shlex.join([str(shown), "-m", "tensorboard.main", f"--logdir={folder}"])
 
 
 def _order(settings: RunSettings) -> str:

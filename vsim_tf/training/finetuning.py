@@ -82,7 +82,8 @@ def finetune(
                 check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
                 trainer = make_trainer(start.model, training, strategy)
                 embedder = Embedder(trainer.network, strategy)
-                announce(f"fine-tune {model}", settings, strategy, {"runs": len(runs)})
+                counts = {"runs": len(runs), "training pairs of the first": len(index)}
+                announce(f"fine-tune {model}", settings, strategy, counts, len(index), run.folder.parent)
                 unfinished = [each.folder for each in runs if overwrite or not _is_complete(each.folder, training.total_steps)]
                 require_space_for_runs(trainer.state, unfinished, keep_optimizer)
             _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)

@@ -15,7 +15,7 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import ASR_TEXT, OCR_TEXT, TITLE
 from vsim_tf.records.tags import read_tag_list
-from vsim_tf.records.tfrecords import expand_pattern, read_records
+from vsim_tf.records.tfrecords import count_records, expand_pattern, read_records
 from vsim_tf.records.videos import parse_example
 from vsim_tf.runs.phase import Phase
 from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
@@ -77,6 +77,12 @@ class PretrainOptions:
         """Patterns of the records of each data set that the stage trains on."""
         of_set = {"pointwise": self.train_records, "pairwise": self.val_records, "test": self.test_records}
         return {name: of_set[name] for name in self.training.data_sets}
+
+    def videos_of_an_epoch(self) -> int:
+        """How many videos the stage sees in an epoch, in its first phase; `UserError` for records that are not there."""
+        first = next(iter(self.training.phases.values()), Phase())
+        patterns = [self.patterns()[name] for group in first.sets for name in group]
+        return sum(count_records(file) for pattern in patterns for file in expand_pattern(pattern))
 
 
 class PretrainInputs(NamedTuple):

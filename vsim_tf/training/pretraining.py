@@ -76,7 +76,8 @@ def _train(
         inputs.training_files(), "videos", rounded, training.batch_size, training.seed, corruptions,
         training.bucket_by_length, inputs.phases(training), inputs.files.get("test", ()),
     )  # fmt: skip
-    announce(label, settings, trainer.strategy, {"training videos": data.num_records, "validation pairs": len(inputs.pairs)})
+    counts = {"training videos": data.num_records, "validation pairs": len(inputs.pairs)}
+    announce(label, settings, trainer.strategy, counts, options.videos_of_an_epoch(), options.folder)
     require_space_for_runs(trainer.state, [options.folder], options.keep_optimizer)
     with readable_errors():
         summary = trainer.run(
