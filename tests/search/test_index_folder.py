@@ -24,8 +24,8 @@ def write(folder: Path, seed: int = 0):
 
 
 def change_note(folder: Path, **values):
-    note = json.loads((folder / "index.json").read_text())
-    (folder / "index.json").write_text(json.dumps(note | values))
+    note = json.loads((folder / "note.json").read_text())
+    (folder / "note.json").write_text(json.dumps(note | values))
 
 
 def flip(file: Path):
@@ -35,7 +35,7 @@ def flip(file: Path):
 
 
 def test_files(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["index.faiss", "index.json", "videos.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["index.faiss", "note.json", "videos.jsonl"]
     lines = (folder / "videos.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines[0] == '{"id": "v0", "title": "天\\n地"}' and len(lines) == 9
     assert Index.open(folder).titles == ["天\n地"] * 9
@@ -45,7 +45,7 @@ def test_files(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (flip, "is damaged, or of another index: its checksum is not that in index.json"),
+        (flip, "is damaged, or of another index: its checksum is not that in note.json"),
         (lambda file: file.write_bytes(file.read_bytes()[:-1]), "is damaged"),
         (lambda file: file.write_bytes(b""), "is damaged"),
         (Path.unlink, "is missing; build the index again"),
@@ -85,18 +85,18 @@ def test_a_file_of_another_index_is_refused(folder, tmp_path, name):
 )
 def test_a_wrong_note_is_refused(folder, change, message):
     change_note(folder, **change)
-    with pytest.raises(UserError, match=f"index.json: {message}"):
+    with pytest.raises(UserError, match=f"note.json: {message}"):
         Index.open(folder)
 
 
 def test_a_note_that_is_no_json_is_refused(folder):
-    (folder / "index.json").write_text("{")
-    with pytest.raises(UserError, match=r"index.json: not JSON"):
+    (folder / "note.json").write_text("{")
+    with pytest.raises(UserError, match=r"note.json: not JSON"):
         Index.open(folder)
 
 
 def test_another_folder_is_no_index(folder):
-    with pytest.raises(UserError, match=r" is no index: it has no index.json \(.* holds 1: index\); `vsim-tf index` writes one"):
+    with pytest.raises(UserError, match=r" is no index: it has no note.json \(.* holds 1: index\); `vsim-tf index` writes one"):
         Index.open(folder.parent)
 
 

@@ -107,9 +107,9 @@ def _read() -> Embeddings:
 
     from vsim_tf.ensemble.combine import load_member
 
-    parts = {file: load_member(file) for file in split_paths(FLAGS.embeddings)}
-    if len(dims := {part.values.shape[1] for part in parts.values()}) > 1:
+    parts = [load_member(file) for file in split_paths(FLAGS.embeddings)]
+    if len(dims := {part.values.shape[1] for part in parts}) > 1:
         raise UserError(f"{FLAGS.embeddings}: embeddings of {sorted(dims)} dimensions; accepted are files of one model")
-    ids = [video for part in parts.values() for video in part.ids]
+    ids = [video for part in parts for video in part.ids]
     check_ids(ids, FLAGS.embeddings)
-    return Embeddings(ids, np.concatenate([part.values for part in parts.values()]))
+    return Embeddings(ids, np.concatenate([part.values for part in parts]))

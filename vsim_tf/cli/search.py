@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from absl import flags
 
 from vsim_tf.cli.json_lines import neighbour, write_json_lines
+from vsim_tf.cli.messages import warnings_alone
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.records.annotations import valid_text
@@ -87,8 +88,9 @@ def main() -> None:
     check_inputs()
     from vsim_tf.search.index import Index
 
-    index = Index.open(FLAGS.index)
-    write_json_lines(FLAGS.output, _lines(index, _by_model(index) if FLAGS.model_dir else _of_index(index)))
+    with warnings_alone():
+        index = Index.open(FLAGS.index)
+        write_json_lines(FLAGS.output, _lines(index, _by_model(index) if FLAGS.model_dir else _of_index(index)))
 
 
 def _lines(index: "Index", queries: Queries) -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ Saved model:
 
 Index of videos:
 
-    index.json  index.faiss  videos.jsonl
+    note.json  index.faiss  videos.jsonl
 
 docs/data.md and docs/search.md say what they hold.
 """
@@ -225,5 +225,5 @@ SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
 
 # --- index ------------------------------------------------------------------------------------------------------------
 
-INDEX_NOTE, INDEX_VECTORS, INDEX_VIDEOS = "index.json", "index.faiss", "videos.jsonl"
+INDEX_NOTE, INDEX_VECTORS, INDEX_VIDEOS = "note.json", "index.faiss", "videos.jsonl"
 """How the index was made with checksums of the others; vectors; ids with titles."""
