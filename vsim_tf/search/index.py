@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vsim_tf.inference.model import Model
 
 EXACT_BELOW = 1_000_000
+ROWS_AT_A_TIME = 1 << 16
+"""Of what float64 is needed for, which takes twice the memory of the vectors."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +81,8 @@ class Index:
         fingerprint = fingerprint_of(model) if model else None
         if model and fingerprint is not None and fingerprint.shape[1] != values.shape[1]:
             raise UserError(f"embeddings have {values.shape[1]} dimensions, those of {model.name} have {fingerprint.shape[1]}")
-        vectors = l2_normalize(values).astype(np.float32)
+        parts = (l2_normalize(values[start : start + ROWS_AT_A_TIME]) for start in range(0, len(ids), ROWS_AT_A_TIME))
+        vectors = np.concatenate([part.astype(np.float32) for part in parts])
         make = VectorIndex.build_exact if len(ids) < exact_below else VectorIndex.build_approximate
         nearest = make(vectors)
         note = IndexNote(
