@@ -2,6 +2,8 @@
 
 import gc
 import os
+import resource
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is loaded
 
@@ -23,7 +25,24 @@ tf.config.set_logical_device_configuration(
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
-gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes a minute; the tests need 4 GB without it
+gc.set_threshold(700, 10, 10**9)  # taking hundreds of traced graphs apart takes a minute: only where memory grows
+
+
+def resident_memory() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+class Memory:
+    """Collects what tests have left behind whenever it has grown by so many bytes."""
+
+    step = 3 * 2**30
+    limit = step
+
+    @classmethod
+    def tidy(cls) -> None:
+        if resident_memory() > cls.limit:
+            gc.collect()
+            cls.limit = resident_memory() + cls.step
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -50,6 +69,7 @@ def start_afresh():
 def start_of_a_file(request):
     """For what a file's tests share. Graphs run as they were traced: optimising them takes longer than a few steps save."""
     start_afresh()
+    Memory.tidy()
     optimised = any(mark.name == "optimised_graphs" for mark in request.node.iter_markers())
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not optimised})
 

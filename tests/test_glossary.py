@@ -31,14 +31,14 @@ INSTEAD = {  # a pattern of what is not written: what is
 }
 """Patterns are looked for in any case, but for the last one."""
 TEXTS = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-DOCUMENTS = [path for path in TEXTS if path.endswith(".md")]
+DOCUMENTS = [path for path in TEXTS if path.endswith((".md", ".svg"))]
 SOURCES = [path for path in TEXTS if path.endswith(".py") and path != "tests/test_glossary.py"]
 
 
 def prose(path: str) -> list[tuple[int, str]]:
     """Lines of a document, or comments and strings of a source file, with their numbers."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    if path.endswith(".md"):
+    if path in DOCUMENTS:
         return list(enumerate(text.splitlines(), 1))
     kinds = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
     tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type in kinds]

@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import vsim_tf
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
@@ -30,7 +32,12 @@ def pins(path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "bounds"), [("requirements.txt", PROJECT["project"]["dependencies"]), ("tests/requirements.txt", EXTRAS["dev"])]
+    ("file", "bounds"),
+    [
+        ("requirements.txt", PROJECT["project"]["dependencies"]),
+        ("tests/requirements.txt", EXTRAS["dev"]),
+        ("docs/requirements.txt", EXTRAS["docs"]),
+    ],
 )
 def test_every_pin_is_within_its_bounds(file, bounds):
     for name, pin in pins(ROOT / file).items():
@@ -50,6 +57,10 @@ def test_the_gpu_extra_is_the_tensorflow_of_the_requirements():
     (cuda,) = map(Requirement, EXTRAS["gpu"])
     plain = requirements(PROJECT["project"]["dependencies"])["tensorflow"]
     assert (cuda.name, cuda.extras, cuda.specifier) == (plain.name, {"and-cuda"}, plain.specifier)
+
+
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {vsim_tf.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

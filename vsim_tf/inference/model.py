@@ -259,9 +259,7 @@ class Model:
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: an integer of at least 1 is accepted")
         at_a_time = WINDOW_BATCHES * batch_size
-        if (
-            self._checkpoints > 1
-        ):  # a part, the next one, and the batches of a part, which members keep, take about the same memory
+        if self._checkpoints > 1:  # members keep the batches of a part, which take as much memory as the part and the next one
             at_a_time = max(max(member.videos for member in self.members) // 3, 1)
         total = len(videos) * self._checkpoints
         with (
