@@ -123,6 +123,7 @@ def test_what_makes_no_index(ids, values, options, message):
         (lambda index: index.with_title("x"), "no video of the index has the title 'x'; 3 of 4 videos have known titles"),
         (lambda index: index.search(np.zeros((1, 3))), r"vectors have the shape \[1, 3\]; accepted is \[queries, 2\]"),
         (lambda index: index.search(np.zeros(2)), r"vectors have the shape \[2\]"),
+        (lambda index: index.search([[0, np.inf]]), "vectors hold numbers that are not finite"),
         (lambda index: index.search(np.zeros((1, 2)), 0), "k=0: at least 1 is accepted"),
         (lambda index: index.duplicates(1.5), "threshold=1.5: accepted are cosines above 0 and up to 1"),
         (lambda index: index.duplicates(float("nan")), "threshold=nan"),

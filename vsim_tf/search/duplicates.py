@@ -11,7 +11,7 @@ from vsim_tf.search.nearest import ROUNDING, VectorIndex
 
 FIRST_NEIGHBOURS, MORE_NEIGHBOURS = 32, 4
 """Of each vector at first, and times as many where all of them are near."""
-PAIRS_AT_A_TIME = 1 << 22
+PAIRS_AT_A_TIME = 1 << 20
 Rows = NDArray[np.int64]
 
 

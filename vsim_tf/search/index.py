@@ -1,7 +1,7 @@
 """An index of videos: the most similar ones by cosine, and groups of near-duplicates."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -140,11 +140,13 @@ class Index:
             without: for each vector, the id of a video that is not to be found, as a rule the query itself; None: there is none.
 
         Raises:
-            UserError: vectors of another dimension, or a k below 1.
+            UserError: vectors of another dimension or with numbers that are not finite, or a k below 1.
         """
         queries = np.asarray(vectors)
         if queries.ndim != 2 or queries.shape[1] != self.note.dim:
             raise UserError(f"vectors have the shape {list(queries.shape)}; accepted is [queries, {self.note.dim}]")
+        if not np.isfinite(queries).all():
+            raise UserError("vectors hold numbers that are not finite")
         if k < 1:
             raise UserError(f"k={k}: at least 1 is accepted")
         left_out = without if without is not None else [None] * len(queries)
@@ -208,12 +210,8 @@ class Index:
         write_parquet(path, self.ids, self.titles, self._nearest.vectors)
 
     def _neighbours(self, products: np.ndarray, rows: np.ndarray, k: int, without: str | None) -> list[Neighbour]:
-        def found() -> Iterator[Neighbour]:
-            for product, row in zip(products.tolist(), rows.tolist(), strict=True):
-                if row >= 0 and self.ids[row] != without:
-                    yield self._neighbour(row, product)
-
-        return list(found())[:k]
+        pairs = zip(rows.tolist(), products.tolist(), strict=True)
+        return [self._neighbour(row, product) for row, product in pairs if row >= 0 and self.ids[row] != without][:k]
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
         return Neighbour(self.ids[row], self.titles[row], similarity)
