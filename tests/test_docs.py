@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import json
 import os
 import re
 import shlex
@@ -19,7 +20,7 @@ import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import check, class_flags, ensemble_flags, extract, flags, write_labels
+from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, extract, flags, index, search, write_labels
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
@@ -33,7 +34,7 @@ from vsim_tf.optim.schedules import Schedule
 from vsim_tf.records.embeddings import Embeddings, write_embeddings, write_submission
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.tfrecords import write_records
-from vsim_tf.records.videos import read_ids
+from vsim_tf.records.videos import read_ids, video_record
 from vsim_tf.tasks.task import Task
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,8 @@ DEFINED = {
     "predict_classify.py": class_flags.define_predict, "check_data.py": check.define_flags,
     "write_labels.py": write_labels.define_flags,
 }  # fmt: skip
+CONSOLE = {"index": index.define_flags, "search": search.define_flags, "dedup": dedup.define_flags}
+"""Commands of the console script alone."""
 OF_STAGE = {
     "--pretrain_flags": "train_pretrain.py", "--finetune_flags": "train_pair.py", "--inference_flags": "inference_pair.py",
     "--ensemble_flags": "ensemble_final.py", "--tower_flags": "train_pretrain.py", "--check_flags": "check_data.py",
@@ -68,22 +71,22 @@ def commands() -> list[tuple[str, list[str]]]:
     """Every command of one of the scripts, as (document, words)."""
     found = []
     for name, text in DOCUMENTS.items():
-        indented = re.findall(r"^    ((?:sh|python) .*(?:\n      .*)*)", text, re.MULTILINE)
+        indented = re.findall(r"^    ((?:sh|python|vsim-tf) .*(?:\n      .*)*)", text, re.MULTILINE)
         inline = re.findall(r"`((?:sh |python )?[\w./]+\.(?:sh|py) --[^`]*)`", text)
         lines = [line for block in blocks(text, "sh") for line in block.replace("\\\n", " ").splitlines()]
         for command in (*indented, *lines, *inline):
             for placeholder, value in PLACEHOLDERS.items():
                 command = command.replace(placeholder, value)
             words = shlex.split(command.replace("\\\n", " "), comments=True)
-            words = words[words[0] in ("sh", "python") :] if words else []
-            if words and words[0] in (*DEFINED, "run.sh"):
+            words = words[words[0] in ("sh", "python", "vsim-tf") :] if words else []
+            if words and words[0] in (*DEFINED, *CONSOLE, "run.sh"):
                 found.append((name, words))
     return found
 
 
 @functools.cache
 def flags_of(script: str) -> FlagValues:
-    return defined(DEFINED[script])
+    return defined((DEFINED | CONSOLE)[script])
 
 
 @functools.cache
@@ -190,9 +193,48 @@ assert scores.keys() == {"spearman", "pearson"} and neighbours == {"recall@1": 1
     assert error.startswith("items[1]: none of the keys 'frames', 'pictures', 'video' is there; there is 'title', needed are ")
 
 
+@pytest.mark.slow
+def test_videos_are_found_by_the_commands_and_the_code_of_search_md(tmp_path, server):
+    """In the folder of somebody who has run the demo, one command after the other."""
+    pytest.importorskip("faiss")
+    pytest.importorskip("pyarrow")
+    toy_runs.make_run(tmp_path / "output/demo/uniter/fold-00", "uniter", 0)
+    for name, seed in {"test_a": 0, "test_b": 1}.items():
+        (tmp_path / "data/demo" / name).mkdir(parents=True)
+        video = video_record("titled", "天地玄黄", np.ones((2, toys.DIM)))
+        write_records(tmp_path / f"data/demo/{name}/{name}.tfrecords", [*toys.random_videos(4, seed), video])
+    write_embeddings(tmp_path / "one.npz", Embeddings(["v0", "v1"], np.eye(2)))
+    write_embeddings(tmp_path / "many.npz", Embeddings([f"v{i}" for i in range(1000)], np.random.randn(1000, 8)))
+    toy_towers.write_clip(tmp_path / "clip-vit-base-patch32")
+    (tmp_path / "clips").mkdir()
+    toy_clips.write_clip(tmp_path / "clips/1001.mp4", 9)
+    said = {}
+    for _, (name, *arguments) in [found for found in commands() if found[0] == "docs/search.md"]:
+        ended = server.run(ROOT / "vsim_tf/cli/main.py", name, *arguments, folder=tmp_path)
+        assert ended.code == 0, ended.stderr
+        said.setdefault(name, []).append(ended.stdout.splitlines())
+    (_, written, _), (_, of_file), (recall, _) = said["index"]
+    assert written == "vectors.parquet: 5 vectors" and of_file == "index-of-file: complete" and "recall@10" in recall
+    by_id, by_title, by_records, by_text, by_video = said["search"]
+    queries = [json.loads(line)["query"] for line in (*by_id, *by_title, *by_records, *by_text, *by_video)]
+    assert [query.get("id") for query in queries] == ["v0", "v1", "titled", "v0", "v1", "v2", "v3", "titled", None, None]
+    assert queries[-1] == {"video": "clips/1001.mp4", "title": "天地玄黄"} and len(said["dedup"]) == 1
+    (code,) = blocks(DOCUMENTS["docs/search.md"], "python")
+    check = "\nassert len(index) == 5 and len(neighbours) == 5 and [n.id for n in same] == [n.id for n in neighbours[0]]"
+    (tmp_path / "code.py").write_text(code + check, encoding="utf-8")
+    assert server.run(tmp_path / "code.py", folder=tmp_path).code == 0
+
+
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 4, "docs/library.md": 11, "docs/video.md": 1}
+    assert counts == {
+        "README.md": 1,
+        "docs/architecture.md": 10,
+        "docs/data.md": 4,
+        "docs/library.md": 11,
+        "docs/search.md": 1,
+        "docs/video.md": 1,
+    }
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():
@@ -259,7 +301,7 @@ def assert_accepted(script: str, arguments: list[str]):
 def test_commands_are_found():
     found = [(name, words[0]) for name, words in commands()]
     assert found.count(("README.md", "run.sh")) >= 2
-    assert {script for name, script in found if name == "README.md"} == {*DEFINED, "run.sh"}
+    assert {script for name, script in found if name == "README.md"} - CONSOLE.keys() == {*DEFINED, "run.sh"}
     assert {name for name, _ in found} >= {"README.md", "docs/data.md", "docs/recipes.md", "docs/reproduce.md"}
 
 
@@ -275,7 +317,7 @@ def test_a_run_of_other_settings_has_a_folder_of_its_own():
 
 
 def test_every_flag_that_is_named_exists():
-    known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED)) | options_of_run_sh()
+    known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED | CONSOLE)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
     known |= {"--fast", "--slow", "--help"}
     for name, text in DOCUMENTS.items():

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from vsim_tf.ensemble.front import load
     from vsim_tf.evaluation.model_evaluators import ClassificationEvaluator, RetrievalEvaluator, SimilarityEvaluator
     from vsim_tf.inference.model import Model
+    from vsim_tf.search.index import Index
 
 __version__ = "0.2.0"
 __all__ = [
     "ClassificationEvaluator",
+    "Index",
     "Model",
     "RetrievalEvaluator",
     "SimilarityEvaluator",
@@ -35,6 +37,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # messages are se
 _EVALUATORS = "vsim_tf.evaluation.model_evaluators"
 _MODULES = {
     "load": "vsim_tf.ensemble.front",
+    "Index": "vsim_tf.search.index",
     "Model": "vsim_tf.inference.model",
     "ClassificationEvaluator": _EVALUATORS,
     "RetrievalEvaluator": _EVALUATORS,

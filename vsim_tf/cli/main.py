@@ -26,6 +26,9 @@ COMMANDS = {
     "embed": Command("vsim_tf.cli.embed", "embed videos by one checkpoint or by those of a model's folds"),
     "predict": Command("vsim_tf.cli.predict", "classes of videos by one checkpoint or by the runs of a classifier"),
     "ensemble": Command("vsim_tf.cli.ensemble", "average embeddings over folds, sum models by weight, and report"),
+    "index": Command("vsim_tf.cli.index", "make an index of videos, by a model or of files of embeddings"),
+    "search": Command("vsim_tf.cli.search", "find the most similar videos of an index"),
+    "dedup": Command("vsim_tf.cli.dedup", "find groups of near-duplicates in an index"),
     "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
 }
 """Modules by name: only the one that is called is imported."""

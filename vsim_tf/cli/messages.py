@@ -36,3 +36,15 @@ def shown_messages() -> Iterator[None]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagate
+
+
+@contextlib.contextmanager
+def warnings_alone() -> Iterator[None]:
+    """Shows no other messages of the library inside the block: stdout is for results that programs read."""
+    logger = logging.getLogger("vsim_tf")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

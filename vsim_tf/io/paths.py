@@ -24,7 +24,11 @@ Saved model:
     model.json  README.md  result.basis.npz
     MODEL/fold-00/ ...       as above: config.json, tag_list.txt or category_ids.txt, tokenizer/, summary.json, last/ or best/
 
-docs/data.md says what they hold.
+Index of videos:
+
+    note.json  index.faiss  videos.jsonl
+
+docs/data.md and docs/search.md say what they hold.
 """
 
 import glob
@@ -224,3 +228,8 @@ def predictions_file(run: PathLike, test_name: str) -> Path:
 
 SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
 """Next to them the runs, MODEL/fold-00/ ... with one checkpoint each, and the basis of an SVD ensemble."""
+
+# --- index ------------------------------------------------------------------------------------------------------------
+
+INDEX_NOTE, INDEX_VECTORS, INDEX_VIDEOS = "note.json", "index.faiss", "videos.jsonl"
+"""How the index was made with checksums of the others; vectors; ids with titles."""

@@ -155,12 +155,30 @@ def read_ids(files: Iterable[str]) -> list[str]:
     Raises:
         RecordError: a damaged file, or a record without exactly one id.
     """
-    ids = []
+    return [read_id(feature, where) for feature, where in _all_features(files)]
+
+
+def read_titles(files: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Ids and titles of all videos of some files, in order; bytes of a title that are not UTF-8 become U+FFFD.
+
+    Raises:
+        RecordError: a damaged file, or a record without exactly one id and title.
+    """
+    ids, titles = [], []
+    for feature, where in _all_features(files):
+        ids.append(read_id(feature, where))
+        for fault in _other_than_one(feature, schema.TITLE, where):
+            raise fault
+        titles.append(feature[schema.TITLE].bytes_list.value[0].decode("utf-8", "replace"))
+    return ids, titles
+
+
+def _all_features(files: Iterable[str]) -> Iterator[tuple[Features, str]]:
+    """Features of each record, and what messages call it."""
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
             where = f"{file}, record {number}"
-            ids.append(read_id(parse_example(data, where), where))
-    return ids
+            yield parse_example(data, where), where
 
 
 def read_pairs(files: Iterable[str]) -> list[Pair]:
