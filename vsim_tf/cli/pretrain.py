@@ -1,5 +1,7 @@
 """Pre-train one model on tagged videos: vsim-tf pretrain --model=uniter_asl --data_dir=data --output_dir=output"""
 
+from pathlib import Path
+
 from vsim_tf.cli import flags
 from vsim_tf.io.quiet_imports import quiet_imports
 
@@ -17,6 +19,11 @@ def check_inputs() -> None:
     from vsim_tf.training.pretrain_inputs import check_inputs
 
     check_inputs(flags.pretrain_options())
+
+
+def steps_of_runs() -> dict[Path, int]:
+    options = flags.pretrain_options()
+    return {options.folder: options.training.total_steps}
 
 
 def finished() -> bool:

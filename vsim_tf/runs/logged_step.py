@@ -1,0 +1,22 @@
+"""How far a run is, from the end of its log; for those who watch it."""
+
+import json
+import os
+from pathlib import Path
+
+from vsim_tf.io.paths import METRICS_FILE
+
+TAIL = 1 << 14
+"""Bytes at the end of the log, which hold its last lines."""
+
+
+def logged_step(folder: Path) -> int:
+    """The last step in the log of a run folder; 0 where there is none yet, or none that can be read."""
+    try:
+        with open(folder / METRICS_FILE, "rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
+            lines = file.read().splitlines()
+        steps = [json.loads(line)["step"] for line in lines[-2:] if line.startswith(b"{") and line.endswith(b"}")]
+        return max(map(int, steps), default=0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
