@@ -95,8 +95,8 @@ def test_commands_end_when_nobody_reads_what_they_write(tmp_path, monkeypatch):
     assert (tmp_path / "end").exists()
 
 
-def test_both_streams_are_passed_on(capfd):
-    assert run_jobs([python("writes", "import sys; print('out'); print('error', file=sys.stderr)")], [{}]) is None
+def test_both_streams_are_passed_on_by_whole_lines(capfd):
+    assert run_jobs([python("writes", "import sys; print('out', end=''); print('error', file=sys.stderr)")], [{}]) is None
     assert capfd.readouterr() == ("out\n", "error\n")
 
 

@@ -123,7 +123,7 @@ def _pass_on(lines: Iterable[str] | None, stream: TextIO) -> None:
     for line in lines or ():
         if line.strip():
             with contextlib.suppress(OSError):  # nobody reads any more; a command must not wait for that
-                stream.write(line)
+                stream.write(line if line.endswith("\n") else f"{line}\n")
                 stream.flush()
 
 
