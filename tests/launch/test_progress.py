@@ -1,4 +1,4 @@
-"""What is left of a plan, counted in toy run folders by a clock that is set by hand."""
+"""The rest of a plan, counted in toy run folders by a clock set by hand."""
 
 import json
 from pathlib import Path
