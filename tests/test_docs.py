@@ -319,7 +319,7 @@ def test_a_run_of_other_settings_has_a_folder_of_its_own():
 def test_every_flag_that_is_named_exists():
     known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED | CONSOLE)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
-    known |= {"--fast", "--slow", "--help"}
+    known |= {"--fast", "--slow", "--help", "--logdir"}  # of test.sh, of all, of TensorBoard
     for name, text in DOCUMENTS.items():
         named = set(re.findall(r"(?<![\w-])--\w+", text))
         assert not named - known, name

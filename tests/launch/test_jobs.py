@@ -1,5 +1,6 @@
 """Commands side by side: in their places, and stopped when one fails."""
 
+import io
 import os
 import signal
 import subprocess
@@ -81,6 +82,31 @@ def test_the_first_failure_stops_the_others_which_save(tmp_path, capfd, code):
     assert other.read_text() == "saved"
     assert not never.exists()
     assert "bad failed: good is stopped" in capfd.readouterr().out
+
+
+class Closed(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_commands_end_when_nobody_reads_what_they_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Closed())
+    program = f"for _ in range(5000): print('x' * 60)\n{TOUCHES}"
+    assert run_jobs([python("writes", program, tmp_path / "end")], [{}])[0] is None
+    assert (tmp_path / "end").exists()
+
+
+def test_both_streams_are_passed_on_by_whole_lines(capfd):
+    assert run_jobs([python("writes", "import sys; print('out', end=''); print('error', file=sys.stderr)")], [{}])[0] is None
+    assert capfd.readouterr() == ("out\n", "error\n")
+
+
+def test_who_is_told_that_a_command_runs(tmp_path):
+    """Not that it has ended, if it has failed."""
+    told = []
+    jobs = [python(str(code), f"raise SystemExit({code})")._replace(note=told.append) for code in (0, 3)]
+    assert run_jobs(jobs, [{}])[0] == Failure("3", 3)
+    assert told == [True, False, True]
 
 
 def test_a_killed_command_is_a_failure(tmp_path):

@@ -109,7 +109,8 @@ STAGES = ("first --writes=a", "*second --writes=b-", "third --writes=c")
 def test_all_stages_then_none(folder):
     result = launch(folder, *STAGES)
     assert (result.returncode, result.stderr) == (0, "")
-    assert [line for line in result.stdout.splitlines() if "==" in line] == ["== first", "== second", "== third"]
+    assert [line for line in result.stdout.splitlines() if line[:1] == "["] == ["[1/3] first", "[2/3] second", "[3/3] third"]
+    assert "\r" not in result.stdout
     assert result.stdout.splitlines()[-1].endswith("\tall")
     assert times(folder) == ["first", "second", "third"]
     assert all(timing.peak_bytes > 5e6 for timing in read_timings(folder / "out/timings.tsv"))
@@ -134,7 +135,7 @@ def test_a_failure_names_the_model_and_returns_its_code(folder, jobs):
     result = launch(folder, STAGES[0], f"{STAGES[1]} --fails=uniter_asl", STAGES[2], jobs=jobs)
     assert result.returncode == 7
     assert "error: stage 'second' failed at uniter_asl; when that is fixed, run the same command again" in result.stderr
-    assert "== third" not in result.stdout
+    assert "third" not in result.stdout
     assert not (folder / "c").exists()
     assert times(folder) == ["first"]
 

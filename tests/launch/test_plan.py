@@ -1,5 +1,7 @@
 """The command line that run.sh makes, read into stages."""
 
+from pathlib import Path
+
 import pytest
 
 from vsim_tf.cli import flags
@@ -83,3 +85,21 @@ def test_flags_of_other_scripts_in_turn():
     with pytest.raises(UserError, match="unexpected arguments"), flags_of(flags.define_pair, ["b.py", "uniter"]):
         pytest.fail("this is no flag")
     assert set(flags.FLAGS) == before
+
+
+@pytest.mark.parametrize(
+    ("models", "script", "more", "expected"),
+    [
+        ("uniter", "train_pretrain.py", "", {"pretrain": 9000}),
+        ("uniter", "train_pair.py", "--folds=0,2", {"fold-00": 9000, "fold-02": 9000}),
+        ("uniter", "train_pair.py", "--train_record_pattern=a --val_record_pattern=b --run_name=own", {"own": 9000}),
+        ("wbdc_1", "train_classify.py", "--folds=1", {"fold-01": 9000}),
+        ("wbdc_1", "train_classify.py", "--folds=full", {"full": 9000}),
+        ("uniter", "inference_pair.py", "", {}),
+    ],
+)
+def test_training_runs_of_a_script(models, script, more, expected):
+    words = ["--stage=some", "--each_model", script, "--output_dir=out", f"--more_flags={more}"]
+    words += ["--total_steps=9000"] * bool(expected)
+    ((task,),) = (stage.tasks for stage in plan(*words, models=models).stages)
+    assert task.steps_of_runs() == {Path("out", models, name): steps for name, steps in expected.items()}

@@ -29,17 +29,19 @@ def test_the_gate_scales_each_number():
 
 def test_fusion_is_a_gated_dense_layer_of_both():
     fusion, video, text = ConcatDenseSE(size=8, se_ratio=2, dropout=0.5), random(4, 3), random(4, 5)
-    y = fusion(video, text)
+    y, weights = fusion(video, text)
     kernel, bias, reduce, restore = arrays(fusion.dense) + arrays(fusion.se)
     h = np.maximum(np.concatenate([video, text], axis=1) @ kernel + bias, 0)
-    np.testing.assert_allclose(y, h * expit(np.maximum(h @ reduce, 0) @ restore), rtol=1e-5, atol=1e-6)
+    gate = expit(np.maximum(h @ reduce, 0) @ restore)
+    np.testing.assert_allclose(weights, gate, rtol=1e-5)
+    np.testing.assert_allclose(y, h * gate, rtol=1e-5, atol=1e-6)
     assert (y.numpy() >= 0).all()
 
 
 def test_fusion_drops_in_training_only():
     fusion, video, text = ConcatDenseSE(size=8, se_ratio=2, dropout=0.5), tf.ones((4, 3)), tf.ones((4, 5))
-    np.testing.assert_array_equal(fusion(video, text), fusion(video, text, training=False))
-    assert not np.allclose(fusion(video, text, training=True), fusion(video, text, training=True))
+    np.testing.assert_array_equal(fusion(video, text)[0], fusion(video, text, training=False)[0])
+    assert not np.allclose(*(fusion(video, text, training=True)[0] for _ in range(2)))
 
 
 def test_the_word_head_is_tied_to_the_word_table():

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -58,6 +59,10 @@ def digests(output_dir) -> dict[str, str]:
     return {str(path.relative_to(output_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
+def stages_begun(log: Path) -> list[str]:
+    return re.findall(r"^\[\d+/\d+\] ([^,\n]+).*\n", log.read_text(), re.MULTILINE)
+
+
 def kill_in(stage, seconds, words: list[str], log: Path) -> str:
     """Starts run.sh, kills it and all it has started so many seconds after a stage began, and returns the stage it was in.
 
@@ -65,16 +70,16 @@ def kill_in(stage, seconds, words: list[str], log: Path) -> str:
     """
     with open(log, "w") as file:
         process = start(words, file)
-    while f"== {stage}\n" not in log.read_text():
+    while stage not in stages_begun(log):
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.01)
     end = time.monotonic() + seconds
-    while time.monotonic() < end and (stage == LAST_STAGE or f"== {LAST_STAGE}" not in log.read_text()):
+    while time.monotonic() < end and (stage == LAST_STAGE or LAST_STAGE not in stages_begun(log)):
         time.sleep(0.01)
     assert process.poll() is None, f"it was complete before it could be killed in {stage}"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return log.read_text().rpartition("== ")[2].split("\n")[0]
+    return stages_begun(log)[-1]
 
 
 def run_to_the_end(words: list[str], output_dir, log: Path) -> dict[str, str]:

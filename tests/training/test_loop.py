@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import json
 import math
 import os
+import re
 import shutil
 import signal
 from typing import NamedTuple
@@ -16,13 +16,16 @@ import pytest
 import tensorflow as tf
 import toys
 from tiers import slow_but
+from tqdm import tqdm
 
 from vsim_tf.errors import Stopped, UserError
 from vsim_tf.input.pipeline import TrainingData
 from vsim_tf.io.interrupts import Interrupts
+from vsim_tf.records.schema import PairBatch
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
+from vsim_tf.tasks.forward import call_network
 from vsim_tf.tasks.masked_tokens import MaskedTokens
-from vsim_tf.training import loop
+from vsim_tf.training import run_progress
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.run_log import METRICS_FILE, RunLog
@@ -50,6 +53,8 @@ CASES = {  # dropout, masked tokens and a variable in both groups; BatchNorm and
     "mix_nextvlad fine-tuning": ("mix_nextvlad", "finetune"),
 }
 
+
+GATES = ("gate/expert_1", "gate/expert_2", "gate/se_1", "gate/se_2")
 
 ONE_CASE = pytest.mark.parametrize("case", ["uniter pre-training"], indirect=True)
 
@@ -140,11 +145,25 @@ def test_what_a_run_leaves_behind(case):
     for line in written:
         if "loss" in line:
             rates = {"learning_rate/encoder", "learning_rate/head"}
-            assert line.keys() == {"step", "loss"} | terms | rates
+            gates = set(GATES) if case.name.startswith("mix") else set()
+            assert line.keys() == {"step", "loss", "gradient_norm"} | terms | rates | gates
             assert line["loss"] == pytest.approx(sum(line[term] for term in terms), rel=1e-5)
     assert sorted(p.name for p in (case.folder / "last").glob("*.index")) == ["ckpt-8.index"]
     assert [p.name for p in (case.folder / "best").glob("*.index")] == [f"ckpt-{best}.index"]
     assert list((case.folder / "events").iterdir())
+
+
+def test_gates_are_logged_as_they_are_for_the_videos_of_a_batch(tmp_path):
+    """Those of experts add up to 1."""
+    stage = toys.stage(1, CASES["mix_nextvlad fine-tuning"])
+    trainer = make_trainer(toys.model("mix_nextvlad", dropout=0.0), stage, tf.distribute.get_strategy())
+    batch = toys.random_batch(trainer.network.config, stage.batch_size)
+    outputs = call_network(trainer.network, batch, training=True)
+    logs = trainer.train_step(PairBatch(batch, batch, {"similarity": tf.ones(stage.batch_size)}))
+    for k, gate in enumerate(outputs.experts.se_gates, start=1):
+        np.testing.assert_allclose(logs[f"gate/se_{k}"], np.mean(gate), rtol=1e-5)
+        np.testing.assert_allclose(logs[f"gate/expert_{k}"], np.mean(outputs.experts.gate[:, k - 1]), rtol=1e-5)
+    assert sum(float(logs[f"gate/expert_{k}"]) for k in (1, 2)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("clip_norm", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
@@ -166,20 +185,24 @@ def test_replicas_run_as_one(two_replicas, tmp_path, clip_norm):
         np.testing.assert_array_equal(weight, trained[name], err_msg=name)
 
 
-def first_gradients(name, data, clip_norm) -> dict[str, np.ndarray]:
-    """The gradient that the first update of a run without dropout gets, from its first moments."""
-    trainer = new_trainer(name, dropout=0.0, clip_norm=clip_norm)
-    trainer.train_step(next(iter(data.batches(0))))
-    return {slot: 10 * value.numpy() for slot, value in trainer.optimizer.slots.items() if slot.endswith("/m")}
+def first_update(name, data, clip_norm) -> tuple[dict[str, np.ndarray], float]:
+    """The gradient that the first update of a run without dropout gets, from its first moments; and the norm that is logged."""
+    trainer = new_trainer(name, dropout=0.0, clip_norm=clip_norm, log_every=1)
+    logs = trainer.train_step(next(iter(data.batches(0))))
+    gradients = {slot: 10 * value.numpy() for slot, value in trainer.optimizer.slots.items() if slot.endswith("/m")}
+    return gradients, float(logs["gradient_norm"])
 
 
 def test_the_gradient_of_the_mean_loss_is_clipped(case):
     """Whatever the batch and however many videos an example has; a variable that is in both groups counts once."""
-    whole, clipped = (first_gradients(case.name, case.data, clip_norm) for clip_norm in (0.0, 0.5))
+    (whole, norm_of_whole), (clipped, norm_of_clipped) = (first_update(case.name, case.data, clip) for clip in (0.0, 0.5))
     videos = {"uniter pre-training": 1, "mix_nextvlad fine-tuning": 2}[case.name] * STAGE.batch_size
     once = {slot.split("/", 1)[1]: value for slot, value in whole.items()}
     norm = np.sqrt(sum(np.square(value.astype(np.float64)).sum() for value in once.values())) / videos
     assert norm > 0.5
+    unlogged = new_trainer(case.name, dropout=0.0, log_every=2)
+    assert float(unlogged.train_step(next(iter(case.data.batches(0))))["gradient_norm"]) == 0  # costs nothing
+    assert [norm_of_whole, norm_of_clipped] == pytest.approx([norm, norm], rel=1e-5)  # logged before it is clipped
     for slot, value in whole.items():
         np.testing.assert_allclose(clipped[slot], value * 0.5 / norm, rtol=1e-3, atol=1e-5 * videos)
 
@@ -389,10 +412,22 @@ def test_the_loss_is_read_where_it_is_shown(case, tmp_path, monkeypatch, interva
     step = case.trainer.train_step
     monkeypatch.setattr(case.trainer, "train_step", lambda batch: step(batch) | {"loss": Loss()})
     monkeypatch.setattr(case.trainer, "stage", case.trainer.stage.replace(eval_every=STEPS))
-    monkeypatch.setattr(loop, "tqdm", functools.partial(loop.tqdm, mininterval=interval, miniters=1))
+    shown = {"mininterval": interval, "miniters": 1, "disable": False}
+    monkeypatch.setattr(run_progress, "tqdm", lambda **given: tqdm(**given | shown))
     Loss.reads = 0
     run(case.trainer, case.data, tmp_path / "run")
     assert Loss.reads == reads + 1  # the last evaluation looks once more
+
+
+@ONE_CASE
+@pytest.mark.parametrize(("seconds", "messages"), [(600, 0), (0, STEPS)])
+def test_messages_where_there_is_no_bar(case, tmp_path, monkeypatch, console, seconds, messages):
+    monkeypatch.setattr(run_progress, "SECONDS", seconds)
+    run(case.trainer, case.data, tmp_path / "run", scripted(*[0.5] * 4))
+    out, err = console.readouterr()
+    said = re.findall(r"^test: step (\d) of 8, loss \d+\.\d+, spearman 0\.5000$", out, re.MULTILINE)
+    assert said == [str(step) for step in range(1, STEPS + 1)][:messages]
+    assert "\r" not in out + err
 
 
 # --- signals and other processes --------------------------------------------------------------------------------------

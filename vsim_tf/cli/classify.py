@@ -1,6 +1,8 @@
 """Train one classifier on labelled videos: vsim-tf classify --model=wbdc_1 --folds=0-4 --output_dir=output"""
 
-from vsim_tf.cli import class_flags, flags
+from pathlib import Path
+
+from vsim_tf.cli import class_flags, flags, run_length
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.records.tfrecords import expand_pattern
@@ -17,6 +19,12 @@ def check_flags(devices: int = 1) -> None:
 def check_inputs() -> None:
     asked = class_flags.class_options()
     require_existing(asked.hub_dir, asked.clip_dir)
+
+
+def steps_of_runs() -> dict[Path, int]:
+    asked = class_flags.class_options()
+    steps = 0 if run_length.counts_examples() else asked.training.total_steps
+    return {asked.run_folder(run): steps for run in asked.runs}
 
 
 def options(announces: bool = False) -> ClassOptions:

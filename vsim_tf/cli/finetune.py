@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vsim_tf.cli import flags, run_length
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
-from vsim_tf.io.paths import model_folder, pretrain_folder
+from vsim_tf.io.paths import fold_name, model_folder, pretrain_folder
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.records.manifest import parse_manifest
@@ -68,6 +68,13 @@ def check_inputs() -> None:
     if all(patterns()):
         expand_pattern(patterns()[0], may_be_empty=True)
         expand_pattern(patterns()[1])
+
+
+def steps_of_runs() -> dict[Path, int]:
+    options = flags.FLAGS
+    steps = 0 if run_length.counts_examples() else flags.finetune_stage("2021").total_steps
+    names = [options.run_name] if all(patterns()) else map(fold_name, flags.folds_of(options.model))
+    return {model_folder(options.output_dir, options.model) / name: steps for name in names}
 
 
 def finished() -> bool:

@@ -1,6 +1,8 @@
 """Pre-train one model on tagged videos: vsim-tf pretrain --model=uniter_asl --data_dir=data --output_dir=output"""
 
-from vsim_tf.cli import flags
+from pathlib import Path
+
+from vsim_tf.cli import flags, run_length
 from vsim_tf.io.quiet_imports import quiet_imports
 
 define_flags = flags.define_pretrain
@@ -17,6 +19,11 @@ def check_inputs() -> None:
     from vsim_tf.training.pretrain_inputs import check_inputs
 
     check_inputs(flags.pretrain_options(looks_at_data=False))
+
+
+def steps_of_runs() -> dict[Path, int]:
+    options = flags.pretrain_options(looks_at_data=False)
+    return {options.folder: 0 if run_length.counts_examples() else options.training.total_steps}
 
 
 def finished() -> bool:

@@ -145,7 +145,7 @@ def _write_videos(
 ) -> None:
     path.parent.mkdir(exist_ok=True)
     records = _video_records(world, videos, rng, is_test, with_extremes)
-    write_records(path, tqdm(records, desc=path.name, total=len(videos.ids), unit="video"))
+    write_records(path, tqdm(records, desc=path.name, total=len(videos.ids), unit="video", disable=None))
 
 
 def _video_records(

@@ -97,7 +97,7 @@ def _write_all(folder: Path, sizes: Mapping[str, int]) -> None:
         numbers = _class_numbers(world, sizes[size], split == LABELED, rng)
         videos = (_draw_video(world, next(ids), number, sizes["picture_size"], rng) for number in numbers)
         written = _write_split(
-            folder, split, tqdm(videos, desc=split, total=len(numbers), unit="video"), sizes["num_video_files"]
+            folder, split, tqdm(videos, desc=split, total=len(numbers), unit="video", disable=None), sizes["num_video_files"]
         )
         if split in (UNLABELED, LABELED):
             known += [video.texts for video in written]

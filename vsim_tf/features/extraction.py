@@ -185,7 +185,7 @@ def _write_missing_parts(
     if len(pending) < total:
         logger.info(f"{job.file}: resumes behind {total - len(pending)} of {total} videos")
     ahead = Ahead(lambda n: _read(source, pending[n]), job.threads, 2 * job.threads, len(pending))
-    with tqdm(total=total, initial=total - len(pending), desc="extract", unit="video") as bar:
+    with tqdm(total=total, initial=total - len(pending), desc="extract", unit="video", disable=None) as bar:
         readings = _in_turn(ahead, len(pending), bar)
         for number in missing:
             parts.write(number, _part(chunks[number], readings, tower, job))

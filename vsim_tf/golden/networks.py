@@ -52,7 +52,7 @@ def concat_dense_se(file: GoldenFile) -> None:
     layer = ConcatDenseSE(file.config["emb"], file.config["se_ratio"], dropout=0.0, name="fusion")
     layer.build(file["in/v"].shape, file["in/t"].shape)
     fill(layer_weights(layer), file.under("w/"))
-    file.check("out/e", layer(file["in/v"], file["in/t"]), LAYER)
+    file.check("out/e", layer(file["in/v"], file["in/t"])[0], LAYER)
 
 
 def encoder(file: GoldenFile) -> None:

@@ -203,6 +203,8 @@ def fold_file(fold: int, num_folds: int) -> str:
 # --- run folder -------------------------------------------------------------------------------------------------------
 
 CONFIG, SUMMARY, METRICS_FILE, EVENTS = "config.json", "summary.json", "metrics.jsonl", "events"
+PROJECTOR, PROJECTED_EMBEDDINGS, PROJECTED_TITLES = "projector_config.pbtxt", "embeddings.tsv", "titles.tsv"
+"""In `events/`; TensorBoard knows the name of the first."""
 TOKENIZER, SOURCE = "tokenizer", "source.json"
 """The vocabulary, and in its folder the record files whose titles it was built from."""
 LAST, BEST, EMBEDDINGS, PREDICTIONS = "last", "best", "embeddings", "predictions"

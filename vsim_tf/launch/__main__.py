@@ -15,8 +15,10 @@ from vsim_tf.ensemble.timings import Timing, read_timings
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import LAUNCH, TIMINGS
+from vsim_tf.launch.bar import shown
 from vsim_tf.launch.jobs import Failure, Job, Place, make_places, run_jobs
 from vsim_tf.launch.plan import Plan, Stage, Task, read_plan
+from vsim_tf.launch.progress import Progress, about
 from vsim_tf.training.console import tensorboard_command
 
 
@@ -27,28 +29,34 @@ def launch(plan: Plan) -> None:
     for task in plan.tasks():
         task.check_flags(devices=len(gpus) if plan.jobs == 1 else 1)
     said = f"--output_dir={plan.output_dir}: another run.sh is writing into it; wait for its end, or choose another folder"
+    inputs = [stage for stage in plan.stages if stage.makes_inputs]
+    others = [stage for stage in plan.stages if not stage.makes_inputs]
+    progress = Progress([*inputs, *others], plan.jobs)
     with exclusive(plan.output_dir / LAUNCH, said):
-        run_stages((stage for stage in plan.stages if stage.makes_inputs), places, plan.output_dir)
-        stages = [stage for stage in plan.stages if not stage.makes_inputs]
-        for stage in stages:
-            for task in stage.tasks:
-                task.check_inputs()
-        print(f"curves: {tensorboard_command(plan.output_dir)}", flush=True)
-        run_stages(stages, places, plan.output_dir)
+        with shown(progress):
+            run_stages(inputs, places, plan.output_dir, progress)
+            for stage in others:
+                for task in stage.tasks:
+                    task.check_inputs()
+            print(f"curves: {tensorboard_command(plan.output_dir)}", flush=True)
+            run_stages(others, places, plan.output_dir, progress)
         print_times(plan.output_dir)
 
 
-def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path) -> None:
+def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path, progress: Progress) -> None:
     """Runs stages one after the other, and adds time and memory of those that had something to do to timings.tsv."""
     for stage in stages:
-        print(f"\n== {stage.name}", flush=True)
+        left = about(progress.seconds_left())
+        print(f"\n{progress.next_stage()}{left and f', {left} in all'}", flush=True)
         started = time.monotonic()
         try:
             unfinished = [task for task in stage.tasks if not task.finished()]
         except UserError as error:
             print("error:", in_flags(error), file=sys.stderr)
             fail(stage, Failure("", USER_ERROR_EXIT))
-        failure, peak_bytes = run_jobs([job(task) for task in unfinished], places if len(stage.tasks) > 1 else [{}])
+        progress.skip(task.model for task in stage.tasks if task not in unfinished)
+        jobs = [job(task, progress) for task in unfinished]
+        failure, peak_bytes = run_jobs(jobs, places if len(stage.tasks) > 1 else [{}])
         if failure:
             fail(stage, failure)
         if unfinished:
@@ -56,8 +64,9 @@ def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path) -
                 file.write(Timing(stage.name, time.monotonic() - started, peak_bytes).line())
 
 
-def job(task: Task) -> Job:
-    return Job(task.model or task.arguments[0], (sys.executable, *task.command))
+def job(task: Task, progress: Progress) -> Job:
+    name = task.model or task.arguments[0]
+    return Job(name, (sys.executable, *task.command), lambda running: progress.note(task.model, running))
 
 
 def fail(stage: Stage, failure: Failure) -> None:

@@ -3,14 +3,15 @@
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from vsim_tf.distributed.gpus import VISIBLE, Gpu
 from vsim_tf.errors import UserError
@@ -18,15 +19,17 @@ from vsim_tf.errors import UserError
 Place = Mapping[str, str]
 """The additions to the environment of a command."""
 
-Ended = tuple[str, Place, int, int]
-"""Name of a command, its place, its exit code, and the most memory that it had in bytes."""
-
 
 class Job(NamedTuple):
-    """A command by its name."""
+    """A command by its name, and who is told that it is running, or is not any more after it has ended well."""
 
     name: str
     command: Sequence[str]
+    note: Callable[[bool], None] = lambda running: None
+
+
+Ended = tuple[Job, Place, int, int]
+"""A command, its place, and its exit code."""
 
 
 class Failure(NamedTuple):
@@ -50,10 +53,7 @@ def make_places(jobs: int, jobs_per_gpu: int, gpus: Sequence[Gpu]) -> list[Place
             f"--jobs={jobs}: there {'is one GPU' if len(gpus) == 1 else f'are {len(gpus)} GPUs'}; give"
             f" --jobs={len(gpus) * jobs_per_gpu}, or --jobs_per_gpu={needed} to let models share a GPU and its memory"
         )
-    # by lines and seldom: progress bars side by side would overwrite each other
-    common = {
-        "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "5", "TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)),
-    }  # fmt: skip
+    common = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
     if not gpus:
         return [common] * jobs
     if jobs_per_gpu > 1:
@@ -72,49 +72,56 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> tuple[Failure | No
     """
     waiting, free = deque(jobs), deque(places)
     ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
-    running: dict[str, subprocess.Popen[bytes]] = {}
+    running: dict[str, subprocess.Popen[str]] = {}
     failure, peak_bytes = None, 0
     with _passed_on(running) as received:
         while running or (waiting and not failure and not received):
             while waiting and free and not failure and not received:
                 job = waiting.popleft()
-                running[job.name] = _start(job, free.popleft(), ended, by_lines=len(places) > 1)
+                job.note(True)
+                running[job.name] = _start(job, free.popleft(), ended)
                 if signal.SIGTERM in received:  # between the start and its entry among what is running
                     running[job.name].terminate()
             if not running:
                 break
-            name, place, code, used = ended.get()
+            job, place, code, used = ended.get()
             peak_bytes = max(peak_bytes, used)
-            del running[name]
+            del running[job.name]
             free.append(place)
-            if code and not failure:
-                failure = Failure(name, code)
+            if not code:
+                job.note(False)
+            elif not failure:
+                failure = Failure(job.name, code)
                 _stop(running, failure, received)
     if received and not failure:
         failure = Failure("", 128 + received[0])
     return failure, peak_bytes
 
 
-def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]", by_lines: bool) -> subprocess.Popen[bytes]:
-    output, errors = (subprocess.PIPE, subprocess.STDOUT) if by_lines else (None, None)
-    sys.stdout.flush()
-    process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=os.environ | place)
+def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]") -> subprocess.Popen[str]:
+    """Starts a command whose lines go through this process, because others write too and there may be a bar."""
+    width = str(shutil.get_terminal_size().columns)  # of tables, which a command would make for a pipe
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": width, **place}
+    process = subprocess.Popen(
+        job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
+        errors="replace",
+    )  # fmt: skip
+    errors = threading.Thread(target=_pass_on, args=(process.stderr, sys.stderr), daemon=True)
 
     def wait() -> None:
-        with process:  # closes its pipe and waits
-            for line in process.stdout or ():
-                if line.strip():
-                    sys.stdout.buffer.write(line)
-                    sys.stdout.buffer.flush()
+        with process:  # closes its pipes and waits
+            _pass_on(process.stdout, sys.stdout)
+            errors.join()
             used = _peak_bytes(process)
         code = process.returncode
-        ended.put((job.name, place, code if code >= 0 else 128 - code, used))
+        ended.put((job, place, code if code >= 0 else 128 - code, used))
 
+    errors.start()
     threading.Thread(target=wait, daemon=True).start()
     return process
 
 
-def _peak_bytes(process: "subprocess.Popen[bytes]") -> int:
+def _peak_bytes(process: subprocess.Popen[str]) -> int:
     """Waits for the end of a command; returns the most memory that it had, 0 where another thread has seen its end before.
 
     Linux counts a process as no smaller than the one that it was forked from, which the launcher, without TensorFlow, always is.
@@ -127,7 +134,15 @@ def _peak_bytes(process: "subprocess.Popen[bytes]") -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _stop(running: Mapping[str, subprocess.Popen[bytes]], failure: Failure, received: Sequence[int]) -> None:
+def _pass_on(lines: Iterable[str] | None, stream: TextIO) -> None:
+    for line in lines or ():
+        if line.strip():
+            with contextlib.suppress(OSError):  # nobody reads any more; a command must not wait for that
+                stream.write(line if line.endswith("\n") else f"{line}\n")
+                stream.flush()
+
+
+def _stop(running: Mapping[str, subprocess.Popen[str]], failure: Failure, received: Sequence[int]) -> None:
     """Asks all to end, unless the signal that ended the first has reached them too: a second one would not let them save."""
     if not running or received or failure.code == 128 + signal.SIGINT:
         return
@@ -137,7 +152,7 @@ def _stop(running: Mapping[str, subprocess.Popen[bytes]], failure: Failure, rece
 
 
 @contextlib.contextmanager
-def _passed_on(running: Mapping[str, subprocess.Popen[bytes]]) -> Iterator[list[int]]:
+def _passed_on(running: Mapping[str, subprocess.Popen[str]]) -> Iterator[list[int]]:
     """Collects the signals that ask this process to end, and passes SIGTERM on to all that is running."""
     received: list[int] = []
 

@@ -19,7 +19,8 @@ STAGE, MORE_FLAGS, EACH_MODEL, BEFORE_CHECKS = "--stage=", "--more_flags=", "--e
 class Task:
     """One script with its flags; `model` is empty for a stage that is run once.
 
-    The script is a module with `define_flags`, `check_flags`, `check_inputs`, `finished` and `main`.
+    The script is a module with `define_flags`, `check_flags`, `check_inputs`, `finished` and `main`; one that trains also has
+    `steps_of_runs`.
     """
 
     model: str
@@ -52,6 +53,15 @@ class Task:
         with flags_of(script.define_flags, self.arguments):
             done: bool = script.finished()
             return done
+
+    def steps_of_runs(self) -> dict[Path, int]:
+        """Folders of its training runs, and how many steps each has; none for a script that does not train."""
+        script = self.script()
+        if not hasattr(script, "steps_of_runs"):
+            return {}
+        with flags_of(script.define_flags, self.arguments):
+            steps: dict[Path, int] = script.steps_of_runs()
+            return steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,9 +24,13 @@ class SEGate(keras.layers.Layer):
         self.reduce.build(shape)
         self.restore.build((None, width // self.ratio))
 
+    def weights_of(self, x: Tensor) -> Tensor:
+        """What `[batch, dim]` is multiplied with, `[batch, dim]` in (0, 1)."""
+        return self.restore(self.reduce(x))
+
     def call(self, x: Tensor) -> Tensor:
         """`[batch, dim]` to `[batch, dim]`."""
-        return x * self.restore(self.reduce(x))
+        return x * self.weights_of(x)
 
 
 class ConcatDenseSE(keras.layers.Layer):
@@ -42,7 +46,8 @@ class ConcatDenseSE(keras.layers.Layer):
         self.dense.build((None, video_shape[-1] + text_shape[-1]))
         self.se.build((None, self.dense.units))
 
-    def call(self, video: Tensor, text: Tensor, training: bool | None = None) -> Tensor:
-        """`[batch, video_dim]` and `[batch, text_dim]` to `[batch, size]`."""
-        fused = self.dropout(ops.concatenate([video, text], axis=-1), training=training)
-        return self.se(self.dense(fused))
+    def call(self, video: Tensor, text: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
+        """`[batch, video_dim]` and `[batch, text_dim]` to the embedding and the weights of the gate, `[batch, size]` each."""
+        fused = self.dense(self.dropout(ops.concatenate([video, text], axis=-1), training=training))
+        gate = self.se.weights_of(fused)
+        return fused * gate, gate

@@ -51,13 +51,14 @@ class MixNextVLADNetwork(VideoNetwork):
         sequence = frame_sequence(frames, num_frames, self.config.frames.max_frames)
         has_frames = ops.cast(num_frames > 0, self.compute_dtype)[:, None]
         vectors = [each(sequence.states, sequence.mask, training=training) * has_frames for each in self.nextvlads]
-        experts = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors, strict=True)]
+        fused = [fuse(vector, text, training=training) for fuse, vector in zip(self.fusions, vectors, strict=True)]
+        experts = [embedding for embedding, _ in fused]
         logits = [classify(expert) for classify, expert in zip(self.classifiers, experts, strict=False)]
         gate = self.gate_weights(sequence, text, training=training)
         return VideoOutput(
             embedding=mixture(gate, [ops.cast(expert, "float32") for expert in experts]),
             logits={"tags": mixture(gate, logits)} if logits else {},
-            experts=Experts(logits, vectors, experts, text, gate),
+            experts=Experts(logits, vectors, experts, text, gate, tuple(se_gate for _, se_gate in fused)),
         )
 
     def text_vector(self, input_ids: Tensor, attention_mask: Tensor, training: bool | None = None) -> Tensor:

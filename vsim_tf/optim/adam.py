@@ -69,7 +69,7 @@ class GroupAdam:
         """Rate of each group for the update after `step` completed ones."""
         return {name: schedule.rate(step) for name, schedule in self.schedules.items()}
 
-    def apply(self, gradients: list[tf.Tensor | None], step: tf.Tensor, max_norm: tf.Tensor | None = None) -> None:
+    def apply(self, gradients: list[tf.Tensor | None], step: tf.Tensor, max_norm: tf.Tensor | None = None) -> list[tf.Tensor]:
         """Sums gradients over replicas and applies them.
 
         Args:
@@ -77,13 +77,17 @@ class GroupAdam:
             step: completed updates.
             max_norm: largest norm of all summed gradients together; longer ones are scaled to it, so that their direction stays
                 (Pascanu et al. 2013, arXiv 1211.5063). None for any.
+
+        Returns:
+            The summed gradients that there are, before they are scaled.
         """
         context = tf.distribute.get_replica_context()
         present = [(v, tf.convert_to_tensor(g)) for v, g in zip(self.variables, gradients, strict=True) if g is not None]
         summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [g for _, g in present])
+        scaled = summed
         if max_norm is not None:
-            summed, _ = tf.clip_by_global_norm(summed, max_norm)  # all nan if one is not finite, which stops the run
-        gradient_of = dict(zip((v.ref() for v, _ in present), summed, strict=True))
+            scaled, _ = tf.clip_by_global_norm(summed, max_norm)  # all nan if one is not finite, which stops the run
+        gradient_of = dict(zip((v.ref() for v, _ in present), scaled, strict=True))
         rates, count = self.learning_rates(step), tf.cast(step + 1, tf.float32)
         beta_powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))
         for update in self.updates:
@@ -91,6 +95,7 @@ class GroupAdam:
                 gradient = gradient_of[update.variable.ref()]
                 arguments = (update.m, update.v, gradient, rates[update.group], *beta_powers)
                 context.merge_call(self._update, args=(update.variable, arguments, update.decay))
+        return list(summed)
 
     def _update(
         self, strategy: tf.distribute.Strategy, variable: tf.Variable, arguments: tuple[tf.Tensor, ...], decay: float

@@ -159,7 +159,7 @@ def _write_files(folder: Path, settings: Settings, videos: VideoIndex, folds: Sp
     sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
     _check_space(folder, copies * sum(sizes))
     plan = dict(_PLANS[settings.layout](folds))
-    with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair") as bar:
+    with tqdm(total=copies * len(folds.pairs), desc="write pairs", unit="pair", disable=None) as bar:
         entries = _write_plan(folder, plan, videos, bar)
     statistics = Statistics(
         len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),

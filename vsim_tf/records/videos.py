@@ -252,7 +252,7 @@ class VideoIndex:
 
     def _read_all(self, frame_embedding_size: int) -> None:
         total = sum(os.fstat(descriptor).st_size for descriptor in self._descriptors)
-        with tqdm(total=total, desc="check videos", unit="B", unit_scale=True) as bar:
+        with tqdm(total=total, desc="check videos", unit="B", unit_scale=True, disable=None) as bar:
             for file, name in enumerate(self._files):
                 for number, (offset, data) in enumerate(read_records(name)):
                     where = f"{name}, record {number}"

@@ -283,6 +283,11 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     return read_json(folder / SUMMARY)
 
 
+def is_complete(folder: Path, total_steps: int) -> bool:
+    """Whether a folder holds a complete run of so many steps; one of fewer may be extended."""
+    return (read_summary(folder) or {}).get("step") == total_steps
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object of a JSON file that can be regenerated, None where there is none; `UserError` when it is damaged."""
     if not path.exists():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from vsim_tf.lazy import ops
 from vsim_tf.models.outputs import VideoOutput
 from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.tasks.forward import call_elements
@@ -32,7 +33,10 @@ class Objective:
     def __call__(
         self, network: Any, batch: VideoBatch | PairBatch, world: GlobalBatch | None = None, training: bool = True
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """This replica's part of the sum, a scalar, and of each weighted term's mean over videos, by name."""
+        """This replica's part of the sum, a scalar, and of each weighted term's mean over videos, by name.
+
+        The means of gates are logged with them.
+        """
         return self.of_outputs(network, call_elements(network, batch, training), batch, world, training)
 
     def of_outputs(
@@ -52,7 +56,13 @@ class Objective:
             for name, task in self.tasks.items()
         }
         total = sum(terms.values())
-        return total, {name: value / videos for name, value in ({"loss": total} | terms).items()}
+        return total, {name: value / videos for name, value in ({"loss": total} | terms | _gates(outputs)).items()}
+
+
+def _gates(outputs: tuple[VideoOutput, ...]) -> dict[str, Tensor]:
+    """Sums over the videos of all outputs of how far each gate is open."""
+    of_outputs = [output.gate_weights() for output in outputs]
+    return {name: sum(ops.sum(weights[name]) for weights in of_outputs) for name in of_outputs[0]}
 
 
 def _present(values: Mapping[str, T | None]) -> dict[str, T]:

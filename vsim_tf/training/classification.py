@@ -12,11 +12,12 @@ from vsim_tf.distributed.device import suitable_precision
 from vsim_tf.distributed.strategy import make_strategy
 from vsim_tf.distributed.workers import other_workers, require_agreement
 from vsim_tf.evaluation.evaluators import ClassEvaluator
+from vsim_tf.inference.embedder import Embedder
 from vsim_tf.inference.predictor import Predictor
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
-from vsim_tf.runs.run_folder import batch_format, prepare_run_folder, run_lock, write_summary
+from vsim_tf.runs.run_folder import batch_format, is_complete, prepare_run_folder, run_lock, write_summary
 from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
 from vsim_tf.runs.weights import model_weights, restore_shared_weights
@@ -32,6 +33,7 @@ from vsim_tf.training.class_runs import (
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.pretraining import make_trainer, start_encoder, start_tower
+from vsim_tf.training.projection import write_projection
 
 TOWER = r"tower/.*"
 
@@ -50,8 +52,10 @@ def classify(options: ClassOptions) -> None:
     options = dataclasses.replace(options, training=options.training.replace(precision=precision))
     videos = labelled_videos(options.records)
     trainer: Trainer | None = None
+    embedder: Embedder | None = None
     first: dict[str, np.ndarray] = {}
-    for run in class_runs(options, videos):
+    runs = class_runs(options, videos)
+    for run in runs:
         label = f"{options.classifier.name} {run.folder.name}"
         with run_lock(run.folder):
             summary = prepare_run_folder(run.folder, run.settings, options.overwrite)
@@ -60,20 +64,24 @@ def classify(options: ClassOptions) -> None:
             if summary:
                 announce_finished(label, summary, run.folder)
                 continue
-            if trainer is None:
+            if trainer is None or embedder is None:
                 trainer = make_trainer(run.settings.model, options.training, strategy)
+                embedder = Embedder(trainer.network, strategy)
                 first = {name: weight.numpy() for name, weight in trainer.state.weights.items()}
                 counts = {"training videos": len(run.training), "validation videos": len(run.validation)}
                 title = f"classify {options.classifier.name}"
                 announce(title, run.settings, strategy, counts, len(run.training), options.folder)
-            require_space_for_runs(trainer.state, [run.folder], options.keep_optimizer)
+                steps = options.training.total_steps
+                unfinished = [each.folder for each in runs if options.overwrite or not is_complete(each.folder, steps)]
+                require_space_for_runs(trainer.state, unfinished, options.keep_optimizer)
             if options.random_start:
                 first = random_weights(run.settings.model, options.training, run.number)
-            _train(trainer, first, run, videos, options, label)
+            _train(trainer, embedder, first, run, videos, options, label)
 
 
 def _train(
     trainer: Trainer,
+    embedder: Embedder,
     first: Mapping[str, np.ndarray],
     run: ClassRun,
     videos: LabelledVideos,
@@ -90,15 +98,22 @@ def _train(
     validation = numbered_batches(videos.files, "videos", form, training.val_batch_size, worker_shard(), chosen=run.validation)
     predictor = Predictor(trainer.network, trainer.strategy)
     starts = starting_points(options)
+
+    def start_from() -> None:
+        filled = start_weights(trainer, first, starts)
+        for line in [] if trainer.traces else filled:  # once for all runs
+            logger.info(line)
+
     with readable_errors():
         summary = trainer.run(
             run.folder,
             data.batches,
             ClassEvaluator(predictor, validation, videos.targets[run.validation], videos.classes),
-            lambda: start_weights(trainer, first, starts),
+            start_from,
             label,
             options.keep_optimizer,
         )
+        write_projection(run.folder, trainer, embedder, run.settings, videos.files, "videos", run.validation)
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder, trainer)
 
@@ -110,8 +125,8 @@ def random_weights(model: Model, training: Stage, run: int) -> dict[str, np.ndar
     return {name: weight.numpy() for name, weight in model_weights(build_network(model, training.tasks.values())).items()}
 
 
-def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: StartingPoints) -> None:
-    """Fills a classifier from what it starts from.
+def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: StartingPoints) -> list[str]:
+    """Fills a classifier from what it starts from; returns lines about it.
 
     Args:
         trainer: of the classifier.
@@ -122,15 +137,17 @@ def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: Sta
     for name, value in first.items():
         trainer.state.weights[name].assign(value)
     if starts.random_start:
-        logger.info("the classifier starts from random weights")
-        return
+        return ["the classifier starts from random weights"]
+    filled = []
     if starts.hub_dir:
-        start_encoder(network, starts.hub_dir)
+        filled.append(start_encoder(network, starts.hub_dir))
     if starts.clip_dir:
-        start_tower(network, starts.clip_dir)
+        filled.append(start_tower(network, starts.clip_dir))
     if starts.shared:
         checkpoint = starts.pretrained.checkpoint()
-        logger.info(f"{len(restore_shared_weights(network, checkpoint, starts.shared))} weights filled from {checkpoint}")
+        filled.append(f"{len(restore_shared_weights(network, checkpoint, starts.shared))} weights filled from {checkpoint}")
     if starts.tower:
         checkpoint = starts.tower.checkpoint()
-        logger.info(f"{len(restore_shared_weights(network, checkpoint, TOWER))} weights of the tower filled from {checkpoint}")
+        of_tower = len(restore_shared_weights(network, checkpoint, TOWER))
+        filled.append(f"{of_tower} weights of the tower filled from {checkpoint}")
+    return filled

@@ -20,8 +20,8 @@ from vsim_tf.records.rank_labels import RankLabels, read_similarities
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import (
     RunSettings,
+    is_complete,
     prepare_run_folder,
-    read_summary,
     run_lock,
     write_summary,
 )
@@ -32,6 +32,7 @@ from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretraining import make_trainer
+from vsim_tf.training.projection import write_projection
 
 PAIRS_LOOKED_AT = 256
 """Of the first run's training pairs, before training."""
@@ -84,14 +85,9 @@ def finetune(
                 embedder = Embedder(trainer.network, strategy)
                 counts = {"runs": len(runs), "training pairs of the first": len(index)}
                 announce(f"fine-tune {model}", settings, strategy, counts, len(index), run.folder.parent)
-                unfinished = [each.folder for each in runs if overwrite or not _is_complete(each.folder, training.total_steps)]
+                unfinished = [each.folder for each in runs if overwrite or not is_complete(each.folder, training.total_steps)]
                 require_space_for_runs(trainer.state, unfinished, keep_optimizer)
             _train(trainer, embedder, run, settings, form, checkpoint, label, keep_optimizer)
-
-
-def _is_complete(folder: Path, total_steps: int) -> bool:
-    """Whether a folder holds a complete run of so many steps; one of fewer may be extended."""
-    return (read_summary(folder) or {}).get("step") == total_steps
 
 
 def _train(
@@ -120,6 +116,7 @@ def _train(
             label,
             keep_optimizer,
         )
+        write_projection(run.folder, trainer, embedder, settings, run.val_files, "pairs")
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder, trainer)
 

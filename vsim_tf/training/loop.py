@@ -1,5 +1,6 @@
 """One training loop for every objective and every tf.distribute strategy."""
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import tensorflow as tf
-from tqdm import tqdm
 
 from vsim_tf.distributed.strategy import Rows, distribute
 from vsim_tf.distributed.workers import require_agreement
@@ -26,6 +26,7 @@ from vsim_tf.tasks.global_batch import GlobalBatch
 from vsim_tf.tasks.objective import Objective
 from vsim_tf.training.accumulation import Batch, LogsAndGradients, accumulated, micro_batch_sizes
 from vsim_tf.training.run_log import VALIDATION, RunLog
+from vsim_tf.training.run_progress import RunProgress
 from vsim_tf.training.stopping import StopAsked, StopSignals
 
 Batches = Callable[[int, Rows | None], tf.data.Dataset]
@@ -33,6 +34,8 @@ Batches = Callable[[int, Rows | None], tf.data.Dataset]
 logger = logging.getLogger(__name__)
 LENGTHS = "or in pre-training model.frames.max_frames and model.text.max_length"
 RECOMPUTE = "or keep it and resume with remat=True (docs/memory.md)"
+GRADIENT_NORM = "gradient_norm"
+"""Logged: the global norm of the gradient of the mean loss, before it is clipped; 0 at steps that are not logged."""
 LENGTH_FIELDS = ("model.frames.max_frames", "model.text.max_length")
 
 
@@ -127,9 +130,12 @@ class Trainer:
         logs, gradients = method.gradients(compute, self.network, variables) if method else compute()
         videos = self.stage.batch_size * len(batch.elements) if self.stage.reduction == "sum" else 1
         largest = self.stage.clip_norm * videos
-        self.optimizer.apply(gradients, self.state.step, largest or None)
+        summed = self.optimizer.apply(gradients, self.state.step, largest or None)
+        # at log steps alone: in small models it takes some percent of a step
+        logged = (self.state.step + 1) % self.stage.log_every == 0
+        norm = tf.cond(logged, lambda: tf.linalg.global_norm(summed) / videos, lambda: 0.0)
         means: dict[str, tf.Tensor] = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, logs)
-        return means
+        return {GRADIENT_NORM: norm} | means  # first: of what is not finite the last is named
 
     def _forward_and_backward(self, batch: Batch, world: GlobalBatch) -> LogsAndGradients:
         with tf.GradientTape() as tape:
@@ -197,7 +203,7 @@ class Trainer:
         metrics = log.validation(int(self.state.evaluated.numpy()))
         logs: dict[str, tf.Tensor] = {}
         try:
-            with tqdm(total=total, initial=start, desc=label, unit="step") as bar:
+            with RunProgress(label, start, total) as progress:
                 for step in range(start, total + 1):
                     due = step == total or step % self.stage.eval_every == 0
                     if due and (step > self.state.evaluated.numpy() or not metrics):
@@ -213,17 +219,18 @@ class Trainer:
                         logs = self.train_step(next(data))
                     if (step + 1) % self.stage.log_every == 0:
                         log.write(step + 1, self._finite(logs, step + 1))
-                    if bar.update():  # is being drawn: reading the loss waits for the device
-                        selected = self.stage.selection.metric
-                        bar.set_postfix(
-                            {"loss": f"{float(logs['loss']):.4g}", selected: f"{metrics.get(selected, math.nan):.4f}"}
-                        )
+                    progress.note(step + 1, functools.partial(self._shown, logs, metrics))
         finally:
             del data  # here and now: Python's collector may do so in a thread that its own threads wait for
         best_value, best_step = float(self.state.best_value.numpy()), int(self.state.best_step.numpy())
         best = {f"best_{self.stage.selection.metric}": best_value, "best_step": best_step}
         summary: dict[str, float | None] = without_nan(metrics | {"step": total} | best)
         return summary
+
+    def _shown(self, logs: dict[str, tf.Tensor], metrics: dict[str, float]) -> dict[str, str]:
+        """Loss of the last step and selected metric of the last evaluation."""
+        selected = self.stage.selection.metric
+        return {"loss": f"{float(logs['loss']):.4g}", selected: f"{metrics.get(selected, math.nan):.4f}"}
 
     def _reload_best(self, folder: Path) -> None:
         """Puts the best weights since the first step in the place of the present ones."""

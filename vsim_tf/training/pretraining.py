@@ -31,6 +31,7 @@ from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objective_evaluator import ObjectiveEvaluator
 from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, note_source, read_inputs
+from vsim_tf.training.projection import write_projection
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
@@ -89,6 +90,8 @@ def _train(
             options.keep_optimizer,
             data.ended_epoch,
         )
+        embedder = Embedder(trainer.network, trainer.strategy)
+        write_projection(options.folder, trainer, embedder, settings, inputs.val_files, "videos")
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer)
 
@@ -111,24 +114,24 @@ def _evaluator(
 def start_from_published(network: VideoNetwork, hub_dir: str, clip_dir: str) -> None:
     """Fills encoder and MLM head, and the vision tower, from Hugging Face folders where these are given."""
     if hub_dir:
-        start_encoder(network, hub_dir)
+        logger.info(start_encoder(network, hub_dir))
     else:
         logger.info(f"the {network.config.encoder.kind} encoder starts from random weights")
     if clip_dir:
-        start_tower(network, clip_dir)
+        logger.info(start_tower(network, clip_dir))
     elif network.tower:
         logger.info("the vision tower starts from random weights")
 
 
-def start_encoder(network: VideoNetwork, hub_dir: str) -> None:
-    """Fills encoder and MLM head from a Hugging Face folder."""
-    logger.info(load_pretrained(network.encoder, hub_dir, _untied_mlm_head(network)))
+def start_encoder(network: VideoNetwork, hub_dir: str) -> str:
+    """Fills encoder and MLM head from a Hugging Face folder; returns a line about it."""
+    return str(load_pretrained(network.encoder, hub_dir, _untied_mlm_head(network)))
 
 
-def start_tower(network: VideoNetwork, clip_dir: str) -> None:
-    """Fills the vision tower from a Hugging Face folder."""
+def start_tower(network: VideoNetwork, clip_dir: str) -> str:
+    """Fills the vision tower from a Hugging Face folder; returns a line about it."""
     assert network.tower is not None
-    logger.info(load_vision_tower(network.tower, clip_dir))
+    return str(load_vision_tower(network.tower, clip_dir))
 
 
 def _check_videos(options: PretrainOptions, inputs: PretrainInputs) -> None:
