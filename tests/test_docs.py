@@ -19,7 +19,7 @@ import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import check, class_flags, extract, flags, write_labels
+from vsim_tf.cli import check, class_flags, export, extract, flags, write_labels
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
@@ -191,7 +191,14 @@ assert scores.keys() == {"spearman", "pearson"} and neighbours == {"recall@1": 1
 
 def test_all_other_code_is_tried_too():
     counts = {name: len(blocks(text, "python")) for name, text in DOCUMENTS.items() if "```python" in text}
-    assert counts == {"README.md": 1, "docs/architecture.md": 10, "docs/data.md": 4, "docs/library.md": 11, "docs/video.md": 1}
+    assert counts == {
+        "README.md": 1,
+        "docs/architecture.md": 10,
+        "docs/data.md": 4,
+        "docs/library.md": 11,
+        "docs/serving.md": 3,
+        "docs/video.md": 1,
+    }
 
 
 def test_parts_of_architecture_md_are_those_that_are_trained():
@@ -276,7 +283,7 @@ def test_a_run_of_other_settings_has_a_folder_of_its_own():
 def test_every_flag_that_is_named_exists():
     known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
-    known |= {"--fast", "--slow", "--help"}
+    known |= {"--fast", "--slow", "--help"} | {f"--{name}" for name in defined(export.define_flags)}
     for name, text in DOCUMENTS.items():
         named = set(re.findall(r"(?<![\w-])--\w+", text))
         assert not named - known, name

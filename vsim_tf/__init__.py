@@ -17,6 +17,7 @@ from vsim_tf.io.quiet_imports import quiet_imports
 if TYPE_CHECKING:
     from vsim_tf.ensemble.front import load
     from vsim_tf.evaluation.model_evaluators import ClassificationEvaluator, RetrievalEvaluator, SimilarityEvaluator
+    from vsim_tf.export.folder import export_model
     from vsim_tf.inference.model import Model
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "SimilarityEvaluator",
     "UserError",
     "__version__",
+    "export_model",
     "load",
 ]
 
@@ -35,6 +37,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())  # messages are se
 _EVALUATORS = "vsim_tf.evaluation.model_evaluators"
 _MODULES = {
     "load": "vsim_tf.ensemble.front",
+    "export_model": "vsim_tf.export.folder",
     "Model": "vsim_tf.inference.model",
     "ClassificationEvaluator": _EVALUATORS,
     "RetrievalEvaluator": _EVALUATORS,

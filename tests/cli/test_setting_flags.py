@@ -5,7 +5,7 @@ import toys
 from script_flags import defined
 from test_flags import given_flags  # noqa: F401
 
-from vsim_tf.cli import check, extract, flags, write_labels
+from vsim_tf.cli import check, export, extract, flags, write_labels
 from vsim_tf.cli.setting_flags import FLAG_OF, FLAG_OF_ARGUMENT, FLAGS_BEHIND, in_flags, with_flags
 from vsim_tf.demo import __main__ as demo
 from vsim_tf.errors import UserError
@@ -113,7 +113,7 @@ def test_settings_of_an_encoder_keep_their_names():
 def test_every_argument_of_the_table_is_a_flag():
     known = defined(
         flags.define_pretrain, flags.define_pair, flags.define_write_tfrecord, flags.define_inference, flags.define_ensemble,
-        demo.define_flags, extract.define_flags, check.define_flags, write_labels.define_flags,
+        demo.define_flags, extract.define_flags, check.define_flags, write_labels.define_flags, export.define_flags,
     )  # fmt: skip
     assert {flag.split()[0].removeprefix("--") for flag in FLAG_OF_ARGUMENT.values()} <= set(known)
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "embed": Command("vsim_tf.cli.embed", "embed videos by one checkpoint or by those of a model's folds"),
     "predict": Command("vsim_tf.cli.predict", "classes of videos by one checkpoint or by the runs of a classifier"),
     "ensemble": Command("vsim_tf.cli.ensemble", "average embeddings over folds, sum models by weight, and report"),
+    "export": Command("vsim_tf.cli.export", "write a model or an ensemble as a SavedModel or ONNX, for other programs"),
     "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
 }
 """Modules by name: only the one that is called is imported."""

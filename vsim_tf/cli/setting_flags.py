@@ -25,7 +25,7 @@ ARGUMENTS = (
     "records_per_file", "scores", "scale", "output", "features", "videos",
     "models", "weights", "normalize", "test_name", "checkpoint",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
-    "num_unlabeled", "num_labeled", "num_video_files", "picture_size",
+    "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format",
 )  # fmt: skip
 """Arguments of the library's functions that are flags of the same name."""
 

@@ -23,7 +23,12 @@ Saved model:
     model.json  README.md  result.basis.npz
     MODEL/fold-00/ ...       as above: config.json, tag_list.txt or category_ids.txt, tokenizer/, summary.json, last/ or best/
 
-docs/data.md says what they hold.
+Exported model:
+
+    export.json  README.md  client.py  tokenizer/ or tokenizer_0/, tokenizer_1/ ...
+    saved_model.pb  variables/  of a SavedModel, or model.onnx
+
+docs/data.md and docs/serving.md say what they hold.
 """
 
 import glob
@@ -218,3 +223,8 @@ def predictions_file(run: PathLike, test_name: str) -> Path:
 
 SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
 """Next to them the runs, MODEL/fold-00/ ... with one checkpoint each, and the basis of an SVD ensemble."""
+
+# --- exported model ---------------------------------------------------------------------------------------------------
+
+EXPORT, CLIENT, ONNX = "export.json", "client.py", "model.onnx"
+"""Next to them the model card, and vocabularies in folders that begin with the name of a run's."""
