@@ -15,6 +15,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.export.formats import FORMATS
 from vsim_tf.io.files import require_existing, require_new
 from vsim_tf.io.paths import BEST, LAST
+from vsim_tf.io.quiet_imports import quiet_imports
 
 FLAGS = flags.FLAGS
 WORD = "path"
@@ -45,8 +46,9 @@ def check_inputs() -> None:
 def main() -> None:
     """Export as the flags say."""
     check_inputs()
-    from vsim_tf.ensemble.front import load
-    from vsim_tf.export.folder import export_model
+    with quiet_imports():
+        from vsim_tf.ensemble.front import load
+        from vsim_tf.export.folder import export_model
 
     model = load(FLAGS.path, checkpoint=FLAGS.checkpoint)
     verified = export_model(model, FLAGS.output, FLAGS.format)
