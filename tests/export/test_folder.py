@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -240,10 +241,10 @@ def test_a_folder_that_is_there(models, tmp_path):
 
 
 def test_a_model_of_pictures(tmp_path):
-    model = vsim_tf.load(make_classifier(tmp_path / "run", "wbdc_1", 0))
+    model = SimpleNamespace(name="run", members=[SimpleNamespace(config=toys.model("wbdc_1"))])
     with pytest.raises(vsim_tf.UserError, match="run: wbdc_1 read pictures; models that read features can be exported"):
         vsim_tf.export_model(model, tmp_path / "exported")
-    assert os.listdir(tmp_path) == ["run"]
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.slow
