@@ -33,35 +33,23 @@ RUNS = {
     "mix_nextvlad": ("mix_nextvlad/fold-00",),
 }
 MODELS = (*RUNS, "classifier")
-VIDEOS = [
-    {"title": title, "ocr": "日月", "asr": "", "frames": rng.standard_normal((count, toys.DIM))}
-    for rng, title, count in zip(
-        map(np.random.default_rng, range(5)), ("", "天地[SEP]玄黄", "宇宙日月" * 9, "A b", "天"), (0, 1, 4, 5, 30), strict=True
-    )
-]
+TITLES, COUNTS = ("", "天地[SEP]玄黄", "宇宙日月" * 9, "A b", "天"), (0, 1, toys.FRAMES, toys.FRAMES + 1, 30)
 ALONE = """
-import importlib.util, json, sys
+import json, sys
 import numpy as np
-
-def inputs_of(folder):
-    spec = importlib.util.spec_from_file_location("client", f"{folder}/client.py")
-    client = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(client)
-    videos = [video | {"frames": np.array(video["frames"])} for video in json.load(open("videos.json"))]
-    return client.Client(folder).inputs(videos)
+from client import Client
+inputs = Client(".").inputs(json.load(sys.stdin))
 """
 TENSORFLOW = """
 import tensorflow as tf
-for folder in sys.argv[1:]:
-    inputs = {name: tf.constant(value) for name, value in inputs_of(folder).items()}
-    (result,) = tf.saved_model.load(folder).signatures["serving_default"](**inputs).values()
-    np.save(f"{folder}/result.npy", result.numpy())
+inputs = {name: tf.constant(value) for name, value in inputs.items()}
+(result,) = tf.saved_model.load(".").signatures["serving_default"](**inputs).values()
+np.save("result.npy", result.numpy())
 """
 ONNXRUNTIME = """
 import onnxruntime
-for folder in sys.argv[1:]:
-    (result,) = onnxruntime.InferenceSession(f"{folder}/model.onnx").run(None, inputs_of(folder))
-    np.save(f"{folder}/result.npy", result)
+(result,) = onnxruntime.InferenceSession("model.onnx").run(None, inputs)
+np.save("result.npy", result)
 assert "tensorflow" not in sys.modules
 """
 NOT_IMPORTED = "assert not [name for name in sys.modules if name.startswith('vsim_tf')]"
@@ -91,20 +79,24 @@ def models(tmp_path_factory):
     return model
 
 
-def run_alone(code: str, *folders: Path) -> None:
-    """A program in the folder around those of the models, which cannot find this package."""
-    videos = [video | {"frames": np.asarray(video["frames"]).tolist()} for video in VIDEOS]
-    (folders[0].parent / "videos.json").write_text(json.dumps(videos))
+def videos(frame_dim: int) -> list[dict]:
+    rng = np.random.default_rng(0)
+    return [
+        {"title": title, "ocr": "日月", "asr": "", "frames": rng.standard_normal((count, frame_dim)).tolist()}
+        for title, count in zip(TITLES, COUNTS, strict=True)
+    ]
+
+
+def assert_same_numbers(model: vsim_tf.Model, folder: Path, code: str) -> None:
+    """Of a program in the folder of the exported model that cannot find this package."""
+    items = videos(model.frame_dim)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-c", f"{ALONE}{code}{NOT_IMPORTED}", *(folder.name for folder in folders)]
+    command = [sys.executable, "-c", f"{ALONE}{code}{NOT_IMPORTED}"]
     done = subprocess.run(
-        command, cwd=folders[0].parent, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, input=json.dumps(items), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def assert_same_numbers(model: vsim_tf.Model, folder: Path) -> None:
-    expected = model.predict(VIDEOS).probabilities if model.classes else model.encode(VIDEOS)
+    expected = model.predict(items).probabilities if model.classes else model.encode(items)
     found = np.load(folder / "result.npy")
     assert found.dtype == np.float32 and found.shape == expected.shape
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -116,8 +108,7 @@ def test_tensorflow_alone(models, tmp_path, name):
     model = models(name)
     verified = vsim_tf.export_model(model, tmp_path / name)
     assert verified.videos == verification.VIDEOS and verified.largest_difference < 1e-5
-    run_alone(TENSORFLOW, tmp_path / name)
-    assert_same_numbers(model, tmp_path / name)
+    assert_same_numbers(model, tmp_path / name, TENSORFLOW)
 
 
 @pytest.mark.parametrize("name", slow_but([], MODELS))
@@ -126,8 +117,7 @@ def test_onnxruntime_alone(models, tmp_path, name):
         pytest.importorskip(package)
     model = models(name)
     assert vsim_tf.export_model(model, tmp_path / name, "onnx").largest_difference < 1e-5
-    run_alone(ONNXRUNTIME, tmp_path / name)
-    assert_same_numbers(model, tmp_path / name)
+    assert_same_numbers(model, tmp_path / name, ONNXRUNTIME)
 
 
 @pytest.mark.slow
