@@ -20,7 +20,7 @@ import toys
 from absl.flags import FlagValues
 from script_flags import defined
 
-from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, extract, flags, index, search, write_labels
+from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, export, extract, flags, index, search, write_labels
 from vsim_tf.features.pictures import encode_jpeg
 from vsim_tf.models import weight_files
 from vsim_tf.models.frame_embeddings import FrameEmbedding
@@ -233,6 +233,7 @@ def test_all_other_code_is_tried_too():
         "docs/data.md": 4,
         "docs/library.md": 11,
         "docs/search.md": 1,
+        "docs/serving.md": 3,
         "docs/video.md": 1,
     }
 
@@ -320,6 +321,7 @@ def test_every_flag_that_is_named_exists():
     known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED | CONSOLE)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
     known |= {"--fast", "--slow", "--help", "--logdir"}  # of test.sh, of all, of TensorBoard
+    known |= {f"--{name}" for name in defined(export.define_flags)}
     for name, text in DOCUMENTS.items():
         named = set(re.findall(r"(?<![\w-])--\w+", text))
         assert not named - known, name

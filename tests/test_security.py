@@ -10,6 +10,8 @@ ELSEWHERE = {".venv", "build", "output", "data"}
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.relative_to(ROOT).parts[0] not in ELSEWHERE]
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml"}
 CALLS = {"eval", "exec", "compile", "__import__"}
+WRITTEN_BEFORE = {"vsim_tf/export/formats.py": ["load"]}
+"""Calls by file that open what the same process has just written, to check it."""
 METHODS = {"load_model", "unsafe_load", "full_load", "enable_unsafe_deserialization"}
 
 
@@ -46,7 +48,8 @@ def test_no_code_comes_out_of_a_file(path):
     found = findings(path.read_text(encoding="utf-8"))
     if path.is_relative_to(ROOT / "tests"):  # numpy's default is safe too; it must be said where files come from people
         found = [finding for finding in found if not finding.endswith(": numpy default")]
-    assert found == []
+    allowed = WRITTEN_BEFORE.get(path.relative_to(ROOT).as_posix(), [])
+    assert [finding.partition(": ")[2] for finding in found] == allowed, found
 
 
 def test_every_part_is_looked_at():

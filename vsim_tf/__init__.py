@@ -17,6 +17,7 @@ from vsim_tf.io.quiet_imports import quiet_imports
 if TYPE_CHECKING:
     from vsim_tf.ensemble.front import load
     from vsim_tf.evaluation.model_evaluators import ClassificationEvaluator, RetrievalEvaluator, SimilarityEvaluator
+    from vsim_tf.export.folder import export_model
     from vsim_tf.inference.model import Model
     from vsim_tf.search.index import Index
 
@@ -29,6 +30,7 @@ __all__ = [
     "SimilarityEvaluator",
     "UserError",
     "__version__",
+    "export_model",
     "load",
 ]
 
@@ -38,6 +40,7 @@ _EVALUATORS = "vsim_tf.evaluation.model_evaluators"
 _MODULES = {
     "load": "vsim_tf.ensemble.front",
     "Index": "vsim_tf.search.index",
+    "export_model": "vsim_tf.export.folder",
     "Model": "vsim_tf.inference.model",
     "ClassificationEvaluator": _EVALUATORS,
     "RetrievalEvaluator": _EVALUATORS,

@@ -48,7 +48,7 @@ def test_help_has_one_line_for_each_command():
 def test_help_of_a_command(name):
     result = start(name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
-    word = "[DATA_DIR] " if name == "check" else ""
+    word = {"check": "[DATA_DIR] ", "export": "[PATH] "}.get(name, "")
     assert f"\nusage: vsim-tf {name} {word}[flags]\n" in result.stdout
     assert "--output" in result.stdout
 

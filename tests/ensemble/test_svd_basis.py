@@ -37,6 +37,13 @@ def test_fit_is_the_truncated_svd_of_scaled_unit_rows():
     np.testing.assert_allclose(basis.project(members), (u * s)[:, :3] * signs, atol=1e-12)
 
 
+def test_the_projection_is_a_sum_over_members():
+    members = embeddings()
+    basis = SvdBasis.fit(members, WEIGHTS, 3)
+    total = sum(l2_normalize(members[name]) @ matrix for name, matrix in basis.matrices().items())
+    np.testing.assert_allclose(total, basis.project(members), atol=1e-14)
+
+
 def test_a_saved_basis_gives_the_joint_fit_and_takes_new_videos(tmp_path):
     """New videos are near those that they resemble, which a fit of their own would not give."""
     fitted, new = embeddings(), embeddings(10, seed=2)

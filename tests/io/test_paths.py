@@ -12,12 +12,14 @@ ROOT = Path(__file__).parents[2]
 SOURCES = [*sorted((ROOT / "vsim_tf").rglob("*.py")), *sorted(ROOT.glob("*.py"))]
 FORMATS_OF_OTHERS = (
     "io/paths.py",
+    "export/client.py",
     "models/hub_config.py",
     "golden/rules.py",
     "golden/weights.py",
     "golden/qq_inputs.py",
 )
-"""The names themselves, Hugging Face folders, and golden files, which have a config.json, label.tsv or tag list of their own."""
+"""The names themselves, a client that runs without this package, Hugging Face folders, and golden files, which have a
+config.json, label.tsv or tag list of their own."""
 NAMES = {value for name, value in vars(paths).items() if name.isupper()} - {paths.LAUNCH}
 FILES = {name for name in NAMES if "." in name} | {paths.CHECKPOINT, paths.FOLD_RUNS, paths.TEST_SETS}
 

@@ -25,8 +25,7 @@ ARGUMENTS = (
     "records_per_file", "scores", "scale", "output", "features", "videos",
     "models", "weights", "method", "normalize", "test_name", "checkpoint",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
-    "num_unlabeled", "num_labeled", "num_video_files", "picture_size",
-    "threshold", "exact_below",
+    "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format", "threshold", "exact_below",
 )  # fmt: skip
 """Arguments of the library's functions that are flags of the same name."""
 

@@ -12,7 +12,7 @@ from vsim_tf.inference.embed_files import finished_checkpoint, require_same_mode
 from vsim_tf.inference.model_file import read_model_file
 from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
 from vsim_tf.io.files import read_json_object
-from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, FOLD_RUNS, FULL, LAST, RESULT, SAVED_MODEL, basis_file
+from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, EXPORT, FOLD_RUNS, FULL, LAST, RESULT, SAVED_MODEL, basis_file
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint, run_of
@@ -95,6 +95,11 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
 
 def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
     """The checkpoints that a path stands for, and the basis of their ensemble; arguments and errors are those of `load`."""
+    if (path / EXPORT).is_file():
+        raise UserError(
+            f"{path} is an exported model, a graph for programs without vsim_tf (docs/serving.md); load the model that it was"
+            " made of, or a folder that model.save wrote"
+        )
     if not (path / SAVED_MODEL).is_file():
         basis = find_basis(path)
         return find_parts(path, kind, basis), basis

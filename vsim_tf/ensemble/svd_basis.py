@@ -96,6 +96,14 @@ class SvdBasis:
         weights = dict(zip(self.names, self.weights, strict=True))
         return np.concatenate([x @ self.projection for x in _chunks(ordered, weights)])
 
+    def matrices(self) -> dict[str, np.ndarray]:
+        """Name -> sqrt(weight) times its rows of the projection, `[dim of its own, dim]`.
+
+        The projection is Σ over members of their embeddings, scaled to unit norm, times their matrices.
+        """
+        parts = np.split(self.projection, np.cumsum(self.dims)[:-1])
+        return {name: math.sqrt(weight) * part for name, weight, part in zip(self.names, self.weights, parts, strict=True)}
+
     def require(self, dims: Mapping[str, int], weights: Mapping[str, float]) -> None:
         """`UserError` unless the basis is of these members, whatever their order, with these dimensions and weights."""
         mine = dict(zip(self.names, zip(self.dims, self.weights, strict=True), strict=True))

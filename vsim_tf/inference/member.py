@@ -115,6 +115,12 @@ class Member:
             tf.train.Checkpoint(weights=model_weights(self._network)).write(os.fspath(path))
 
     @property
+    def precision(self) -> str:
+        """Dtype policy that the network computes by."""
+        name: str = self._network.dtype_policy.name
+        return name
+
+    @property
     def parameters(self) -> int:
         """Numbers of a checkpoint's weights."""
         count: int = sum(value.shape.num_elements() for value in model_weights(self._network).values())

@@ -54,6 +54,9 @@ class Projection(Protocol):
     def project(self, members: Mapping[str, np.ndarray]) -> np.ndarray:
         """Name of a member -> embeddings, `[videos, dim of its own]`; the result is `[videos, dim]`."""
 
+    def matrices(self) -> dict[str, np.ndarray]:
+        """Name of a member -> `[dim of its own, dim]`: embeddings scaled to unit norm, times these, sum up to the projection."""
+
     def save(self, path: PathLike) -> None:
         """Writes a file from which it can be read again."""
 

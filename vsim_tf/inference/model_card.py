@@ -32,19 +32,20 @@ class Part(NamedTuple):
         return cls(f"{member.config.name}/{run.path.name}", "/".join(Path(checkpoint).parts[-2:]), run)
 
 
-def model_card(model: "Model", name: str) -> str:
+def model_card(model: "Model", name: str, use: str = "") -> str:
     """The text of the card.
 
     Args:
         model: the model.
         name: of its folder.
+        use: how the model is used; by default, by `vsim_tf.load`.
 
     Raises:
         UserError: a run folder of the model is gone or damaged.
     """
     parts = [Part.of(member, checkpoint) for member in model.members for checkpoint in member.checkpoints]
     sections = {
-        "Use": _example(model, name), "Models": _models(model), "Input": _input(model), "Training": _training(parts),
+        "Use": use or _example(model, name), "Models": _models(model), "Input": _input(model), "Training": _training(parts),
         "Scores": _scores(parts), "Limits": _limits(model),
     }  # fmt: skip
     text = [f"# {name}", _summary(model), *(part for title, body in sections.items() for part in (f"## {title}", body))]

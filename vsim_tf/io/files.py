@@ -231,8 +231,7 @@ def new_folder(folder: PathLike) -> Iterator[Path]:
             written.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already; remove it, or give another folder")
+    require_new(folder)
     part = folder.with_name(f".{folder.name}.part")
     try:
         with exclusive(folder):
@@ -250,6 +249,13 @@ def new_folder(folder: PathLike) -> Iterator[Path]:
         raise UserError(str(error).replace(str(part), str(folder)), error.fields) from error
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def require_new(folder: PathLike) -> None:
+    """`UserError` for something that is there already, an empty folder excepted."""
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is there already; remove it, or give another folder")
 
 
 def sync(path: PathLike) -> None:

@@ -28,7 +28,12 @@ Index of videos:
 
     note.json  index.faiss  videos.jsonl
 
-docs/data.md and docs/search.md say what they hold.
+Exported model:
+
+    export.json  README.md  client.py  tokenizer/ or tokenizer_0/, tokenizer_1/ ...
+    saved_model.pb  variables/  of a SavedModel, or model.onnx
+
+docs/data.md, docs/search.md and docs/serving.md say what they hold.
 """
 
 import glob
@@ -235,3 +240,8 @@ SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
 
 INDEX_NOTE, INDEX_VECTORS, INDEX_VIDEOS = "note.json", "index.faiss", "videos.jsonl"
 """How the index was made with checksums of the others; vectors; ids with titles."""
+
+# --- exported model ---------------------------------------------------------------------------------------------------
+
+EXPORT, CLIENT, ONNX = "export.json", "client.py", "model.onnx"
+"""Next to them the model card, and vocabularies in folders that begin with the name of a run's."""
