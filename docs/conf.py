@@ -13,7 +13,7 @@ html_theme = "furo"
 
 # The source folder is the repository, so that links between its documents are the same on the site.
 root_doc = "docs/index"
-include_patterns = ["*.md", "docs/*.md", "benchmarks/README.md"]
+include_patterns = ["*.md", "docs/*.md", "benchmarks/README.md", "examples/README.md"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header", "misc.highlighting_failure"]  # headings that skip a level; Pygments knows no CSV
 

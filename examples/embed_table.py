@@ -19,7 +19,8 @@ def read_videos(table: Path, features: Path) -> dict[str, dict]:
     """Items for `encode` by id."""
     with open(table, encoding="utf-8-sig", newline="") as file:
         return {
-            row["id"]: {"title": row["title"], "frames": np.load(features / f"{row['id']}.npy")} for row in csv.DictReader(file)
+            row["id"]: {"title": row["title"], "frames": np.load(features / f"{row['id']}.npy", allow_pickle=False)}
+            for row in csv.DictReader(file)
         }
 
 

@@ -22,7 +22,8 @@ class Embed:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         videos = [
-            {"title": title, "frames": np.load(path)} for title, path in zip(batch["title"], batch["features"], strict=True)
+            {"title": title, "frames": np.load(path, allow_pickle=False)}
+            for title, path in zip(batch["title"], batch["features"], strict=True)
         ]
         return {"id": batch["id"], "embedding": self.model.encode(videos, normalize=True)}
 

@@ -47,9 +47,8 @@ def main() -> None:
     options = parser.parse_args()
     data, output = (Path(options.work) / name for name in ("data", "output"))
     write_data(options, data)
-    subprocess.run(
-        ["sh", "run.sh", f"--data_dir={data.resolve()}", f"--output_dir={output.resolve()}", *options.flags], cwd=ROOT, check=True
-    )
+    folders = [f"--data_dir={data.resolve()}", f"--output_dir={output.resolve()}"]
+    subprocess.run(["sh", "run.sh", "--preset=small", *folders, *options.flags], cwd=ROOT, check=True)
     print(vsim_tf.load(output))
 
 

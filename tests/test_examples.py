@@ -66,8 +66,8 @@ def test_a_table_is_embedded_and_its_duplicates_are_found(videos):
 def test_own_pairs_become_an_ensemble_and_are_tuned(videos):
     steps = "--total_steps=2 --warmup_steps=1 --bert_total_steps=2 --bert_warmup_steps=1 --eval_freq=2 --batch_size=8"
     given = ["--table=videos.csv", "--features=features", "--scores=scores.csv", "--scale=0:5", "--work=own", "--"]
-    flags = [f"--frame_embedding_size={toys.DIM}", f"--pretrain_flags={steps}", f"--finetune_flags={steps}"]
-    said = run("train_on_own_pairs.py", *given, "--models=uniter", "--size=tiny", "--folds=0-1", *flags, folder=videos)
+    flags = [f"--pretrain_flags={steps}", f"--finetune_flags={steps}"]
+    said = run("train_on_own_pairs.py", *given, "--models=uniter", "--folds=0-1", *flags, folder=videos)
     assert "members=1, checkpoints=2" in said.splitlines()[-1]
     pytest.importorskip("optuna")
     where = ["--pretrained=own/output/uniter/pretrain", "--folds=own/output/folds", "--work=tuned", "--trials=2", "--"]

@@ -161,7 +161,7 @@ def test_a_step_in_mixed_precision_stays_finite(row):
     trainer = Trainer(build_network(model, stage.tasks.values()), stage, tf.distribute.get_strategy())
     logs = trainer.compiled_step.python_function(batch_of(model, stage))
     assert all(np.isfinite(float(value)) for value in logs.values()), logs
-    assert logs.keys() == {"loss", *stage.tasks}
+    assert {name for name in logs if not name.startswith(("gradient_norm", "gate/"))} == {"loss", *stage.tasks}
     assert not trainer.state.broken_weights()
 
 

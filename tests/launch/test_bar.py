@@ -71,6 +71,7 @@ def on_terminal(folder: Path, *words: str) -> tuple[int, str]:
     ours, theirs = pty.openpty()
     subprocess.run(["stty", "rows", "24", "cols", "100"], stdin=theirs, check=True)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    environment.pop("COLUMNS", None)  # the terminal's width counts
     with subprocess.Popen(command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         received = b""

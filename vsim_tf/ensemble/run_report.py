@@ -95,10 +95,8 @@ def ensemble_and_report(
     if not are_files:
         described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
         name = test_name if reason else labelled_test_name
-        scored = (
-            [] if reason else [score_test_set(output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)]
-        )
-        report = Report(command, scored, described, timings_of(output_dir))
+        asked = (output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)
+        report = Report(command, [] if reason else [score_test_set(*asked)], described, timings_of(output_dir))
         made = report, page_of(report, reason, output_dir, data_dir, weights, of_models, name, combination)
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)
