@@ -14,7 +14,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.models.build import build_network
 from vsim_tf.runs.weights import model_weights
 from vsim_tf.tasks.forward import call_network
-from vsim_tf.training.loop import Trainer
+from vsim_tf.training.loop import GRADIENT_NORM, Trainer
 from vsim_tf.training.pretraining import make_trainer
 
 BATCH = 9  # on two replicas 5 and 4
@@ -55,6 +55,7 @@ def losses_and_moments(trainer, count=2):
 
     dealt = iter(trainer.batches(data, 0))
     logs = [{name: float(value) for name, value in trainer.train_step(next(dealt)).items()} for _ in range(count)]
+    logs = [{name: value for name, value in log.items() if name != GRADIENT_NORM} for log in logs]  # which is of log steps alone
     return logs, {name: slot.numpy() for name, slot in trainer.optimizer.slots.items() if name.endswith("/m")}
 
 
