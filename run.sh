@@ -27,7 +27,7 @@ usage: sh run.sh [--name=value ...]
   --preset         small: for 300 to 10,000 videos of your own; chooses size, lengths, batches, epochs, rates, folds and the
                    ensemble by the data of --data_dir and says what it chose; flags that are given win (docs/small_data.md)
   --models         separated by blanks or commas, default: those of the system
-  --folds          default: the system's, 0-10 or 0
+  --folds          default: the system's, 0-10 or 0, as far as they are written
   --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core
   --jobs_per_gpu   models that may share a GPU; default: 1
   --pretrain_flags, --finetune_flags, --inference_flags, --ensemble_flags

@@ -166,7 +166,7 @@ def define_output_dir() -> None:
 
 
 def _define_folds() -> None:
-    flags.DEFINE_string("folds", None, "Folds, e.g. 0-10 or 0,3,5-7; default: the model's, 0-10 or 0.")
+    flags.DEFINE_string("folds", None, "Folds, e.g. 0-10 or 0,3,5-7; default: the model's, 0-10 or 0, as far as written.")
 
 
 def define_precision() -> None:

@@ -29,7 +29,7 @@ class Job(NamedTuple):
 
 
 Ended = tuple[Job, Place, int, int]
-"""A command, its place, and its exit code."""
+"""A command, its place, its exit code, and the most memory that it had in bytes."""
 
 
 class Failure(NamedTuple):

@@ -174,7 +174,7 @@ def read_titles(files: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _all_features(files: Iterable[str]) -> Iterator[tuple[Features, str]]:
-    """Features of each record, and what messages call it."""
+    """Features of each record, and the name of the record in messages."""
     for file in files:
         for number, (_, data) in enumerate(read_records(file)):
             where = f"{file}, record {number}"
@@ -184,12 +184,9 @@ def _all_features(files: Iterable[str]) -> Iterator[tuple[Features, str]]:
 def read_pairs(files: Iterable[str]) -> list[Pair]:
     """Ids and similarity of all pairs of some files of pair records, in order; errors as in `read_ids`."""
     pairs = []
-    for file in files:
-        for number, (_, data) in enumerate(read_records(file)):
-            where = f"{file}, record {number}"
-            feature = parse_example(data, where)
-            first, second = (read_id(feature, where, suffix) for suffix in schema.PAIR_SUFFIXES)
-            pairs.append(Pair(first, second, feature[schema.SIMILARITY].float_list.value[0]))
+    for feature, where in _all_features(files):
+        first, second = (read_id(feature, where, suffix) for suffix in schema.PAIR_SUFFIXES)
+        pairs.append(Pair(first, second, feature[schema.SIMILARITY].float_list.value[0]))
     return pairs
 
 
