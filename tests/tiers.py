@@ -11,7 +11,8 @@ MEDIUM = (
     "export/test_folder.py",
     "input/test_pipeline.py", "launch/test_launch.py", "layers/test_recompute.py", "optim/test_averaging.py",
     "runs/test_checkpoints.py",
-    "test_conformance.py", "test_conformance_rank8.py", "test_docs.py", "test_e2e.py", "test_e2e_rank1.py", "test_e2e_rank8.py",
+    "test_conformance.py", "test_conformance_rank8.py", "test_docs.py", "test_document_code.py", "test_e2e.py",
+    "test_e2e_rank1.py", "test_e2e_rank8.py",
     "test_extending.py", "test_families.py",
     "test_golden.py", "test_golden_checkpoints.py", "test_run_sh.py", "test_scripts.py",
 )  # fmt: skip
