@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
-from vsim_tf.layers.named_weights import NamedWeight
+from vsim_tf.golden.torch_weights import LAYERS as SHARED_LAYERS
+from vsim_tf.golden.torch_weights import TENSORS, TorchWeight, fill, in_layer
 from vsim_tf.models.architectures import Model
 from vsim_tf.models.bert_names import torch_name
 from vsim_tf.models.build import build_network
@@ -19,52 +19,18 @@ from vsim_tf.presets.preset import Preset
 from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.tasks.task import Task
 
-LAYERS = {
-    "roberta.bert.video_fc": "frame_block/project",
-    "roberta.bert.video_embeddings.LayerNorm": "frame_block/norm",
-    "roberta.cls.predictions.transform.dense": "mlm/transform",
-    "roberta.cls.predictions.transform.LayerNorm": "mlm/layer_norm",
-    "roberta_mvm_lm_header.predictions.transform.dense": "mfm/transform",
-    "roberta_mvm_lm_header.predictions.transform.LayerNorm": "mfm/layer_norm",
-    "roberta_mvm_lm_header.predictions.decoder": "mfm/decoder",
+LAYERS = SHARED_LAYERS | {
     "newfc_hidden": "fc",
     "newfc_tag": "classifier",
-    "newfc_itm": "itm",
     "newemb_att.0": "attention_pool/hidden",
     "newemb_att.2": "attention_pool/score",
 }
 """PyTorch modules outside the encoder, and the layers of this package."""
-TENSORS = {
-    "roberta.bert.video_embeddings.position_embeddings.weight": ("frame_block/position", False),
-    "roberta.bert.video_embeddings.token_type_embeddings.weight": ("frame_block/token_type", False),
-    "roberta.cls.predictions.bias": ("mlm/bias", False),
-    "roberta.cls.predictions.decoder.weight": ("mlm/decoder", True),
-    "roberta_mvm_lm_header.predictions.bias": ("mfm/decoder/bias", False),
-}
-"""Single parameters, the weights of this package, and whether these are transposed."""
 DEAD = "roberta.bert.video_embeddings.word_embeddings.weight"
 """The table that nothing looks up (rank-1 quirk 7)."""
 NOISE = re.compile(r".*\.attention\.self\.key\.bias|newemb_att\.2\.bias")
 """Softmax ignores them: their gradient is rounding noise, of which Adam makes full steps."""
 LAYOUTS = {"cls-first": "cls_first", "frames-first": "frames_first"}
-
-
-class TorchWeight(NamedTuple):
-    """A weight under its PyTorch name."""
-
-    weight: NamedWeight
-    transposed: bool
-
-    def read(self) -> np.ndarray:
-        return self.of(self.weight.variable.numpy())
-
-    def of(self, whole: np.ndarray) -> np.ndarray:
-        """What belongs to the name of an array that is shaped like the whole variable, as PyTorch has it."""
-        value = self.weight.select(whole)
-        return value.T if self.transposed else value
-
-    def assign(self, value: np.ndarray) -> None:
-        self.weight.assign(value.T if self.transposed else value)
 
 
 def torch_weights(network: VideoNetwork, names: Iterable[str]) -> dict[str, TorchWeight]:
@@ -83,11 +49,8 @@ def _place(name: str) -> tuple[str, bool]:
     """The name of a parameter in this package, and whether it is transposed there."""
     if name in TENSORS:
         return TENSORS[name]
-    module, _, last = name.rpartition(".")
-    if layer := LAYERS.get(module):
-        kernel = ("gamma" if "LayerNorm" in module else "kernel", "LayerNorm" not in module)
-        part, transposed = kernel if last == "weight" else ("beta" if "LayerNorm" in module else "bias", False)
-        return f"{layer}/{part}", transposed
+    if name.rpartition(".")[0] in LAYERS:
+        return in_layer(name, LAYERS)
     ours, transposed = torch_name(name.removeprefix("roberta."))
     return ours or "", transposed
 
@@ -133,13 +96,7 @@ def make_network(file: GoldenFile, model: Model, tasks: Iterable[Task]) -> Video
     """
     network = build_network(model, tasks)
     arrays = file.under("w/")
-    weights = torch_weights(network, arrays)
-    filled = {id(each.weight.variable) for each in weights.values()}
-    missing = [name for name, variable in network.weights_by_name().items() if id(variable) not in filled]
-    if missing:
-        raise UserError(f"weights without an array: {count_and_first(missing)}")
-    for name, weight in weights.items():
-        weight.assign(arrays[name])
+    fill(network, torch_weights(network, arrays), arrays)
     return network
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from vsim_tf.golden.file import Case, GoldenFile, relative, scaled
-from vsim_tf.golden.wbdc_weights import TorchWeight, sized, torch_weights
+from vsim_tf.golden.torch_weights import TorchWeight
+from vsim_tf.golden.wbdc_weights import sized, torch_weights
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
 from vsim_tf.models.network import VideoNetwork

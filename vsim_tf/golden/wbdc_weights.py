@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.golden.file import GoldenFile
-from vsim_tf.golden.qq_weights import LAYERS, TENSORS
+from vsim_tf.golden.torch_weights import LAYERS, TENSORS, TorchWeight, fill, in_layer
 from vsim_tf.golden.wbdc_tower import tower_config
 from vsim_tf.layers.named_weights import NamedWeight
 from vsim_tf.models import clip_weights
@@ -26,8 +24,7 @@ NOISE = re.compile(r".*(\.key|k_proj)\.bias")
 TOWERS = {"single_stream": "tower_single", "two_stream": "tower_wide", "dual_encoder": "tower_clip_pretrain"}
 """Which of a file's towers stands in front of a model."""
 CHANNELS_LAST = (0, 1, 3, 4, 2)
-MODULES = {name: ours for name, ours in LAYERS.items() if not name.startswith(("newfc_tag", "newemb", "newfc_hidden"))}
-MODULES |= {"newfc_tag": "classes", "vision_encoder.embeddings.LayerNorm": "frame_block/norm"}
+MODULES = LAYERS | {"newfc_tag": "classes", "vision_encoder.embeddings.LayerNorm": "frame_block/norm"}
 SINGLE = TENSORS | {
     "cls_token": ("frame_block/class_vector", False),
     "vision_encoder.embeddings.position_embeddings.weight": ("frame_block/position", False),
@@ -36,32 +33,6 @@ SINGLE = TENSORS | {
 }
 BLOCK_PARTS = {"self_att": "attention", "inter": "intermediate", "output": "output"}
 """Parts of a transformer block within a cross layer, and in BERT."""
-
-
-class TorchWeight(NamedTuple):
-    """A weight under its PyTorch name.
-
-    Attributes:
-        weight: where it is.
-        transposed: whether the first axis is the last one here.
-        shape: PyTorch's.
-    """
-
-    weight: NamedWeight
-    transposed: bool
-    shape: tuple[int, ...]
-
-    def read(self) -> np.ndarray:
-        return self.of(self.weight.variable.numpy())
-
-    def of(self, whole: np.ndarray) -> np.ndarray:
-        """What belongs to the name of an array that is shaped like the whole variable, as PyTorch has it."""
-        value = self.weight.select(whole)
-        return (value.T if self.transposed else value).reshape(self.shape)
-
-    def assign(self, value: np.ndarray) -> None:
-        flat = value.reshape(len(value), -1).T if self.transposed else value
-        self.weight.assign(flat.reshape(self.weight.shape))
 
 
 def torch_weights(network: VideoNetwork, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, TorchWeight]:
@@ -121,16 +92,9 @@ def _of_cross_layer(network: VideoNetwork, name: str) -> Place | None:
 
 
 def _elsewhere(network: VideoNetwork, name: str) -> Place | None:
-    ours, transposed = SINGLE.get(name) or _in_module(name)
+    ours, transposed = SINGLE.get(name) or in_layer(name, MODULES)
     weight = network.head_weights().get(ours)
     return (weight, transposed) if weight else None
-
-
-def _in_module(name: str) -> tuple[str, bool]:
-    module, _, last = name.rpartition(".")
-    is_norm = "LayerNorm" in module
-    ours = {"weight": "gamma" if is_norm else "kernel", "bias": "beta" if is_norm else "bias"}.get(last, last)
-    return f"{MODULES.get(module, module)}/{ours}", last == "weight" and not is_norm
 
 
 _PREFIXES: dict[str, Callable[[VideoNetwork, str], Place | None]] = {
@@ -176,13 +140,7 @@ def make_network(file: GoldenFile, model: Model, tasks: Iterable[Task], prefix: 
     """
     network = build_network(model, tasks)
     arrays = file.under(prefix)
-    weights = torch_weights(network, {name: array.shape for name, array in arrays.items()})
-    filled = {id(each.weight.variable) for each in weights.values()}
-    missing = [name for name, variable in network.weights_by_name().items() if id(variable) not in filled]
-    if missing:
-        raise UserError(f"weights without an array: {count_and_first(missing)}")
-    for name, weight in weights.items():
-        weight.assign(arrays[name])
+    fill(network, torch_weights(network, {name: array.shape for name, array in arrays.items()}), arrays)
     return network
 
 

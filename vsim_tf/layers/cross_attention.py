@@ -9,7 +9,7 @@ from vsim_tf.layers.dropout import Dropout
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
-from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.layers.named_weights import NamedWeight, dense_weights, fused_weights, norm_weights
 from vsim_tf.layers.transformer import TransformerBlock
 from vsim_tf.types import Shape, Tensor
 
@@ -69,12 +69,8 @@ class CrossAttention(keras.layers.Layer):
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
         """Weights by the names that those of BERT's attention have."""
-        names = {}
-        for part, name in enumerate(("query", "key", "value")):
-            names[f"{prefix}/self/{name}/kernel"] = NamedWeight(self.qkv.kernel, part)
-            names[f"{prefix}/self/{name}/bias"] = NamedWeight(self.qkv.bias, part)
         return (
-            names
+            fused_weights([f"{prefix}/self/{name}" for name in ("query", "key", "value")], self.qkv)
             | dense_weights(f"{prefix}/output/dense", self.output_dense)
             | norm_weights(f"{prefix}/output/LayerNorm", self.norm)
         )

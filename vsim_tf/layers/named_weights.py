@@ -1,5 +1,7 @@
 """Weights by their Hugging Face names, so that published checkpoints fit."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -37,6 +39,12 @@ class NamedWeight:
 def dense_weights(name: str, layer: keras.layers.Dense) -> dict[str, NamedWeight]:
     """Hugging Face names of a Dense layer's kernel and bias."""
     return {f"{name}/kernel": NamedWeight(layer.kernel), f"{name}/bias": NamedWeight(layer.bias)}
+
+
+def fused_weights(names: Sequence[str], layer: keras.layers.Dense) -> dict[str, NamedWeight]:
+    """Hugging Face names of a fused layer of queries, keys and values, each of which is a layer there."""
+    variables = {"kernel": layer.kernel, "bias": layer.bias}
+    return {f"{name}/{of}": NamedWeight(each, part) for part, name in enumerate(names) for of, each in variables.items()}
 
 
 def norm_weights(name: str, layer: LayerNorm) -> dict[str, NamedWeight]:

@@ -17,7 +17,7 @@ from vsim_tf.layers.kernels.gelu import gelu
 from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
-from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.layers.named_weights import NamedWeight, dense_weights, fused_weights, norm_weights
 from vsim_tf.layers.ngram_embedding import NgramEmbedding
 from vsim_tf.layers.recompute import recomputed
 from vsim_tf.types import Shape, Tensor
@@ -156,12 +156,8 @@ class TransformerBlock(keras.layers.Layer):
         return [layer.draw_seed() for layer in (self.attention.dropout, self.attention_dropout, self.output_dropout)]
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
-        names = {}
-        for part, name in enumerate(("query", "key", "value")):
-            names[f"{prefix}/attention/self/{name}/kernel"] = NamedWeight(self.attention.qkv.kernel, part)
-            names[f"{prefix}/attention/self/{name}/bias"] = NamedWeight(self.attention.qkv.bias, part)
         return (
-            names
+            fused_weights([f"{prefix}/attention/self/{name}" for name in ("query", "key", "value")], self.attention.qkv)
             | dense_weights(f"{prefix}/attention/output/dense", self.attention.output_dense)
             | norm_weights(f"{prefix}/attention/output/LayerNorm", self.attention_norm)
             | dense_weights(f"{prefix}/intermediate/dense", self.intermediate)

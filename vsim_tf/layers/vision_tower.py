@@ -9,7 +9,7 @@ from vsim_tf.layers.kernels.layer_norm import LayerNorm
 from vsim_tf.layers.kernels.quick_gelu import quick_gelu
 from vsim_tf.layers.kernels.rows import rows
 from vsim_tf.layers.kernels.wide_dense import WideDense
-from vsim_tf.layers.named_weights import NamedWeight, dense_weights, norm_weights
+from vsim_tf.layers.named_weights import NamedWeight, dense_weights, fused_weights, norm_weights
 from vsim_tf.layers.vision_config import CHANNELS, PREFIX, VisionConfig
 from vsim_tf.types import Shape, Tensor
 
@@ -70,12 +70,8 @@ class VisionBlock(keras.layers.Layer):
         return x + ops.reshape(self.output_dense(wide), ops.shape(x))
 
     def named_weights(self, prefix: str) -> dict[str, NamedWeight]:
-        names = {}
-        for part, name in enumerate(("q_proj", "k_proj", "v_proj")):
-            names[f"{prefix}/self_attn/{name}/kernel"] = NamedWeight(self.attention.qkv.kernel, part)
-            names[f"{prefix}/self_attn/{name}/bias"] = NamedWeight(self.attention.qkv.bias, part)
         return (
-            names
+            fused_weights([f"{prefix}/self_attn/{name}" for name in ("q_proj", "k_proj", "v_proj")], self.attention.qkv)
             | dense_weights(f"{prefix}/self_attn/out_proj", self.attention.output_dense)
             | norm_weights(f"{prefix}/layer_norm1", self.attention_norm)
             | dense_weights(f"{prefix}/mlp/fc1", self.intermediate)
