@@ -1,6 +1,7 @@
 """The pipeline of the 8th place of 2022 on tiny demo data, script by script: records, tower, features, classes, result.csv."""
 
 import json
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ import vsim_tf
 from vsim_tf.cli import classify, ensemble, extract, predict, pretrain
 from vsim_tf.demo.short_videos import write_short_videos
 from vsim_tf.ensemble.linear_member import linear_member
-from vsim_tf.io.paths import annotation_file, category_labels, frame_folder
+from vsim_tf.io.paths import annotation_file, category_labels, extraction_note, frame_folder
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.annotations import read_annotations
 from vsim_tf.records.category_files import read_categories
@@ -23,6 +24,7 @@ from vsim_tf.records.schema import ASR_TEXT, FRAME_FEATURE, FRAME_PICTURE, ID, O
 from vsim_tf.records.tfrecords import read_records, write_records
 from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.runs.run_folder import RunFolder, read_json
+from vsim_tf.runs.tower_origin import tower_origin
 
 pytestmark = pytest.mark.optimised_graphs
 SIZES = {"num_unlabeled": 24, "num_labeled": 60, "num_test_videos": 12, "num_video_files": 0, "picture_size": 16}
@@ -140,7 +142,8 @@ def test_what_classifiers_start_from(root):
     """The single stream reads pictures through the tower of `wbdc_clip`, the two-stream model features and no tower."""
     single, two = (RunFolder.open(root / "output" / name / "fold-00") for name in ("wbdc_1", "wbdc_3"))
     assert single.model.tower and single.config["data"].keys() == {"labelled", "run", "pretrained", "tower"}
-    assert not two.model.tower and two.config["data"].keys() == {"labelled", "run", "pretrained"}
+    assert not two.model.tower and two.config["data"].keys() == {"labelled", "run", "pretrained", "features_by"}
+    assert two.features_by == tower_origin(root / "output/wbdc_clip/pretrain")
     assert len(single.classes.ids) == single.model.num_classes == 12
 
 
@@ -150,7 +153,7 @@ def test_a_random_start_takes_sizes_and_vocabulary_alone(root):
     command += [f"--pretrained_dir={pretrained}", "--size=debug", "--frames=features", "--start=random"]
     assert not run(classify, *command, ONE_PASS)
     found = RunFolder.open(root / "other/wbdc_4/fold-00")
-    assert found.config["data"].keys() == {"labelled", "run", "start"}
+    assert found.config["data"].keys() == {"labelled", "run", "start", "features_by"}
     assert found.model.encoder == RunFolder.open(pretrained).model.encoder
     assert run(classify, *command, ONE_PASS)
     with refused("--start=random takes no published weights: leave --bert_dir and --clip_dir out"):
@@ -231,6 +234,27 @@ def test_annotations_that_cannot_be_used(root, tmp_path, content, message):
     with refused(message):
         run(extract, f"--annotations={annotations}", "--labelled", f"--frames={frames}", "--kind=pictures", f"--output={output}")
     assert list(tmp_path.iterdir()) == [annotations]
+
+
+def test_a_test_set_of_another_tower(root, tmp_path):
+    """The records of test_b with a note that names a tower besides that of the training set."""
+    shutil.copytree(root / "output/records/test_b", tmp_path / "test_b")
+    note = extraction_note(tmp_path / "test_b/features.tfrecords")
+    content = json.loads(note.read_text())
+    content["settings"]["tower"] = {"tower": "/models/other", "sha256": "0" * 64}
+    note.write_text(json.dumps(content))
+    wanted = "the model of .*wbdc_3/fold-00 has those of .*wbdc_clip/pretrain, .*features.tfrecords those of /models/other; make"
+    checkpoint, records = RunFolder.open(root / "output/wbdc_3/fold-00").checkpoint(), tmp_path / "test_b/features.tfrecords"
+    with refused(wanted):
+        run(predict, "--model=wbdc_3", f"--output_dir={root}/output", f"--data_dir={tmp_path}")
+    with refused(wanted):
+        run(predict, f"--ckpt_file={checkpoint}", f"--test_file={records}", f"--output_csv={tmp_path}/one.csv")
+    with pytest.raises(vsim_tf.UserError, match=wanted):
+        vsim_tf.load(root / "output/wbdc_3").predict(records)
+    with pytest.raises(vsim_tf.UserError, match=r"two towers: .*labeled/features"):
+        shutil.copytree(root / "output/records/labeled", tmp_path / "labeled")
+        linear_member(tmp_path, ["test_b"], WIDTH)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labeled", "test_b"]
 
 
 def test_training_records_without_a_class(root, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import zipfile
 
@@ -20,15 +21,17 @@ from vsim_tf.features.pictures import decode_picture, resize_and_crop
 from vsim_tf.inference import tower
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records import schema
+from vsim_tf.records.feature_origin import origin_of
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import check_video, parse_example
+from vsim_tf.runs.tower_origin import tower_origin
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with frames of v100 to v102, their annotations, two video files, and a folder that stands for CLIP."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vsim_tf.inference.tower.load_tower", lambda path: ToyTower())
+    monkeypatch.setattr("vsim_tf.inference.tower.load_tower", lambda path, precision: ToyTower())
     for video, frames in enumerate((3, 1, 2)):
         write_frames(tmp_path / "frames", video, frames)
     texts = {"asr": "asr", "ocr": [{"text": "o"}, {"text": "cr"}], "category_id": "0102"}
@@ -97,6 +100,22 @@ def test_real_towers(towers, flag):
     np.testing.assert_allclose(found[3], expected, rtol=1e-3, atol=1e-4)
 
 
+def all_features(path) -> np.ndarray:
+    return np.stack([np.frombuffer(data, "<f2") for record in records(path) for data in features_of(record)]).astype(float)
+
+
+def test_bfloat16_changes_features_little(towers):
+    """It keeps 8 bits: each rounding is off by 2^-9 at most, and about 20 lie between a picture and its features."""
+    run("--frames=frames", "--clip_dir=clip", "--output=exact.tfrecords")
+    run("--frames=frames", "--clip_dir=clip", "--output=near.tfrecords", "--precision=mixed_bfloat16")
+    exact, near = all_features("exact.tfrecords"), all_features("near.tfrecords")
+    error = np.linalg.norm(near - exact, axis=1) / np.linalg.norm(exact, axis=1)
+    assert 0 < error.max() < 20 * 2**-9
+    notes = [json.loads((towers / f"{name}.tfrecords.source.json").read_text())["settings"] for name in ("exact", "near")]
+    assert [note["precision"] for note in notes] == ["float32", "mixed_bfloat16"]
+    assert notes[0]["tower"] == notes[1]["tower"]
+
+
 def test_without_labels(here):
     run("--annotations=all.json", "--frames=frames", "--clip_dir=clip", "--output=out.tfrecords")
     assert schema.CATEGORY_ID not in records("out.tfrecords")[0]
@@ -126,6 +145,32 @@ def test_a_zip_and_records_of_it(here):
     assert [frames_of(record) for record in records("out.tfrecords")] == [2, 1, 2]
 
 
+def test_records_of_a_zip_know_the_tower_that_made_it(here):
+    run("--frames=frames", "--kind=zip", "--clip_dir=clip", "--output=out.zip")
+    run("--features=out.zip", "--output=out.tfrecords")
+    assert origin_of(["out.tfrecords"]) == tower_origin("clip")
+    (here / "out.zip.source.json").unlink()
+    run("--features=out.zip", "--output=unknown.tfrecords")
+    assert origin_of(["unknown.tfrecords"]) is None
+
+
+@pytest.mark.parametrize(("change", "named"), [("--precision=mixed_bfloat16", "precision"), ("--clip_dir=other", "tower")])
+def test_a_shard_unlike_the_one_that_is_there(here, change, named):
+    (here / "other").mkdir()
+    (here / "other/model.safetensors").write_bytes(b"other")
+    run("--frames=frames", "--clip_dir=clip", "--output=out.tfrecords", "--shard=0/2")
+    with refused(rf"the shard out-00000-of-00002.tfrecords was made with other settings \({named} differ\)"):
+        run("--frames=frames", "--clip_dir=clip", "--output=out.tfrecords", "--shard=1/2", change)
+    assert not (here / "out-00001-of-00002.tfrecords").exists()
+
+
+def test_shards_by_copies_of_a_tower(here):
+    shutil.copytree("clip", "other")
+    for shard, clip in enumerate(("clip", "other")):
+        run("--frames=frames", f"--clip_dir={clip}", "--output=out.tfrecords", f"--shard={shard}/2")
+    assert origin_of(["out-00000-of-00002.tfrecords", "out-00001-of-00002.tfrecords"]) == tower_origin("clip")
+
+
 def test_shards(here):
     for shard in range(2):
         run("--frames=frames", "--clip_dir=clip", "--output=out.tfrecords", f"--shard={shard}/2")
@@ -135,7 +180,9 @@ def test_shards(here):
 def test_damaged_videos(here, console):
     (here / "clips/b.mp4").write_text("text")
     arguments = ("--videos=clips", "--clip_dir=clip", "--output=out.tfrecords", "--count=2")
-    with refused("1 of 2 videos are damaged, first b; nothing is written; --skip_damaged leaves them out"):
+    with refused(
+        "1 of 2 videos are damaged, first b .*clips/b.mp4: not a readable video.*; nothing is written; --skip_damaged leaves them out"
+    ):
         run(*arguments)
     assert "not a readable video" in console.readouterr().err
     assert not (here / "out.tfrecords").exists()
@@ -150,7 +197,10 @@ def test_ids_that_differ_are_said_before_the_tower_is_loaded(here, monkeypatch):
         run("--annotations=all.json", "--frames=frames", "--clip_dir=clip", "--output=out.tfrecords")
 
 
-@pytest.mark.parametrize("change", [("--count=3",), ("--max_frames=5",), ("--resize=20",), ("--batch_size=3",)])
+CHANGES = ["--count=3", "--max_frames=5", "--resize=20", "--batch_size=3", "--precision=mixed_bfloat16"]
+
+
+@pytest.mark.parametrize("change", [(change,) for change in CHANGES])
 def test_an_output_of_other_flags(here, change):
     arguments = ("--videos=clips", "--clip_dir=clip", "--output=out.tfrecords")
     run(*arguments)
@@ -163,7 +213,7 @@ def test_an_output_of_other_flags(here, change):
 def test_another_tower_of_the_same_path(here):
     arguments = ("--videos=clips", "--clip_dir=clip", "--output=out.tfrecords")
     run(*arguments)
-    (here / "clip/model.safetensors").write_bytes(bytes(101))
+    (here / "clip/model.safetensors").write_bytes(bytes(99) + b"1")  # as large as before
     with refused(r"made with other settings \(tower differ\)"):
         run(*arguments)
 
@@ -186,6 +236,7 @@ def test_sizes_that_fit_the_tower(here, arguments):
         (("--frames=frames", "--clip_dir=clip", "--tower=clip"), "given: --clip_dir, --tower"),
         (("--frames=frames", "--clip_dir=clip", "--kind=pictures"), "--clip_dir: no tower takes part"),
         (("--features=a.zip", "--tower=clip"), "--tower: no tower takes part"),
+        (("--features=a.zip", "--precision=mixed_bfloat16"), "--precision: no tower takes part"),
         (("--features=a.zip", "--kind=pictures"), "--features has no pictures"),
         (("--frames=frames", "--kind=pictures", "--labelled"), "--labelled: --annotations is needed"),
         (("--frames=frames", "--kind=pictures", "--fps=1"), "--fps=1.0: only files of --videos are sampled"),
@@ -218,6 +269,8 @@ def test_another_feature_dimension(here):
     write_feature_zip(here / "in.zip", [("v100", np.ones((1, 3)))])
     with refused("in.zip, v100.npy: the feature dimension is 3, asked for is 4"):
         run("--features=in.zip", "--frame_embedding_size=4", "--output=out.tfrecords")
+    assert not list(here.glob("out*"))
+    run("--features=in.zip", "--frame_embedding_size=3", "--output=out.tfrecords")
 
 
 @pytest.fixture

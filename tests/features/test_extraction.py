@@ -220,7 +220,8 @@ def damage(root):
 def test_damaged_videos_stop_the_output_after_all_were_looked_at(root, console):
     damage(root)
     with pytest.raises(
-        UserError, match="out.tfrecords: 2 of 7 videos are damaged, first v101; nothing is written; skip_damaged=True"
+        UserError,
+        match="out.tfrecords: 2 of 7 videos are damaged, first v101 .*/v101.zip: no picture among its 0 members; .*nothing is written; skip",
     ):
         extract(videos(), frame_source(root), ToyTower(), job(root))
     assert not (root.parent / "out.tfrecords").exists()
@@ -249,7 +250,7 @@ def test_damaged_videos_are_left_out_if_asked(root, console):
 
 def test_no_video_is_left(root):
     damage(root)
-    with pytest.raises(UserError, match="2 of 2 videos are damaged, first v101; no video is left"):
+    with pytest.raises(UserError, match="2 of 2 videos are damaged, first v101 .*; no video is left"):
         extract([videos()[1], videos()[4]], frame_source(root), ToyTower(), job(root, skip_damaged=True))
 
 

@@ -21,6 +21,16 @@ def test_parts_come_back(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_folder_without_parts_does_not_stay_behind_an_error(tmp_path, kept):
+    with pytest.raises(KeyboardInterrupt), Parts(tmp_path / "a.zip", {"x": 1}) as parts:
+        parts.write(0, PART)
+        if not kept:
+            parts.discard(0)
+        raise KeyboardInterrupt
+    assert (0 in parts) is (tmp_path / "a.zip.parts").exists() is kept
+
+
 def test_parts_of_other_settings(tmp_path):
     Parts(tmp_path / "a.zip", {"x": 1, "y": (2, 3)}).write(0, PART)
     assert 0 in Parts(tmp_path / "a.zip", {"x": 1, "y": [2, 3]})

@@ -77,3 +77,19 @@ def test_a_script_names_the_flags():
     assert "; --seed: 42 there, 7 asked for" in text
     assert text.startswith("output/seed=7 holds")
     assert "--finetune_flags=--overwrite" in text
+
+
+def tower(name, checksum):
+    return {"features_by": {"tower": name, "sha256": checksum}}
+
+
+def test_another_tower_of_the_features_differs_and_both_are_named():
+    found, wanted = ({"data": tower(f"/models/{name}", name * 64)} for name in "ab")
+    text = str(other_settings(Path("run"), "pretrain", differences(found, wanted)))
+    assert "data.features_by.tower: /models/a there, /models/b asked for" in text
+
+
+def test_a_tower_that_lies_elsewhere_or_is_not_known_is_no_difference():
+    known = {"data": tower("/models/a", "a" * 64)}
+    assert differences(known, {"data": tower("/mnt/a", "a" * 64)}) == []
+    assert differences(known, {"data": {}}) == differences({"data": {}}, known) == []

@@ -10,14 +10,12 @@ import functools
 import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
-from vsim_tf.io.paths import BEST, LAST
 
 if TYPE_CHECKING:
     from vsim_tf.features.extraction import Job
@@ -33,6 +31,7 @@ KINDS = {"features": ".tfrecords", "pictures": ".tfrecords", "zip": ".zip"}
 """Kinds of output with the endings of their files (`vsim_tf.features.kinds`)."""
 SOURCES = ("frames", "videos", "features")
 MAX_FRAMES, BATCH_SIZE = 32, 64
+FLOAT32 = "float32"
 
 
 def define_flags() -> None:
@@ -75,6 +74,10 @@ def define_flags() -> None:
         "resize", None, "Shorter side of a picture before the crop; default: 8/7 of the crop, 256 of 224.", lower_bound=1
     )
     flags.DEFINE_integer("crop", None, "Side of the square that the tower reads; default: that of the tower.", lower_bound=1)
+    flags.DEFINE_enum(
+        "precision", FLOAT32, [FLOAT32, "mixed_bfloat16"],
+        "Arithmetic of the tower. Features of both differ by rounding, so that it is the same on all machines and of all shards.",
+    )  # fmt: skip
     flags.DEFINE_integer("batch_size", BATCH_SIZE, "Pictures at a time, of one or more videos.", lower_bound=1)
     flags.DEFINE_integer("frame_embedding_size", None, "Feature dimension that --features must have.", lower_bound=1)
     flags.DEFINE_boolean(
@@ -124,6 +127,8 @@ def _max_frames() -> int | None:
 def _check_tower() -> None:
     towers = [f"--{name}" for name in ("clip_dir", "tower") if FLAGS[name].value]
     if _reads() == "features" or FLAGS.kind == "pictures":
+        if FLAGS["precision"].present:
+            towers.append("--precision")
         if towers:
             raise UserError(f"{' and '.join(towers)}: no tower takes part with --features or --kind=pictures; leave it out")
         if FLAGS.features and FLAGS.kind == "pictures":
@@ -218,7 +223,7 @@ def _tower() -> "Tower | None":
         return None
     from vsim_tf.inference.tower import load_tower
 
-    return load_tower(path)
+    return load_tower(path, FLAGS.precision)
 
 
 def _sizes(tower: "Tower | None") -> "PictureSizes":
@@ -289,7 +294,8 @@ def _settings() -> dict[str, Any]:
     return {
         "source": os.path.realpath(given),
         **_named_files(),
-        "tower": tower and [os.path.realpath(tower), _stamp_of(tower)],
+        "tower": _origin(),
+        "precision": FLAGS.precision if tower else None,
         "max_frames": _max_frames(),
         **{name: FLAGS[name].value for name in names},
     }
@@ -304,11 +310,13 @@ def _named_files() -> dict[str, str]:
     return {"files": digest(files_of_column(_table(), "video" if _reads() == "videos" else "features", FLAGS.table))}
 
 
-def _stamp_of(tower: str) -> int | str:
-    """What tells a tower from others: the checksum of its checkpoint, of a Hugging Face folder the bytes of its files."""
-    from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
+def _origin() -> dict[str, str] | None:
+    """The tower that makes the features, or made those of --features, where a note says it."""
+    if tower := FLAGS.clip_dir or FLAGS.tower:
+        from vsim_tf.runs.tower_origin import tower_origin
 
-    place = Path(tower)
-    if place.is_dir() and not any((place / kind).is_dir() for kind in (LAST, BEST)):
-        return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
-    return checkpoint_fingerprint(RunFolder.open(place).checkpoint() if place.is_dir() else tower)
+        return tower_origin(tower).to_json()
+    from vsim_tf.records.feature_origin import origin_of
+
+    origin = origin_of([FLAGS.features]) if FLAGS.features else None
+    return origin.to_json() if origin else None

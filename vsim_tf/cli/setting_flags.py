@@ -14,6 +14,7 @@ FLAGS_BEHIND = {
     "tags": "--multi_label_file or --data_dir",
     "data.pairs": "--annotation_file or --data_dir",
     "data.pretrained": "--pretrained_dir",
+    "data.features_by": "the tower that made the records of --data_dir",
     "data.train": "--train_record_pattern, --folds_dir or --data_dir",
     "data.validation": "--val_record_pattern, --folds_dir or --data_dir",
 }
@@ -23,7 +24,7 @@ ARGUMENTS = (
     "output_dir", "overwrite", "keep_optimizer", "epochs", "num_folds", "split", "layout", "frame_embedding_size", "model",
     "batch_size", "skip_damaged", "resize", "crop", "fps", "count", "shard", "ocr", "max_frames",
     "records_per_file", "scores", "scale", "output", "features", "videos",
-    "models", "weights", "method", "normalize", "test_name", "checkpoint",
+    "models", "weights", "method", "normalize", "test_name", "checkpoint", "clip_dir", "tower_dir",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
     "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format", "threshold", "exact_below",
 )  # fmt: skip

@@ -169,12 +169,15 @@ def _product(path: PathLike, parts: Sequence[Part]) -> Product:
 
 def _tower(clip_dir: PathLike, precision: str, model: "Model") -> "Tower":
     from vsim_tf.inference.tower import load_tower
+    from vsim_tf.runs.tower_origin import tower_origin
 
     if not model.frame_dim:
         raise UserError(f"clip_dir={clip_dir}: the models read pictures by towers of their own; leave it out")
     tower = load_tower(clip_dir, precision)
     if tower.dim != model.frame_dim:
         raise UserError(f"clip_dir={clip_dir}: its features have {tower.dim} numbers, the models read {model.frame_dim}")
+    for member in model.members:
+        member.run.require_tower(f"clip_dir={clip_dir}", tower_origin(clip_dir))
     return tower
 
 

@@ -20,11 +20,14 @@ from vsim_tf.io.files import exclusive, output_file, read_json_object
 from vsim_tf.io.paths import extraction_note, shard_file
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.io.tables import table_text
+from vsim_tf.records.feature_origin import Origin
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
 _REPLACE = "replace it with overwrite=True, or choose another output"
+EQUAL_IN_SHARDS = ("kind", "precision", "max_frames", "fps", "count", "resize", "crop", "ocr")
+"""Settings that shards must have in common, besides the tower: their files are read as one."""
 VIDEOS_PER_PART = 64
 """A killed extraction does so many videos again at most."""
 
@@ -114,6 +117,27 @@ def complete(job: Job, settings: Mapping[str, Any]) -> Report | None:
     return report
 
 
+def _require_like_other_shards(job: Job, settings: Mapping[str, Any]) -> None:
+    """`UserError` for settings that another shard of the same output, which is there, does not have."""
+    for shard in range(job.shards):
+        other = shard_file(job.output, shard, job.shards)
+        if shard == job.shard or not extraction_note(other).exists():
+            continue
+        found = read_json_object(extraction_note(other)).get("settings", {})
+        if differing := differences(_of_all_shards(found), _of_all_shards(settings)):
+            raise UserError(
+                f"{job.file}: the shard {other.name} was made with other settings ({differing} differ); use those, choose another"
+                " output, or replace all shards with overwrite=True",
+                ["overwrite"],
+            )
+
+
+def _of_all_shards(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that shards have in common; a tower may lie elsewhere on another machine."""
+    tower = Origin.from_json(settings.get("tower"))
+    return {name: settings.get(name) for name in EQUAL_IN_SHARDS} | {"tower": tower and tower.sha256}
+
+
 def check_ids(videos: Sequence[Described], source: Source, where: str, skip_damaged: bool = False) -> None:
     """Compares the ids of annotations with those that have frames; videos of the source that have none are left out, in one line.
 
@@ -158,20 +182,22 @@ def extract(
 
     Raises:
         UserError: fewer videos than shards; damaged videos, unless `skip_damaged`; all are damaged; a file or parts of other
-            settings; another process writes the same file.
+            settings; shards of other settings; another process writes the same file.
     """
     whole = job_settings(job, videos, settings or {})
     if report := complete(job, whole):
         return report
     if len(videos) < job.shards:
         raise UserError(f"shard={job.shard}/{job.shards}: {len(videos)} videos do not fill so many shards", ["shard"])
+    if not job.overwrite:
+        _require_like_other_shards(job, whole)
     chosen = job.slice(videos)
     chunks = [chosen[start : start + job.videos_per_part] for start in range(0, len(chosen), job.videos_per_part)]
     with exclusive(job.file):
-        parts = Parts(job.file, whole, job.overwrite)
-        _write_missing_parts(parts, chunks, source, tower, job)
-        report = _merged(parts, len(chunks), job, whole)
-        parts.remove()
+        with Parts(job.file, whole, job.overwrite) as parts:
+            _write_missing_parts(parts, chunks, source, tower, job)
+            report = _merged(parts, len(chunks), job, whole)
+            parts.remove()
     logger.info(f"{report.file}: {report.videos} videos, {report.frames} frames")
     return report
 
@@ -250,10 +276,9 @@ def _merged(parts: Parts, count: int, job: Job, settings: Mapping[str, Any]) -> 
         logger.warning(f"damaged videos:\n{damage_table(damaged)}")
     if damaged and not (job.skip_damaged and videos):
         how = "no video is left" if job.skip_damaged else "nothing is written; skip_damaged=True leaves them out"
-        raise UserError(
-            f"{job.file}: {len(damaged)} of {videos + len(damaged)} videos are damaged, first {damaged[0].id}; {how}",
-            ["skip_damaged"],
-        )
+        count, first = f"{len(damaged)} of {videos + len(damaged)} videos", damaged[0]
+        found = f"first {first.id} ({first.file}: {first.reason})"
+        raise UserError(f"{job.file}: {count} are damaged, {found}; {how}", ["skip_damaged"])
     job.file.unlink(missing_ok=True)
     note = {"settings": dict(settings), "written": videos, "frames": frames, "damaged": damaged}
     with output_file(extraction_note(job.file)) as file:

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_json_object
@@ -12,7 +12,7 @@ from vsim_tf.io.paths import parts_folder
 from vsim_tf.records.tfrecords import append_records, read_records
 from vsim_tf.types import PathLike
 
-SETTINGS = "settings.json"
+SETTINGS, PARTS = "settings.json", "part-*.tfrecords"
 
 
 class Damaged(NamedTuple):
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 class Parts:
-    """The folder of parts of an output, `<output>.parts`."""
+    """The folder of parts of an output, `<output>.parts`; a block in which none becomes complete leaves no folder."""
 
     def __init__(self, output: PathLike, settings: Mapping[str, Any], overwrite: bool = False):
         """Opens the folder, or makes it.
@@ -63,6 +63,13 @@ class Parts:
             self.remove()
         with output_file(note) as file:
             file.write(json.dumps(dict(settings), indent=1, ensure_ascii=False).encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not any(self.folder.glob(PARTS)):
+            shutil.rmtree(self.folder, ignore_errors=True)  # it would hold other settings up for nothing
 
     def __contains__(self, number: int) -> bool:
         return self._file(number).exists()

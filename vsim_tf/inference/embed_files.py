@@ -78,6 +78,7 @@ def embed_to_file(
     exporter, path = exporter_of(Path(output)), Path(output)
     require_checkpoint(checkpoint)
     folder = Path(checkpoint).parent.parent
+    RunFolder.open(folder).require_features(test_files)
     embedder, form = load_embedder(folder, precision, expected_model, make_strategy())
     videos = sum(count_records(file) for file in test_files)
     require_space(path.parent, exporter.size(videos, embedder.width), f"the embeddings in {path.name}")
@@ -132,11 +133,13 @@ def by_runs(
         precision: dtype policy, or "auto".
 
     Raises:
-        UserError: a run is not complete or of another model, or the disk is too small.
+        UserError: a run is not complete or of another model, it was trained on features of another tower, or the disk is too
+            small.
     """
     with contextlib.ExitStack() as locks:
         for folder in folders:
             finished_checkpoint(folder, kind)  # before a lock file is written where nothing is
+            RunFolder.open(folder).require_features([file for test in sets for file in test.files])
             locks.enter_context(run_lock(folder))
         _by_runs(product, model, folders, sets, kind, batch_size, precision)
 

@@ -8,14 +8,12 @@ Notes of class logits, `fold-00/predictions/test_b.json`, are the same.
 TensorFlow is not needed for it.
 """
 
-import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vsim_tf.errors import UserError
-from vsim_tf.io.files import fingerprint, read_json_object
+from vsim_tf.io.files import fingerprint, fingerprint_once, read_json_object
 from vsim_tf.io.paths import embeddings_file
 from vsim_tf.runs.checkpoint_files import index_file
 
@@ -39,7 +37,7 @@ def make_note(checkpoint: str, test_files: Sequence[str], precision: str, resolv
         precision: as asked for, "auto" included.
         resolved: the dtype policy it stands for. None: itself, or for "auto" not known, as the device decides.
     """
-    fingerprints = [_file_fingerprint(file) for file in test_files]
+    fingerprints = [fingerprint_once(file) for file in test_files]
     return {
         "checkpoint": "/".join(Path(checkpoint).parts[-2:]),
         "checkpoint_sha256": fingerprint(index_file(checkpoint))["sha256"],
@@ -80,15 +78,3 @@ def _read_note(npz: Path) -> dict[str, Any]:
         return read_json_object(note_file(npz))
     except UserError:
         return {}
-
-
-def _file_fingerprint(path: str) -> dict[str, str | int]:
-    status = os.stat(path)
-    return _cached_fingerprint(path, status.st_size, status.st_mtime_ns)
-
-
-@functools.cache
-def _cached_fingerprint(path: str, size: int, modified: int) -> dict[str, str | int]:
-    """Reading 2 GB takes seconds: once for all runs."""
-    del size, modified
-    return fingerprint(path)

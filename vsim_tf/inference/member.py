@@ -36,6 +36,7 @@ class Member:
         product: what it is made for; of predictions, it has embeddings too.
 
     Attributes:
+        run: folder of the first checkpoint.
         config: the network's configuration.
         format: how videos become its batches.
         classes: ids of its classes; none of a model of embeddings.
@@ -55,11 +56,12 @@ class Member:
     ):
         self.checkpoints, self.weight = tuple(checkpoints), weight
         folder = run_of(checkpoints[0])
+        self.run = RunFolder.open(folder)
         self._maker, self.format = load_embedder(folder, precision, expected_model, product=product)
         self._network = self._maker.model
         self._embedder = self._maker if product is EMBEDDINGS else Embedder(self._network)
         self.config = self._network.config
-        self.classes = RunFolder.open(folder).classes.ids if product is PREDICTIONS else ()
+        self.classes = self.run.classes.ids if product is PREDICTIONS else ()
         self._weights = HeldWeights(self._network, checkpoints)
         self.videos = self._weights.videos
         self._lock = threading.Lock()  # checkpoints take turns in one network

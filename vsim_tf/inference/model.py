@@ -1,5 +1,6 @@
 """Trained checkpoints as one model: videos in, embeddings, similarities or classes out. Nothing is printed unless asked for."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, overload
 
@@ -10,7 +11,7 @@ from tqdm import tqdm
 from vsim_tf.errors import UserError
 from vsim_tf.features.tower import Tower
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
-from vsim_tf.inference.given import Given, Item, is_list, require_list
+from vsim_tf.inference.given import Given, Item, is_list, is_path, require_list
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.quantization import quantized, truncated
 from vsim_tf.inference.saving import save_model
@@ -19,6 +20,7 @@ from vsim_tf.input.decoding import RawVideo
 from vsim_tf.input.order import WINDOW_BATCHES
 from vsim_tf.io.memory import enough_memory
 from vsim_tf.io.read_ahead import read_ahead
+from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.types import PathLike
 
 BATCH_SIZE = 64
@@ -155,7 +157,7 @@ class Model:
         self._require_embeddings()
         none = truncated(np.zeros((0, self.dim)), truncate_dim)
         quantized(none, precision, ranges)  # says now if it cannot be done
-        videos = videos_of(items, self._forms, self.tower)
+        videos = self._videos(items)
         values = truncated(self._embeddings(videos, batch_size, progress), truncate_dim)
         result = quantized(l2_normalize(values) if normalize else values, precision, ranges)
         return result[0] if isinstance(items, Mapping) else result
@@ -171,7 +173,7 @@ class Model:
         """
         if not self.classes:
             raise UserError(f"{self.name}: a model of embeddings predicts no classes; load a classifier")
-        videos = videos_of(items, self._forms, self.tower)
+        videos = self._videos(items)
         parts = [self._sum(results) for results in self._results(Member.probabilities, videos, batch_size, progress)]
         scores = np.concatenate([np.zeros((0, len(self.classes))), *parts])
         probabilities = scores / sum(member.weight for member in self.members)
@@ -292,6 +294,13 @@ class Model:
         for member, result in zip(self.members, results, strict=True):
             total += member.weight * result
         return total
+
+    def _videos(self, items: Given) -> Videos:
+        """The videos of what is given; `UserError` for records of another tower's features."""
+        if is_path(items):
+            for member in self.members:
+                member.run.require_features(expand_pattern(os.fspath(items)))
+        return videos_of(items, self._forms, self.tower)
 
     def _require_embeddings(self) -> None:
         if not self.dim:

@@ -29,6 +29,7 @@ def predict_to_csv(
     """
     require_checkpoint(checkpoint)
     run = RunFolder.open(Path(checkpoint).parent.parent)
+    run.require_features(test_files)
     classes = run.classes.ids
     predictor, form = load_embedder(run.path, precision, expected_model, make_strategy(), PREDICTIONS)
     (logits,) = by_checkpoints(predictor, test_files, form, batch_size, [checkpoint])

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -275,6 +276,18 @@ def fingerprint(path: PathLike) -> dict[str, str | int]:
             sha256.update(data)
             size += len(data)
     return {"name": Path(path).name, "bytes": size, "sha256": sha256.hexdigest()}
+
+
+def fingerprint_once(path: PathLike) -> dict[str, str | int]:
+    """The same, read once in a process as long as size and time of change are the same: 2 GB take seconds."""
+    status = os.stat(path)
+    return _cached_fingerprint(os.fspath(path), status.st_size, status.st_mtime_ns)
+
+
+@functools.cache
+def _cached_fingerprint(path: str, size: int, modified: int) -> dict[str, str | int]:
+    del size, modified
+    return fingerprint(path)
 
 
 def stamp(path: PathLike) -> dict[str, str | int]:

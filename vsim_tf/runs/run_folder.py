@@ -25,11 +25,12 @@ from vsim_tf.io.files import exclusive, fingerprint, output_file, read_json_obje
 from vsim_tf.io.paths import CLASSES, CONFIG, SUMMARY, TAGS, TOKENIZER
 from vsim_tf.models.architectures import Model
 from vsim_tf.records.classes import ClassTable, read_class_table, write_class_table
+from vsim_tf.records.feature_origin import Origin, origin_of, require_same_tower
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
 from vsim_tf.runs.migration import migrate_flat_config
-from vsim_tf.runs.settings import Difference, differences, other_settings
+from vsim_tf.runs.settings import FEATURES_BY, Difference, differences, other_settings
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.tokenizers import Tokenizer, load_tokenizer
 from vsim_tf.types import PathLike
@@ -120,6 +121,20 @@ class RunFolder:
     def checkpoint(self, kind: str = "") -> str:
         """Path of the newest `last` or `best` checkpoint, by default the stage's choice; `UserError` when there is none."""
         return newest_checkpoint(self.path, kind or self.training.selection.kept)
+
+    @property
+    def features_by(self) -> Origin | None:
+        """The tower whose features the model reads; None where it is not known, or the model reads pictures."""
+        return Origin.from_json(self.config["data"].get(FEATURES_BY))
+
+    def require_features(self, files: Sequence[PathLike]) -> None:
+        """`UserError` for record files with features of another tower than those that the model was trained on."""
+        if self.features_by:
+            self.require_tower(str(files[0]), origin_of(files))
+
+    def require_tower(self, other: str, origin: Origin | None) -> None:
+        """The same for a tower; `other` is what messages call its features."""
+        require_same_tower(f"the model of {self.path}", self.features_by, other, origin)
 
     def require_model(self, name: str) -> None:
         """`UserError` unless the run is of the registered model of this name."""
@@ -311,6 +326,11 @@ def batch_format(
         tokenizer, tags, text.max_length, frames.max_frames, frames.dim, model.trims_text, model.trims_frames,
         text_form=text.form, sampling=frames.sampling, padding=frames.padding, classes=classes, context=context, picture=picture,
     )  # fmt: skip
+
+
+def features_by(origin: Origin | None) -> dict[str, Any]:
+    """The entry of config.json's data for the tower whose features are trained on; none where it is not known."""
+    return {FEATURES_BY: origin.to_json()} if origin else {}
 
 
 def data_files(files: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,8 +8,11 @@ from vsim_tf.errors import UserError
 
 FREE_TO_CHANGE = ("training.val_batch_size", "training.remat")
 """Settings with which a run may resume though they changed: only rounding depends on them, and memory may ask for it."""
+FEATURES_BY = "features_by"
+"""In a run's data: the tower whose features it was trained on, where that is known."""
 LONGEST = 40
 """Longer values are cut in messages."""
+_TOWER = f"data.{FEATURES_BY}."
 
 
 class Difference(NamedTuple):
@@ -28,7 +31,18 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[Differenc
     """Differences between the settings in a folder and those asked for, both complete and as JSON has them; by path."""
     there, asked = _flat(found), _flat(wanted)
     paths = sorted(path for path in there | asked if there.get(path) != asked.get(path))
-    return [Difference(path, there.get(path), asked.get(path)) for path in paths if path not in FREE_TO_CHANGE]
+    same_tower = _same_tower(there, asked)
+    return [
+        Difference(path, there.get(path), asked.get(path))
+        for path in paths
+        if path not in FREE_TO_CHANGE and not (same_tower and path.startswith(_TOWER))
+    ]
+
+
+def _same_tower(there: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """Whether the tower of the features is the same, wherever it lies, or not known."""
+    checksums = [values.get(f"{_TOWER}sha256") for values in (there, asked)]
+    return None in checksums or checksums[0] == checksums[1]
 
 
 def other_settings(folder: Path, kind: str, differing: Sequence[Difference]) -> UserError:

@@ -15,10 +15,12 @@ from vsim_tf.models.weight_files import weights_file
 from vsim_tf.presets import recipes
 from vsim_tf.records.class_folds import class_folds
 from vsim_tf.records.classes import ClassTable, classes_of_ids
+from vsim_tf.records.feature_origin import Origin, origin_of, require_same_tower
 from vsim_tf.records.schema import CATEGORY_ID, ID
 from vsim_tf.records.tfrecords import expand_pattern, read_records
 from vsim_tf.records.videos import parse_example
-from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
+from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files, features_by
+from vsim_tf.runs.tower_origin import tower_origin
 from vsim_tf.training.class_options import ClassOptions
 
 SHARED, ENCODER = r"(encoder|frame_block)/.*", r"encoder/.*"
@@ -110,11 +112,9 @@ def class_settings(options: ClassOptions, files: list[str], classes: ClassTable)
         with fields_below(f"training.tasks.{name}."):
             task.require_model(model)
     tokenizer, tags = starts.pretrained.tokenizer, np.zeros(0, np.int64)
-    labelled, found = data_files(files), starts.fingerprints()
+    data = {"labelled": data_files(files), **starts.fingerprints(), **features_by(starts.features_by)}
     return {
-        run: RunSettings(
-            "classes", model, options.training, tokenizer, tags, {"labelled": labelled, "run": str(run)} | found, classes
-        )
+        run: RunSettings("classes", model, options.training, tokenizer, tags, {"run": str(run)} | data, classes)
         for run in options.runs
     }
 
@@ -128,6 +128,7 @@ class StartingPoints:
         shared: regular expression of the weights that are taken from it; empty where they are those of `hub_dir`.
         tower: run of which the tower is taken; None for `clip_dir`, or for a model without one.
         hub_dir, clip_dir, random_start: see `ClassOptions`.
+        features_by: the tower whose features the classifier reads, where it has none of its own and that is known.
     """
 
     pretrained: RunFolder
@@ -136,6 +137,7 @@ class StartingPoints:
     hub_dir: str
     clip_dir: str
     random_start: bool = False
+    features_by: Origin | None = None
 
     def fingerprints(self) -> dict[str, str]:
         """What tells them from others, for config.json."""
@@ -148,19 +150,45 @@ class StartingPoints:
 
 
 def starting_points(options: ClassOptions) -> StartingPoints:
-    """Opens what a classifier starts from; `UserError` for a run that is missing or not complete."""
+    """Opens what a classifier starts from.
+
+    Raises:
+        UserError: a run that is missing or not complete, or one that was pre-trained on features of another tower.
+    """
     of_encoder = SHARED if options.classifier.encoder_from else ENCODER
     hub_dir = "" if options.classifier.encoder_from else options.hub_dir
     clip_dir = options.clip_dir if options.pictures else ""
     tower = options.tower_run if options.pictures and not clip_dir else None
-    return StartingPoints(
-        complete_run(options.pretrained),
+    pretrained = complete_run(options.pretrained)
+    origin = None if options.pictures else origin_of(expand_pattern(options.records)) or pretrained.features_by
+    starts = StartingPoints(
+        pretrained,
         "" if hub_dir else of_encoder,
         complete_run(tower) if tower else None,
         hub_dir,
         clip_dir,
         options.random_start,
+        origin,
     )
+    if options.classifier.encoder_from and not options.random_start:
+        _require_tower_of_pretraining(options, starts)
+    return starts
+
+
+def _require_tower_of_pretraining(options: ClassOptions, starts: StartingPoints) -> None:
+    """`UserError` where weights come from a run on other features than the classifier will see.
+
+    A classifier that takes the tower of another run by design, as model 2, is not meant.
+    """
+    before, run = starts.pretrained.features_by, f"the pre-training {starts.pretrained.path}"
+    if before is None or (options.pictures and options.classifier.tower_from):
+        return
+    if not options.pictures:
+        require_same_tower(run, before, options.records, starts.features_by)
+        return
+    tower = tower_origin(starts.clip_dir or options.tower_run or "")
+    advice = "give clip_dir or tower_dir with the tower of the features, or pre-train on features of this one"
+    require_same_tower(run, before, f"{options.classifier.name} on pictures", tower, advice, ["clip_dir", "tower_dir"])
 
 
 def complete_run(folder: Path) -> RunFolder:

@@ -17,12 +17,20 @@ from vsim_tf.inference.predictor import Predictor
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.models.build import build_network
 from vsim_tf.models.model import Model
-from vsim_tf.runs.run_folder import batch_format, is_complete, prepare_run_folder, run_lock, write_summary
+from vsim_tf.runs.run_folder import (
+    batch_format,
+    checkpoint_fingerprint,
+    is_complete,
+    prepare_run_folder,
+    run_lock,
+    write_summary,
+)
 from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
 from vsim_tf.runs.weights import model_weights, restore_shared_weights
 from vsim_tf.training.class_options import ClassOptions
 from vsim_tf.training.class_runs import (
+    SHARED,
     ClassRun,
     LabelledVideos,
     StartingPoints,
@@ -149,5 +157,13 @@ def start_weights(trainer: Trainer, first: Mapping[str, np.ndarray], starts: Sta
     if starts.tower:
         checkpoint = starts.tower.checkpoint()
         of_tower = len(restore_shared_weights(network, checkpoint, TOWER))
-        filled.append(f"{of_tower} weights of the tower filled from {checkpoint}")
+        filled.append(f"{of_tower} weights of the tower filled from {checkpoint}{_other_features(starts, checkpoint)}")
     return filled
+
+
+def _other_features(starts: StartingPoints, checkpoint: str) -> str:
+    """Which tower made the features that the shared weights were pre-trained on, where it is known and another one."""
+    before = starts.pretrained.features_by
+    if starts.shared != SHARED or before is None or before.sha256 == checkpoint_fingerprint(checkpoint):
+        return ""
+    return f"; {starts.pretrained.path} was pre-trained on features of the tower {before.tower}"

@@ -9,7 +9,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.paths import fold_name
 from vsim_tf.records.manifest import files_of_fold, read_manifest
 from vsim_tf.records.tfrecords import expand_pattern
-from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files
+from vsim_tf.runs.run_folder import RunFolder, RunSettings, checkpoint_fingerprint, data_files, features_by
 from vsim_tf.runs.stage import Stage
 
 
@@ -66,7 +66,8 @@ def run_settings(start: RunFolder, runs: Sequence[PairRun], training: Stage) -> 
     return [
         RunSettings(
             "pair", start.model, training, start.tokenizer, start.tags,
-            {"train": data_files(run.train_files), "validation": data_files(run.val_files), "pretrained": first_weights},
+            {"train": data_files(run.train_files), "validation": data_files(run.val_files), "pretrained": first_weights}
+            | features_by(start.features_by),
         )
         for run in runs
     ]  # fmt: skip

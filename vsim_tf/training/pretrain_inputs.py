@@ -12,13 +12,14 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing, stamp
 from vsim_tf.io.paths import SOURCE, TOKENIZER
 from vsim_tf.models.architectures import Model
+from vsim_tf.records.feature_origin import origin_of
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import ASR_TEXT, OCR_TEXT, TITLE
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import count_records, expand_pattern, read_records
 from vsim_tf.records.videos import parse_example
 from vsim_tf.runs.phase import Phase
-from vsim_tf.runs.run_folder import RunSettings, data_files, read_json, write_json
+from vsim_tf.runs.run_folder import RunSettings, data_files, features_by, read_json, write_json
 from vsim_tf.runs.stage import Stage
 from vsim_tf.text.fields import ALL_FIELDS
 from vsim_tf.text.tokenizers import Tokenizer, WordTokenizer, build_vocab, decode_titles, load_tokenizer
@@ -103,7 +104,8 @@ class PretrainInputs(NamedTuple):
     def settings(self, training: Stage) -> RunSettings:
         """All that decides the result."""
         read = {SETTING_OF_SET.get(name, name): data_files(files) for name, files in self.files.items()}
-        data = read | {"validation": data_files(self.val_files), "pairs": len(self.pairs)}
+        origin = None if self.model.tower else origin_of([*self.training_files(), *self.val_files])
+        data = read | {"validation": data_files(self.val_files), "pairs": len(self.pairs)} | features_by(origin)
         return RunSettings("pretrain", self.model, training, self.tokenizer, self.tags, data)
 
     @property
@@ -138,9 +140,10 @@ def _tagged(files: dict[str, list[str]]) -> list[str]:
 
 
 def check_records(options: PretrainOptions) -> None:
-    """`UserError` for a pattern of records that matches nothing."""
-    for pattern in (*options.patterns().values(), options.val_records):
-        expand_pattern(pattern)
+    """`UserError` for a pattern of records that matches nothing, and for features of several towers."""
+    files = [file for pattern in (*options.patterns().values(), options.val_records) for file in expand_pattern(pattern)]
+    if not (options.model.tower or options.clip_dir):
+        origin_of(files)
 
 
 def check_inputs(options: PretrainOptions) -> None:
