@@ -297,6 +297,16 @@ def test_predictions_that_lack_videos_of_the_test_set(root, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["test_b"]
 
 
+def test_labels_of_a_class_that_no_model_knows(root, tmp_path, console):
+    labels = category_labels(root / "data", "test_a")
+    (video, _), *others = read_categories(labels).items()
+    changed = tmp_path / "labels.tsv"
+    changed.write_text("".join(f"{each}\t{category}\n" for each, category in [(video, "9999"), *others]))
+    run(ensemble, f"--output_dir={root}/output", f"--labels={changed}", f"--output_csv={tmp_path}/result.csv")
+    found = f"labels.tsv: 1 videos are of classes that no model was trained on, and count as wrong; first {video}, 9999"
+    assert found in " ".join(console.readouterr().err.split())
+
+
 def test_labels_of_other_videos(root, tmp_path):
     labels = tmp_path / "labels.tsv"
     labels.write_text("v1\t0101\n")

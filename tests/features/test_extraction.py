@@ -221,7 +221,7 @@ def test_damaged_videos_stop_the_output_after_all_were_looked_at(root, console):
     damage(root)
     with pytest.raises(
         UserError,
-        match="out.tfrecords: 2 of 7 videos are damaged, first v101 .*/v101.zip: no picture among its 0 members; .*nothing is written; skip",
+        match="out.tfrecords: 2 of 7 videos are damaged, first v101 .*/v101.zip: no picture .*; nothing is written; skip",
     ):
         extract(videos(), frame_source(root), ToyTower(), job(root))
     assert not (root.parent / "out.tfrecords").exists()

@@ -1,4 +1,5 @@
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from script_flags import refused
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
+from vsim_tf.io.paths import extraction_note
 from vsim_tf.records import fold_writer
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.folds import split_pairs
@@ -298,3 +300,24 @@ def test_needed_space_is_at_least_what_is_written(source, monkeypatch):
         write(source, layout=layout, output_dir=f"{source}/{number}")
         written = sum(len(data) for path, data in content(source / str(number)).items() if path != "manifest.json")
         assert written <= asked[number] <= 2 * written
+
+
+def note_tower(file: Path, sha256: str) -> None:
+    settings = {"tower": {"tower": f"/models/{sha256}", "sha256": sha256}}
+    extraction_note(file).write_text(json.dumps({"settings": settings}))
+
+
+def test_the_manifest_names_the_tower_of_the_features(source):
+    assert write(source).features_by is None
+    note_tower(source / "videos.tfrecords", "a")
+    assert write(source, overwrite=True).features_by == ("/models/a", "a")
+    assert read_manifest(source / "folds").features_by == ("/models/a", "a")
+
+
+def test_features_of_two_towers(source):
+    write_records(source / "videos-more.tfrecords", [video_record("more", "", np.ones((1, DIM)))])
+    for name in ("videos", "videos-more"):
+        note_tower(source / f"{name}.tfrecords", name)
+    with pytest.raises(UserError, match="features of two towers: .* /models/videos, .* /models/videos-more; make"):
+        write(source, pairwise_pattern=f"{source}/videos*.tfrecords")
+    assert not (source / "folds").exists()

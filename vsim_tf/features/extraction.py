@@ -193,11 +193,10 @@ def extract(
         _require_like_other_shards(job, whole)
     chosen = job.slice(videos)
     chunks = [chosen[start : start + job.videos_per_part] for start in range(0, len(chosen), job.videos_per_part)]
-    with exclusive(job.file):
-        with Parts(job.file, whole, job.overwrite) as parts:
-            _write_missing_parts(parts, chunks, source, tower, job)
-            report = _merged(parts, len(chunks), job, whole)
-            parts.remove()
+    with exclusive(job.file), Parts(job.file, whole, job.overwrite) as parts:
+        _write_missing_parts(parts, chunks, source, tower, job)
+        report = _merged(parts, len(chunks), job, whole)
+        parts.remove()
     logger.info(f"{report.file}: {report.videos} videos, {report.frames} frames")
     return report
 
@@ -276,9 +275,9 @@ def _merged(parts: Parts, count: int, job: Job, settings: Mapping[str, Any]) -> 
         logger.warning(f"damaged videos:\n{damage_table(damaged)}")
     if damaged and not (job.skip_damaged and videos):
         how = "no video is left" if job.skip_damaged else "nothing is written; skip_damaged=True leaves them out"
-        count, first = f"{len(damaged)} of {videos + len(damaged)} videos", damaged[0]
+        of_all, first = f"{len(damaged)} of {videos + len(damaged)} videos", damaged[0]
         found = f"first {first.id} ({first.file}: {first.reason})"
-        raise UserError(f"{job.file}: {count} are damaged, {found}; {how}", ["skip_damaged"])
+        raise UserError(f"{job.file}: {of_all} are damaged, {found}; {how}", ["skip_damaged"])
     job.file.unlink(missing_ok=True)
     note = {"settings": dict(settings), "written": videos, "frames": frames, "damaged": damaged}
     with output_file(extraction_note(job.file)) as file:

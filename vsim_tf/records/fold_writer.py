@@ -16,6 +16,7 @@ from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.files import exclusive, fingerprint, sync
 from vsim_tf.io.paths import ALWAYS_TRAIN, MANIFEST, TRAIN_2021, VALIDATION_2021, fold_file
 from vsim_tf.io.read_ahead import read_ahead
+from vsim_tf.records.feature_origin import Origin, origin_of
 from vsim_tf.records.folds import Split
 from vsim_tf.records.labels import Pair, Repetitions, find_repetitions, read_labels
 from vsim_tf.records.manifest import (
@@ -70,15 +71,16 @@ def write_folds(
         overwrite: replace whatever set the folder holds.
 
     Raises:
-        UserError: input that cannot be used or split, a pair without its video, an output folder that cannot be written, too
-            little free space, another process that writes into the folder, or another set in the folder without
-            `overwrite`. What the folder held is untouched then.
+        UserError: input that cannot be used or split, features of several towers, a pair without its video, an output folder
+            that cannot be written, too little free space, another process that writes into the folder, or another set in the
+            folder without `overwrite`. What the folder held is untouched then.
     """
     if layout not in _PLANS:
         raise UserError(f"layout is {layout!r}; expected one of {', '.join(_PLANS)}", ["layout"])
     if frame_embedding_size < 1:
         raise UserError(f"frame_embedding_size is {frame_embedding_size}; expected at least 1", ["frame_embedding_size"])
     files = expand_pattern(pairwise_pattern)
+    origin = origin_of(files)
     pairs = read_labels(label_file)
     folds = make_split(split, pairs, num_folds, seed, label_file)
     repetitions = find_repetitions(pairs)
@@ -92,7 +94,7 @@ def write_folds(
             logger.info(f"{output_dir}: complete with the same inputs and settings, nothing to do")
             return found
         with VideoIndex(files, frame_embedding_size) as videos:  # next to the thread that hashes the same files
-            manifest = _write_files(unfinished, settings.result(), videos, folds, repetitions)
+            manifest = _write_files(unfinished, settings.result(), videos, folds, repetitions, origin)
         _move_in_place(unfinished, Path(output_dir), manifest)
     _report(output_dir, manifest.statistics, repetitions)
     return manifest
@@ -153,7 +155,9 @@ def _existing(output_dir: str, settings: Future[Settings]) -> Manifest | None:
     )
 
 
-def _write_files(folder: Path, settings: Settings, videos: VideoIndex, folds: Split, repetitions: Repetitions) -> Manifest:
+def _write_files(
+    folder: Path, settings: Settings, videos: VideoIndex, folds: Split, repetitions: Repetitions, origin: Origin | None
+) -> Manifest:
     _check_ids(folds.pairs, videos)
     copies = 1 if settings.layout == "once" else folds.num_folds
     sizes = (videos.size(pair.id_1) + videos.size(pair.id_2) + _BYTES_AROUND_PAIR for pair in folds.pairs)
@@ -165,7 +169,7 @@ def _write_files(folder: Path, settings: Settings, videos: VideoIndex, folds: Sp
         len(folds.pairs), repetitions.repeated, repetitions.reversed, len(repetitions.conflicting),
         len(videos), videos.repeated, _histogram(folds.pairs),
     )  # fmt: skip
-    manifest = Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics)
+    manifest = Manifest(settings, entries, _fold_entries(settings.layout, folds), statistics, origin)
     write_manifest(folder, manifest)  # while the old set is whole: what follows needs no more space
     return manifest
 

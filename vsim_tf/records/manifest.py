@@ -10,6 +10,7 @@ from typing import Any
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import read_json_object, replacing
 from vsim_tf.io.paths import MANIFEST
+from vsim_tf.records.feature_origin import Origin
 from vsim_tf.records.tfrecords import count_records
 from vsim_tf.types import PathLike
 
@@ -95,12 +96,21 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A complete set of fold files; `files` maps names, relative to the folder, to entries, `folds[i]` is fold i."""
+    """A complete set of fold files.
+
+    Attributes:
+        settings: what they follow from.
+        files: by name, relative to the folder.
+        folds: fold i is `folds[i]`.
+        statistics: what the input held.
+        features_by: the tower that made the features, where a note next to the video records says it.
+    """
 
     settings: Settings
     files: dict[str, FileEntry]
     folds: list[FoldEntry]
     statistics: Statistics
+    features_by: Origin | None = None
 
     @property
     def num_folds(self) -> int:
@@ -115,6 +125,9 @@ class Manifest:
 def write_manifest(folder: PathLike, manifest: Manifest) -> None:
     """Write `manifest.json` into a folder, completely or not at all."""
     content = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(manifest)}
+    del content["features_by"]
+    if manifest.features_by:
+        content["features_by"] = manifest.features_by.to_json()
     with replacing(Path(folder) / MANIFEST) as file:
         file.write((json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
 
@@ -179,6 +192,7 @@ def parse_manifest(folder: PathLike) -> Manifest:
             files={name: FileEntry(**entry) for name, entry in content["files"].items()},
             folds=[FoldEntry(**entry) for entry in content["folds"]],
             statistics=Statistics(**content["statistics"]),
+            features_by=Origin.from_json(content.get("features_by")),
         )
         _check(manifest)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
