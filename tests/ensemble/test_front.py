@@ -4,17 +4,21 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import toy_towers
 import toys
 from toy_runs import make_run
 
 import vsim_tf
-from vsim_tf.ensemble.front import find_basis, find_parts
+from vsim_tf.ensemble.front import _tower, find_basis, find_parts
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.inference.products import PREDICTIONS
+from vsim_tf.runs.run_folder import RunFolder
+from vsim_tf.runs.tower_origin import tower_origin
 
 ROOT = Path(__file__).parents[2]
 RUNS = {"uniter": (0, 1), "mix_nextvlad_asl": (0,), "mix_nextvlad": (0, 10)}
@@ -188,3 +192,12 @@ def test_a_checkpoint_beside_the_working_folder(tmp_path, monkeypatch):
     run = make_run(tmp_path / "run", "uniter", 0)
     monkeypatch.chdir(run / "last")
     assert vsim_tf.load("ckpt-0").dim == 8
+
+
+def test_a_tower_besides_that_of_the_training_features(tmp_path):
+    first, second = (toy_towers.write_clip(tmp_path / str(seed), toy_towers.tensors(seed=seed)) for seed in (7, 8))
+    run = RunFolder(tmp_path / "run", {"data": {"features_by": tower_origin(first).to_json()}})
+    model = SimpleNamespace(frame_dim=toy_towers.HIDDEN, members=[SimpleNamespace(run=run)])
+    assert _tower(first, "float32", model).dim == toy_towers.HIDDEN
+    with pytest.raises(UserError, match=r"the model of .*run has those of .*/7, clip_dir=.*/8 those of .*/8; make"):
+        _tower(second, "float32", model)

@@ -17,11 +17,13 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_files as inference
 from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 from vsim_tf.io.files import fingerprint
+from vsim_tf.io.paths import extraction_note
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.records.embeddings import read_embeddings, read_submission, write_submission
 from vsim_tf.records.videos import read_ids, video_record
 from vsim_tf.runs import held_weights
+from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder, write_summary
 from vsim_tf.runs.stage import Selection
@@ -237,3 +239,18 @@ def test_a_folder_that_cannot_be_written_is_named(runs, test_file):
     (runs[1] / "embeddings").touch()
     with pytest.raises(UserError, match=r"fold-01/embeddings/test_x.npz: cannot be written: "):
         embed(runs, test_file)
+
+
+def test_features_of_another_tower_are_refused(runs, test_file, tmp_path):
+    config = json.loads((runs[1] / "config.json").read_text())
+    config["data"]["features_by"] = {"tower": "/models/first", "sha256": "a"}
+    (runs[1] / "config.json").write_text(json.dumps(config))
+    embed(runs, test_file)  # of unknown origin
+    note = {"settings": {"tower": {"tower": "/models/second", "sha256": "b"}}}
+    extraction_note(test_file).write_text(json.dumps(note))
+    message = "the model of .*fold-01 has those of /models/first, .*test_x.tfrecords those of /models/second; make"
+    with refused(message):
+        embed(runs, test_file)
+    with refused(message):
+        embed_to_file(newest_checkpoint(runs[1], "last"), [test_file], f"{tmp_path}/one.zip", 4, "float32")
+    assert not (tmp_path / "one.zip").exists()
