@@ -9,8 +9,8 @@ TESTS = Path(__file__).parent
 MEDIUM = (
     "inference/", "models/", "presets/", "reliability/", "tasks/", "training/",
     "export/test_folder.py",
-    "input/test_pipeline.py", "launch/test_launch.py", "layers/test_recompute.py", "optim/test_averaging.py",
-    "runs/test_checkpoints.py",
+    "input/test_pipeline.py", "input/test_training_order.py", "launch/test_launch.py", "layers/test_recompute.py",
+    "optim/test_averaging.py", "runs/test_checkpoints.py",
     "test_conformance.py", "test_conformance_rank8.py", "test_docs.py", "test_document_code.py", "test_e2e.py",
     "test_e2e_rank1.py", "test_e2e_rank8.py",
     "test_extending.py", "test_families.py",

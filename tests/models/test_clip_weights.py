@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import toy_towers
-from test_hub_weights import save_shards
+from toy_hub import save_shards
 from toy_towers import CONFIG, HUB_CONFIG, built_tower, tensors, write_clip
 
 from vsim_tf.errors import UserError

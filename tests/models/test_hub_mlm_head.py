@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from test_hub_weights import UNPOOLED_NAMES, assert_filled, built_encoder, save_shards, torch_tensors, write_h5
+from toy_hub import UNPOOLED_NAMES, assert_filled, built_encoder, save_shards, torch_tensors, write_h5
 
 from vsim_tf.errors import UserError
 from vsim_tf.layers.heads import MaskedLanguageModelHead

@@ -13,65 +13,21 @@ import toys
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from toy_hub import (
+    BERT_NAMES,
+    PROJECTED_NAMES,
+    ROFORMER_NAMES,
+    TORCH_NAMES,
+    UNPOOLED_NAMES,
+    assert_filled,
+    built_encoder,
+    save_shards,
+    torch_tensors,
+    write_h5,
+)
 
 from vsim_tf.errors import UserError
-from vsim_tf.layers.encoder_config import EncoderConfig
-from vsim_tf.layers.transformer import TransformerEncoder
-from vsim_tf.models.hub_weights import NO_POOLER, load_pretrained, read_encoder_config
-
-TOY = {"vocab_size": 11, "hidden_size": 8, "num_layers": 2, "num_heads": 2, "intermediate_size": 12, "max_positions": 9}
-TORCH_NAMES = {  # PyTorch name: (name in TransformerEncoder.named_weights, transposed)
-    "embeddings.word_embeddings.weight": ("embeddings/word_embeddings/weight", False),
-    "embeddings.token_type_embeddings.weight": ("embeddings/token_type_embeddings/embeddings", False),
-    "embeddings.LayerNorm.weight": ("embeddings/LayerNorm/gamma", False),
-    "embeddings.LayerNorm.bias": ("embeddings/LayerNorm/beta", False),
-}
-DENSE = [f"attention.self.{part}" for part in ("query", "key", "value")]
-DENSE += ["attention.output.dense", "intermediate.dense", "output.dense"]
-for i in range(2):
-    for part in (*DENSE, "attention.output.LayerNorm", "output.LayerNorm"):
-        weight, bias = ("kernel", "bias") if part in DENSE else ("gamma", "beta")
-        ours = f"encoder/layer_._{i}/{part.replace('.', '/')}"
-        TORCH_NAMES[f"encoder.layer.{i}.{part}.weight"] = (f"{ours}/{weight}", part in DENSE)
-        TORCH_NAMES[f"encoder.layer.{i}.{part}.bias"] = (f"{ours}/{bias}", False)
-POOLER = {"pooler.dense.weight": ("pooler/dense/kernel", True), "pooler.dense.bias": ("pooler/dense/bias", False)}
-POSITIONS = {"embeddings.position_embeddings.weight": ("embeddings/position_embeddings/embeddings", False)}
-UNPOOLED_NAMES, BERT_NAMES = TORCH_NAMES | POSITIONS, TORCH_NAMES | POSITIONS | POOLER
-ROFORMER_NAMES = TORCH_NAMES | {"encoder.embed_positions.weight": ("encoder/embed_positions/embeddings", False)}
-PROJECTED_NAMES = ROFORMER_NAMES | {
-    "embeddings_project.weight": ("embeddings_project/kernel", True),
-    "embeddings_project.bias": ("embeddings_project/bias", False),
-}
-
-
-def built_encoder(kind: str = "bert", pooler: bool = True, **sizes) -> TransformerEncoder:
-    config = EncoderConfig(kind=kind, **{**TOY, **sizes})
-    encoder = TransformerEncoder(config, pooler=pooler and kind == "bert")
-    encoder.build(None)
-    return encoder
-
-
-def torch_tensors(encoder: TransformerEncoder, names=BERT_NAMES, dtype="float32") -> dict[str, np.ndarray]:
-    """Random weights of the encoder's shapes under PyTorch's names and in its layout."""
-    rng, weights = np.random.default_rng(7), encoder.named_weights()
-    shapes = {name: weights[ours].shape[:: -1 if transposed else 1] for name, (ours, transposed) in names.items()}
-    return {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
-
-
-def assert_filled(encoder, tensors, names=BERT_NAMES):
-    weights = encoder.named_weights()
-    assert set(weights) == {ours for ours, _ in names.values()}
-    for name, (ours, transposed) in names.items():
-        expected = tensors[name].T if transposed else tensors[name]
-        np.testing.assert_array_equal(weights[ours].read(), expected.astype("float32"), err_msg=ours)
-
-
-def write_h5(path, tensors, names=BERT_NAMES, model="tf_bert_model", extra=()):
-    """The layout of transformers' TensorFlow models: /bert/model/bert/name:0, kernels [in, out]."""
-    hub = [(f"bert/{model}/bert/{ours}:0", tensors[n].T if turn else tensors[n]) for n, (ours, turn) in names.items()]
-    with h5py.File(path, "w") as file:
-        for name, value in (*hub, *extra):
-            file[name] = value
+from vsim_tf.models.hub_weights import NO_POOLER, load_pretrained
 
 
 @pytest.fixture
@@ -186,18 +142,6 @@ def test_a_missing_pooler_is_refused_with_the_way_out(tmp_path, encoder):
 def test_models_named_by_the_error_read_no_pooler(name):
     reads = any(weight.startswith("pooler/") for weight in toys.network(name).encoder.named_weights())
     assert reads == (name not in re.findall(r"\w+", NO_POOLER.partition("reads none")[2]))
-
-
-def save_shards(folder, tensors, per_shard=20):
-    """The files that `save_pretrained(max_shard_size=...)` of transformers writes."""
-    parts = [dict(list(tensors.items())[i : i + per_shard]) for i in range(0, len(tensors), per_shard)]
-    names = [f"model-{i:05d}-of-{len(parts):05d}.safetensors" for i in range(1, len(parts) + 1)]
-    for name, part in zip(names, parts, strict=True):
-        save_file(part, folder / name, metadata={"format": "pt"})
-    places = {tensor: name for name, part in zip(names, parts, strict=True) for tensor in part}
-    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": places}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    return names, index
 
 
 def test_shards_with_an_index(tmp_path, encoder, tensors):
@@ -366,71 +310,3 @@ def test_values_that_are_no_weights_are_refused(tmp_path, encoder, value, messag
     save_file(torch_tensors(encoder) | {"embeddings.word_embeddings.weight": value}, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=message):
         load_pretrained(encoder, tmp_path)
-
-
-def hub_config(kind="bert", **changes):
-    return {
-        "model_type": kind, "vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4,
-        "intermediate_size": 96, "max_position_embeddings": 40, "hidden_act": "gelu", "layer_norm_eps": 1e-6,
-        "attention_probs_dropout_prob": 0.25, "pad_token_id": 0, **changes,
-    }  # fmt: skip
-
-
-KNOWN = {"vocab_size": 100, "hidden_size": 64, "num_layers": 3, "num_heads": 4, "intermediate_size": 96}
-
-
-def test_config_of_bert(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(hub_config(embedding_size=7, position_embedding_type="absolute")))
-    expected = EncoderConfig(kind="bert", **KNOWN, max_positions=40, attention_dropout=0.25, layer_norm_eps=1e-6)
-    assert EncoderConfig(**read_encoder_config(tmp_path, "bert")) == expected
-
-
-@pytest.mark.parametrize(
-    ("changes", "embedding_size", "rotary_value"),
-    [({}, 64, False), ({"embedding_size": None}, 64, False), ({"embedding_size": 32, "rotary_value": True}, 32, True)],
-)
-def test_config_of_roformer(tmp_path, changes, embedding_size, rotary_value):
-    (tmp_path / "config.json").write_text(json.dumps(hub_config("roformer", **changes)))
-    config = EncoderConfig(**read_encoder_config(tmp_path, "roformer"))
-    assert (config.token_dim, config.rotary_value) == (embedding_size, rotary_value)
-
-
-@pytest.mark.parametrize("kind", ["bert", "roformer"])
-def test_config_that_transformers_5_saves(tmp_path, kind):
-    import transformers
-
-    cls = {"bert": transformers.BertConfig, "roformer": transformers.RoFormerConfig}[kind]
-    saved = cls(vocab_size=100, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96)
-    saved.save_pretrained(tmp_path)
-    expected = EncoderConfig(
-        kind=kind, **KNOWN, max_positions=saved.max_position_embeddings, type_vocab_size=saved.type_vocab_size
-    )
-    assert EncoderConfig(**read_encoder_config(tmp_path, kind)) == expected
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "config.json: cannot be read"),
-        ("{'a': 1}", "config.json: not JSON"),
-        ('"bert"', "config.json: a JSON object is needed, got str"),
-        (hub_config("roformer"), "model_type is 'roformer', 'bert' is needed here"),
-        ({}, "model_type is None, 'bert' is needed here"),
-        ({"model_type": "bert", "vocab_size": 1}, "no key hidden_size, num_hidden_layers, num_attention_heads"),
-        (hub_config(hidden_act="relu"), "hidden_act is 'relu', only 'gelu' is supported"),
-        (hub_config(position_embedding_type="relative_key"), "is 'relative_key', only 'absolute'"),
-        (hub_config(is_decoder=True), "is_decoder is True, only False"),
-        (hub_config(hidden_size="64"), "hidden_size is '64'; an integer above 0"),
-        (hub_config(num_hidden_layers=True), "num_hidden_layers is True; an integer above 0"),
-        (hub_config(vocab_size=0), "vocab_size is 0; an integer above 0"),
-        (hub_config(layer_norm_eps="1e-12"), "layer_norm_eps is '1e-12'; a number from 0 to 1"),
-        (hub_config(hidden_dropout_prob=1.5), "hidden_dropout_prob is 1.5; a number from 0 to 1"),
-        (hub_config(num_attention_heads=5), "config.json: hidden_size=64 and num_heads=5: the first must be a multiple"),
-        (hub_config("roformer", rotary_value="false"), "rotary_value is 'false'; true or false"),
-    ],
-)
-def test_configs_that_cannot_be_used(tmp_path, content, message):
-    if content is not None:
-        (tmp_path / "config.json").write_text(content if isinstance(content, str) else json.dumps(content))
-    with pytest.raises(UserError, match=message):
-        read_encoder_config(tmp_path, "roformer" if "rotary" in message else "bert")

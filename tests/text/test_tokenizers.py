@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_titles import TITLES, ids_of, vocabulary
 
 from vsim_tf.errors import UserError
 from vsim_tf.text.tokenizers import (
@@ -22,22 +22,6 @@ from vsim_tf.text.tokenizers import (
     load_tokenizer,
 )
 
-TITLES = [
-    "",
-    " \t ",
-    "北京天安门广场的升旗仪式",
-    "我们非常喜欢iPhone13 Pro Max，100%好用！",
-    "C++ 编程入门：a.b-c_d #1",
-    "今天天气真好😀😀👍🏽❤️ok",
-    "CAFÉ naïve Ελλάς ΣΑΣ Straße İstanbul",
-    "𠀀𠀁𪚥 龘靐 㐀 豈 鿿",
-    "한국어 カタカナ ﾊﾝｶｸ ＦＵＬＬ１２",
-    "零\u200b宽 \ufeff控\x00制\x07符\u3000空\u00a0格\r\n换行",
-    "标题里的[MASK]和[SEP]以及[mask]",
-    "很长" * 40,
-    "a" * 101 + " " + "b" * 100,
-    "\ufffd坏\ufffd",
-]
 COMMON = st.sampled_from("aZé9ñΣß 北京天门我们非常好的+#.-%[]！？😀𠀀한カ\u3000\r\n\u200b")
 WIDE = st.one_of(  # blocks in which Python and the Rust package know the same characters
     *(
@@ -46,11 +30,6 @@ WIDE = st.one_of(  # blocks in which Python and the Rust package know the same c
     )
 )
 TEXT = st.text(alphabet=st.one_of(COMMON, WIDE), max_size=30)
-
-
-def vocabulary(kind: str) -> list[str]:
-    pieces = ["café", "iphone", "##13", "pro", "max", "c++", "##str", "100", "很长", "天安门", "[", "ß"]
-    return list(dict.fromkeys(build_vocab([*TITLES[:8], *TITLES[:8]], kind) + pieces))
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +74,6 @@ def slow_roformer_tokens(title: str, ids: dict[str, int]) -> list[str]:
 def tokens_of(tokenizer: Tokenizer, title: str) -> list[str]:
     (ids,), (mask,) = tokenizer.encode_batch([title], 64)
     return [tokenizer.vocabulary[i] for i in ids[mask == 1]][1:-1]
-
-
-def ids_of(tokenizer: Tokenizer) -> dict[str, int]:
-    return {token: i for i, token in enumerate(tokenizer.vocabulary)}
 
 
 def holds_special_token(title: str) -> bool:
@@ -329,87 +304,6 @@ def test_hub_folders_load(tmp_path):
     for config in ({"init_inputs": []}, {"tokenizer_class": "BertTokenizerFast", "strip_accents": None}):
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
         assert load_tokenizer(tmp_path, "bert").normalization == Normalization()
-
-
-@pytest.mark.parametrize("normalization", [Normalization(*chosen) for chosen in itertools.product([True, False], repeat=3)])
-def test_a_bert_folder_of_transformers_5_loads(tmp_path, normalization):
-    """It has tokenizer.json and no vocab.txt; also without the other file, which repeats the options."""
-    from transformers import BertTokenizer
-
-    Tokenizer([*vocabulary("bert"), "天气", "##气", "##京"], normalization).save(tmp_path / "old")
-    theirs = BertTokenizer.from_pretrained(tmp_path / "old")
-    theirs.save_pretrained(tmp_path / "new")
-    assert not (tmp_path / "new/vocab.txt").exists()
-    expected = theirs(TITLES, max_length=32, truncation=True, padding="max_length")["input_ids"]
-    old, new = (load_tokenizer(tmp_path / name, "bert") for name in ("old", "new"))
-    np.testing.assert_array_equal(new.encode_batch(TITLES, 32)[0], expected)
-    assert new.fingerprint == old.fingerprint
-    (tmp_path / "new/tokenizer_config.json").unlink()
-    np.testing.assert_array_equal(load_tokenizer(tmp_path / "new", "bert").encode_batch(TITLES, 32)[0], expected)
-
-
-@pytest.mark.parametrize("with_config", [True, False])
-def test_a_roformer_folder_of_transformers_5_loads(tmp_path, roformer, with_config):
-    """Its normalizer leaves Chinese characters alone, since words are cut before; ids stay those of 2021."""
-    from transformers import RoFormerTokenizer
-
-    RoFormerTokenizer(vocab=ids_of(roformer)).save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "tokenizer.json").read_text())["normalizer"]["handle_chinese_chars"] is False
-    if not with_config:
-        (tmp_path / "tokenizer_config.json").unlink()
-    loaded = load_tokenizer(tmp_path, "roformer")
-    assert loaded.normalization.tokenize_chinese_chars
-    np.testing.assert_array_equal(loaded.encode_batch(TITLES, 32), roformer.encode_batch(TITLES, 32))
-
-
-def test_vocab_txt_wins_over_tokenizer_json(tmp_path):
-    Tokenizer([*SPECIAL_TOKENS, "北"]).save(tmp_path)
-    (tmp_path / "tokenizer.json").write_text("{}")
-    assert load_tokenizer(tmp_path, "bert").vocabulary == (*SPECIAL_TOKENS, "北")
-
-
-def json_of(change):
-    """A tokenizer.json of transformers 5 with something changed."""
-    backend = tokenizers.Tokenizer(tokenizers.models.WordPiece({t: i for i, t in enumerate(SPECIAL_TOKENS)}, unk_token="[UNK]"))
-    backend.normalizer = tokenizers.normalizers.BertNormalizer()
-    backend.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    content = json.loads(backend.to_str())
-    change(content)
-    return content
-
-
-ADDED = {"id": 5, "content": "<user>", "special": True}
-ADDED |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda c: c["model"].update(type="BPE"), "model is 'BPE', BERT's WordPiece is needed; give the folder of a BERT"),
-        (lambda c: c.update(model=None), "model is None, BERT's WordPiece"),
-        (lambda c: c.update(normalizer={"type": "NFC"}), "normalizer is 'NFC', BERT's BertNormalizer is needed"),
-        (lambda c: c["normalizer"].update(clean_text=False), "clean_text=False"),
-        (lambda c: c.update(pre_tokenizer={"type": "Whitespace"}), "pre_tokenizer is 'Whitespace'"),
-        (lambda c: c["model"].update(unk_token="<unk>"), "unk_token='<unk>'; BERT has '.UNK.'"),
-        (lambda c: c["model"].update(max_input_chars_per_word=9), "max_input_chars_per_word=9"),
-        (lambda c: c["model"].update(vocab=3), "damaged, or of an unknown version"),
-        (lambda c: c["model"]["vocab"].update({"[PAD]": 9}), "ids of 5 tokens are not 0 to 4"),
-        (lambda c: c["model"]["vocab"].pop("[MASK]"), r"tokenizer.json: 4 tokens, but not \[MASK\]"),
-        (lambda c: c["model"]["vocab"].update({"a\nb": 5}), r"a line break, 1: 'a\\nb'"),
-        (lambda c: c["added_tokens"].append(ADDED), "added behind the vocabulary, 1: <user>"),
-    ],
-)
-def test_other_tokenizer_json_files_are_refused(tmp_path, change, message):
-    (tmp_path / "tokenizer.json").write_text(json.dumps(json_of(change)))
-    with pytest.raises(UserError, match=message) as caught:
-        load_tokenizer(tmp_path, "bert")
-    assert str(tmp_path / "tokenizer.json") in str(caught.value)
-
-
-def test_tokenizer_json_of_another_model_names_it(tmp_path):
-    (tmp_path / "tokenizer.json").write_text(tokenizers.Tokenizer(tokenizers.models.Unigram([("a", 0.0)], 0)).to_str())
-    with pytest.raises(UserError, match=r"tokenizer.json: model is 'Unigram'.*put its vocab.txt"):
-        load_tokenizer(tmp_path, "bert")
 
 
 def test_unknown_kind_and_a_folder_that_cannot_be_written(tmp_path):
