@@ -10,12 +10,13 @@ import pytest
 import toys
 from html_pages import parsed
 from script_flags import refused
+from toy_towers import note_tower
 
 import vsim_tf
 from vsim_tf.cli import classify, ensemble, extract, predict, pretrain
 from vsim_tf.demo.short_videos import write_short_videos
 from vsim_tf.ensemble.linear_member import linear_member
-from vsim_tf.io.paths import annotation_file, category_labels, extraction_note, frame_folder
+from vsim_tf.io.paths import annotation_file, category_labels, frame_folder
 from vsim_tf.launch.plan import flags_of
 from vsim_tf.records.annotations import read_annotations
 from vsim_tf.records.category_files import read_categories
@@ -239,10 +240,7 @@ def test_annotations_that_cannot_be_used(root, tmp_path, content, message):
 def test_a_test_set_of_another_tower(root, tmp_path):
     """The records of test_b with a note that names a tower besides that of the training set."""
     shutil.copytree(root / "output/records/test_b", tmp_path / "test_b")
-    note = extraction_note(tmp_path / "test_b/features.tfrecords")
-    content = json.loads(note.read_text())
-    content["settings"]["tower"] = {"tower": "/models/other", "sha256": "0" * 64}
-    note.write_text(json.dumps(content))
+    note_tower(tmp_path / "test_b/features.tfrecords", "other")
     wanted = "the model of .*wbdc_3/fold-00 has those of .*wbdc_clip/pretrain, .*features.tfrecords those of /models/other; make"
     checkpoint, records = RunFolder.open(root / "output/wbdc_3/fold-00").checkpoint(), tmp_path / "test_b/features.tfrecords"
     with refused(wanted):

@@ -1,4 +1,4 @@
-"""Hugging Face folders of the smallest CLIP models."""
+"""Hugging Face folders of the smallest CLIP models, and notes of towers that made features."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from vsim_tf.io.paths import extraction_note
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.layers.vision_tower import VisionTower
 from vsim_tf.models.architectures import DualEncoder, FrameInput, TextInput
+from vsim_tf.types import PathLike
 
 HIDDEN, WIDE, PATCH, PICTURE, LAYERS = 6, 10, 4, 8, 2
 CONFIG = VisionConfig(
@@ -60,6 +62,11 @@ def write_clip(folder: Path, weights=None, config=None) -> Path:
     save_file(tensors() if weights is None else weights, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config or {"model_type": "clip", "vision_config": HUB_CONFIG}))
     return folder
+
+
+def note_tower(file: PathLike, sha256: str) -> None:
+    """The note of an extraction by a tower."""
+    extraction_note(file).write_text(json.dumps({"settings": {"tower": {"tower": f"/models/{sha256}", "sha256": sha256}}}))
 
 
 def built_tower(config: VisionConfig = CONFIG) -> VisionTower:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import toys
 from toy_folders import FRAMES, assert_said, said, videos
+from toy_towers import note_tower
 
 from vsim_tf.checks.folder import check_folder
 from vsim_tf.demo.data import write_demo_data
@@ -33,6 +34,13 @@ def test_a_sound_folder_of_pairs(pairs):
     labels = report.sections[3]
     assert labels.figures == {"pairs": 2, "videos": 3, "mean similarity": 0.65}
     assert labels.histograms["similarity from"].counts == {3: 1, 10: 1}
+
+
+def test_features_of_two_towers(pairs):
+    note_tower(pairs / "pointwise/pointwise.tfrecords", "a")
+    assert said(check_folder(pairs)) == []
+    note_tower(pairs / "test_a/test_a.tfrecords", "b")
+    assert_said(check_folder(pairs), ["features of two towers: pointwise/pointwise.tfrecords has those of /models/a, test_a/"])
 
 
 def rewrite(file: str, *contents: bytes):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import toys
 from script_flags import refused
+from toy_towers import note_tower
 
 from vsim_tf.distributed import device
 from vsim_tf.ensemble.combine import fold_mean
@@ -17,7 +18,6 @@ from vsim_tf.errors import RecordError, UserError
 from vsim_tf.inference import embed_files as inference
 from vsim_tf.inference.embed_files import embed_folds, embed_to_file
 from vsim_tf.io.files import fingerprint
-from vsim_tf.io.paths import extraction_note
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.records.embeddings import read_embeddings, read_submission, write_submission
@@ -246,8 +246,7 @@ def test_features_of_another_tower_are_refused(runs, test_file, tmp_path):
     config["data"]["features_by"] = {"tower": "/models/first", "sha256": "a"}
     (runs[1] / "config.json").write_text(json.dumps(config))
     embed(runs, test_file)  # of unknown origin
-    note = {"settings": {"tower": {"tower": "/models/second", "sha256": "b"}}}
-    extraction_note(test_file).write_text(json.dumps(note))
+    note_tower(test_file, "second")
     message = "the model of .*fold-01 has those of /models/first, .*test_x.tfrecords those of /models/second; make"
     with refused(message):
         embed(runs, test_file)

@@ -1,15 +1,14 @@
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from script_flags import refused
+from toy_towers import note_tower
 
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import exclusive
-from vsim_tf.io.paths import extraction_note
 from vsim_tf.records import fold_writer
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.folds import split_pairs
@@ -300,11 +299,6 @@ def test_needed_space_is_at_least_what_is_written(source, monkeypatch):
         write(source, layout=layout, output_dir=f"{source}/{number}")
         written = sum(len(data) for path, data in content(source / str(number)).items() if path != "manifest.json")
         assert written <= asked[number] <= 2 * written
-
-
-def note_tower(file: Path, sha256: str) -> None:
-    settings = {"tower": {"tower": f"/models/{sha256}", "sha256": sha256}}
-    extraction_note(file).write_text(json.dumps({"settings": settings}))
 
 
 def test_the_manifest_names_the_tower_of_the_features(source):

@@ -69,6 +69,7 @@ def test_features_of_unknown_origin_count_as_those_of_pre_training(here):
     assert starting_points(options(here, pictures=False)).features_by == tower_origin(here / "clip")
     note(here, None)
     assert starting_points(options(here, pictures=False)).features_by == tower_origin(here / "clip")
+    assert starting_points(options(here, "wbdc_3", pictures=False)).features_by is None  # takes the text encoder alone
 
 
 def test_a_pre_training_on_features_of_unknown_origin_takes_any(here):

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from vsim_tf.checks.classes import check_category_labels, class_sections
 from vsim_tf.checks.report import Findings, Histogram, Section
-from vsim_tf.checks.video_sets import FRAMES_PER_VIDEO, TITLE_LENGTHS
+from vsim_tf.checks.video_sets import FRAMES_PER_VIDEO, TITLE_LENGTHS, check_towers
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.features.feature_zips import FeatureZip
 from vsim_tf.features.frame_zips import frame_zip, frame_zip_ids, read_frame_zip
@@ -43,7 +43,9 @@ def check_annotations(folder: Path, width: int | None, videos_per_file: int, fin
         findings: receives problems and notes.
     """
     found = {split: _read(folder, split, findings) for split in _splits(folder)}
-    width = width or _guess_width([feature_zip(folder, split) for split in found])
+    archives = [feature_zip(folder, split) for split in found]
+    check_towers(folder, archives, findings)
+    width = width or _guess_width(archives)
     sections: list[Section] = []
     for split, videos in found.items():
         titles = Histogram(Counter(len(video.title) for video in videos))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vsim_tf.checks.report import Findings, Histogram, Section
-from vsim_tf.checks.video_sets import Settings, check_video_set, guess_width, progress
+from vsim_tf.checks.video_sets import Settings, check_towers, check_video_set, guess_width, progress
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.io.paths import CLASSES, FEATURES, LABELED, PICTURES, RECORDS, TEST_SETS, UNLABELED, category_labels
 from vsim_tf.records.category_files import read_categories
@@ -38,7 +38,9 @@ def _record_files(folder: Path) -> dict[tuple[str, str], list[str]]:
 def check_classes(folder: Path, width: int | None, records_per_file: int, findings: Findings) -> list[Section]:
     """Checks all records that are there; arguments are those of `vsim_tf.checks.pairs.check_pairs`."""
     files, sections = _record_files(folder), []
-    width = width or guess_width([file for (_, kind), found in files.items() if kind == FEATURES for file in found]) or 1
+    of_features = [file for (_, kind), found in files.items() if kind == FEATURES for file in found]
+    check_towers(folder, of_features, findings)
+    width = width or guess_width(of_features) or 1
     every_file = [file for found in files.values() for file in found]
     categories: dict[str, int] = {}
     with progress(every_file) as bar:

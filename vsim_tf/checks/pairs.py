@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from vsim_tf.checks.report import TENTHS, Findings, Histogram, Section
-from vsim_tf.checks.video_sets import Settings, VideoSet, check_video_set, guess_width, progress
+from vsim_tf.checks.video_sets import Settings, VideoSet, check_towers, check_video_set, guess_width, progress
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import LABELS, PAIRWISE, POINTWISE, RECORDS, TAGS, TEST_SETS, records_pattern, set_labels
 from vsim_tf.records.labels import Pair, find_repetitions, scan_labels
@@ -35,6 +35,7 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     sections = [] if tags is None else [Section(TAGS, {"tags": len(tags)}, {})]
     files = {name: _files(folder, name, findings) for name in (POINTWISE, PAIRWISE, *_test_sets(folder))}
     every_file = [file for found in files.values() for file in found]
+    check_towers(folder, every_file, findings)
     width = width or guess_width(every_file) or 1
     with progress(every_file) as bar:
         for name, found in files.items():

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import google_crc32c
@@ -16,6 +17,7 @@ from vsim_tf.checks.report import Findings, Histogram, Section
 from vsim_tf.errors import RecordError, UserError
 from vsim_tf.input.plausibility import Sample, is_zero, useless
 from vsim_tf.io.paths import TAGS
+from vsim_tf.records.feature_origin import origin_of
 from vsim_tf.records.schema import (
     ASR_TEXT,
     BYTES_PER_FRAME_VALUE,
@@ -29,6 +31,7 @@ from vsim_tf.records.schema import (
 )
 from vsim_tf.records.tfrecords import Record, expand_pattern, scan_records
 from vsim_tf.records.videos import Features, parse_example, read_id, video_faults
+from vsim_tf.types import PathLike
 
 _LOOKED_AT = 20
 """Videos of each file by whose frames the feature dimension is guessed."""
@@ -250,6 +253,14 @@ def _section(name: str, reader: _Reader) -> Section:
         if settings.tags is not None:
             figures["unknown tag share"] = round(1 - tally.known_tags / tags, _DECIMALS)
     return Section(name, figures, histograms, dict(tally.categories))
+
+
+def check_towers(folder: Path, files: Sequence[PathLike], findings: Findings) -> None:
+    """Adds a problem of the folder where features of some files are known to be of one tower, and others of another."""
+    try:
+        origin_of(files)
+    except UserError as error:
+        findings.add(error, folder)
 
 
 def guess_width(files: Sequence[str]) -> int | None:

@@ -160,7 +160,10 @@ def starting_points(options: ClassOptions) -> StartingPoints:
     clip_dir = options.clip_dir if options.pictures else ""
     tower = options.tower_run if options.pictures and not clip_dir else None
     pretrained = complete_run(options.pretrained)
-    origin = None if options.pictures else origin_of(expand_pattern(options.records)) or pretrained.features_by
+    shares = bool(options.classifier.encoder_from) and not options.random_start
+    origin = None if options.pictures else origin_of(expand_pattern(options.records))
+    if shares and not options.pictures:
+        origin = origin or pretrained.features_by  # whose weights have read no others
     starts = StartingPoints(
         pretrained,
         "" if hub_dir else of_encoder,
@@ -170,7 +173,7 @@ def starting_points(options: ClassOptions) -> StartingPoints:
         options.random_start,
         origin,
     )
-    if options.classifier.encoder_from and not options.random_start:
+    if shares:
         _require_tower_of_pretraining(options, starts)
     return starts
 
