@@ -238,11 +238,12 @@ def test_annotations_that_cannot_be_used(root, tmp_path, content, message):
 
 
 def test_a_test_set_of_another_tower(root, tmp_path):
-    """The records of test_b with a note that names a tower besides that of the training set."""
-    shutil.copytree(root / "output/records/test_b", tmp_path / "test_b")
-    note_tower(tmp_path / "test_b/features.tfrecords", "other")
-    wanted = "the model of .*wbdc_3/fold-00 has those of .*wbdc_clip/pretrain, .*features.tfrecords those of /models/other; make"
+    """Records of test_b with a note that names another tower than that of the training set; one less, so that they are new."""
     checkpoint, records = RunFolder.open(root / "output/wbdc_3/fold-00").checkpoint(), tmp_path / "test_b/features.tfrecords"
+    records.parent.mkdir()
+    write_records(records, [data for _, data in read_records(root / "output/records/test_b/features.tfrecords")][1:])
+    note_tower(records, "other")
+    wanted = "the model of .*wbdc_3/fold-00 has those of .*wbdc_clip/pretrain, .*features.tfrecords those of /models/other; make"
     with refused(wanted):
         run(predict, "--model=wbdc_3", f"--output_dir={root}/output", f"--data_dir={tmp_path}")
     with refused(wanted):

@@ -312,6 +312,6 @@ def test_features_of_two_towers(source):
     write_records(source / "videos-more.tfrecords", [video_record("more", "", np.ones((1, DIM)))])
     for name in ("videos", "videos-more"):
         note_tower(source / f"{name}.tfrecords", name)
-    with pytest.raises(UserError, match="features of two towers: .* /models/videos, .* /models/videos-more; make"):
+    with pytest.raises(UserError, match="features of two towers: .* /models/videos-more, .* /models/videos; make"):
         write(source, pairwise_pattern=f"{source}/videos*.tfrecords")
     assert not (source / "folds").exists()

@@ -87,8 +87,7 @@ def class_ensemble_and_report(
     if reason:
         logger.info(f"no report: {reason}")
     else:
-        known = read_categories(labels)
-        _warn_of_unknown_classes(labels, known, scores.classes)
+        known = _read_labels(labels, scores.classes)
         models, ensemble = score_classifiers(members(labelled_test_name), weights, known, decision)
         baselines = known_baselines(data_dir, labelled_test_name, known, width)
         scored = [ClassSet(labelled_test_name, len(known), models, ensemble, baselines)]
@@ -104,11 +103,14 @@ def class_ensemble_and_report(
     return [Path(output_csv), *publish(report_file(output_csv, output_dir), report, page, output="csv")]
 
 
-def _warn_of_unknown_classes(labels: Path, known: Mapping[str, str], classes: Sequence[str]) -> None:
+def _read_labels(labels: Path, classes: Sequence[str]) -> dict[str, str]:
+    """The class of each video, with a warning of classes that no model knows."""
+    known = read_categories(labels)
     unknown = [video for video, category in known.items() if category not in classes]
     if unknown:
         found = f"{len(unknown)} videos are of classes that no model was trained on, and count as wrong"
         logger.warning(f"{labels}: {found}; first {unknown[0]}, {known[unknown[0]]}")
+    return known
 
 
 def class_runs(output_dir: Path, folds: Mapping[str, Sequence[int | str]]) -> list[Runs]:
