@@ -54,6 +54,18 @@ def test_forms_of_csv(folder, data, name):
     assert read_video_table(table(folder, data, name)) == [TableVideo("7", "天", row=1)]
 
 
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=8), min_size=1))
+def test_a_spreadsheet_s_mark_and_line_ends_change_nothing(folder, titles):
+    read = []
+    for start in ("", "\ufeff"):
+        for end in ("\n", "\r\n"):
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator=end).writerows([("id", "title"), *enumerate(titles)])
+            read.append(read_video_table(table(folder, start + text.getvalue())))
+    assert [[video.title for video in videos] for videos in read] == [titles] * 4
+    assert read == [read[0]] * 4
+
+
 @pytest.mark.parametrize(
     ("value", "tags"),
     [
