@@ -26,8 +26,8 @@ def read_lines(path: PathLike) -> list[str]:
     `str.splitlines` would also cut at characters that may stand inside a field.
 
     Raises:
-        UserError: no such file, an empty file, bytes that are not UTF-8, a carriage return within a line or a blank line; with the
-            file and the line number.
+        UserError: no such file, an empty file, bytes that are not UTF-8, a carriage return within a line or a blank line; with
+            the file and the line number.
     """
     try:
         data = Path(path).read_bytes()
