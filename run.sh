@@ -26,6 +26,8 @@ usage: sh run.sh [--name=value ...]
   --frame_embedding_size           feature dimension of a frame (default: 1536, of wbdc2022_rank8 768)
   --preset         small: for 300 to 10,000 videos of your own; chooses size, lengths, batches, epochs, rates, folds and the
                    ensemble by the data of --data_dir and says what it chose; flags that are given win (docs/small_data.md)
+  --split          shuffled (4th place) or modulo (1st place): how labelled pairs are split into folds; default: the system's.
+                   modulo needs video ids that are integers
   --models         separated by blanks or commas, default: those of the system
   --folds          default: the system's, 0-10 or 0, as far as they are written
   --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core
@@ -46,7 +48,7 @@ is() { # is WORD WORD: whether they are the same, as the value of a flag
 }
 
 [ -f vsim_tf/presets/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
-system=aiac2021_rank4 data_dir='' output_dir='' size='' preset='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
+system=aiac2021_rank4 data_dir='' output_dir='' size='' preset='' split='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab='' clip_dir=''
 check_flags='' pretrain_flags='' tower_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
 command="sh run.sh$(quoted "$@")"
@@ -57,7 +59,7 @@ while [ $# -gt 0 ]; do
         *) name=$1 value=${2-} ;;
     esac
     case $name in
-        --system | --data_dir | --output_dir | --size | --preset | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
+        --system | --data_dir | --output_dir | --size | --preset | --split | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
             --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
             --check_flags | --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
         *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -76,19 +78,21 @@ done
 case $system in
     aiac2021_rank4)
         system_models='mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer'
-        labels=pairs split=shuffled folds_dir=folds method='' frame_size=1536
+        labels=pairs system_split=shuffled method='' frame_size=1536
         demo_data=data/demo demo_output=output/demo demo_steps=48 demo_eval=48 ;;
     aiac2021_rank1)
         system_models='qq_job1 qq_job2 qq_job3 qq_job4 qq_job5 qq_job6'
-        labels=pairs split=modulo folds_dir=folds_modulo method=svd frame_size=1536
+        labels=pairs system_split=modulo method=svd frame_size=1536
         demo_data=data/demo demo_output=output/demo_rank1 demo_steps=240 demo_eval=48 ;;
     wbdc2022_rank8)
         system_models='wbdc_1 wbdc_2 wbdc_3 wbdc_4'
-        labels=classes frame_size=768
+        labels=classes system_split='' frame_size=768
         demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=240 demo_eval=40 ;;
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
 
+[ -z "$split" ] || [ "$labels" = pairs ] || { echo "error: --split=$split is for models of pairs, not for --system=$system" >&2; exit 2; }
+split=${split:-$system_split}
 if [ -n "$preset" ]; then
     [ "$labels" = pairs ] || { echo "error: --preset=$preset is for models of pairs, not for --system=$system" >&2; exit 2; }
     [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
@@ -133,14 +137,16 @@ case $labels in
     pairs)
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \
             --frame_embedding_size="$frame_embedding_size"
-        set -- "$@" --stage=folds write_tfrecord.py --split="$split" --data_dir="$data_dir" --output_dir="$output_dir/$folds_dir" \
+        folds_dir=$output_dir/folds
+        [ "$split" = shuffled ] || folds_dir=${folds_dir}_$split
+        set -- "$@" --stage=folds write_tfrecord.py --split="$split" --data_dir="$data_dir" --output_dir="$folds_dir" \
             ${frame_flag:+"$frame_flag"} ${preset:+"$preset"}
         set -- "$@" --stage=pre-training --each_model train_pretrain.py ${size:+"--size=$size"} --data_dir="$data_dir" \
             --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} \
             ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
             ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} \
             --more_flags="$pretrain_flags"
-        set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" \
+        set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" --folds_dir="$folds_dir" \
             ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=embedding --each_model inference_pair.py ${folds:+"--folds=$folds"} --data_dir="$data_dir" \
             --output_dir="$output_dir" --more_flags="$inference_flags"
