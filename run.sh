@@ -94,7 +94,6 @@ esac
 [ -z "$split" ] || [ "$labels" = pairs ] || { echo "error: --split=$split is for models of pairs, not for --system=$system" >&2; exit 2; }
 split=${split:-$system_split}
 if [ -n "$preset" ]; then
-    [ "$labels" = pairs ] || { echo "error: --preset=$preset is for models of pairs, not for --system=$system" >&2; exit 2; }
     [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
 fi
 
@@ -132,7 +131,7 @@ set --
 looked_at=10000 # records of each file, so that the check of a large contest takes minutes
 [ "$labels" = pairs ] || looked_at=500 # videos of each split: opening zips takes longer
 [ -n "$demo" ] || set -- --stage=check check_data.py --data_dir="$data_dir" --output="$output_dir/check.json" \
-    ${frame_flag:+"$frame_flag"} --records_per_file="$looked_at" --more_flags="$check_flags"
+    ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} --records_per_file="$looked_at" --more_flags="$check_flags"
 case $labels in
     pairs)
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \
@@ -162,12 +161,16 @@ case $labels in
         done
         [ -n "$demo" ] || [ -f "$test_labels" ] || test_labels=''
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --system="$system" --output_dir="$data_dir"
+        tower_dir=$clip_dir reads=pictures # what classifiers read
+        [ -z "$preset" ] || reads=features
+        for flag in $finetune_flags; do
+            case $flag in --frames=*) reads=${flag#--frames=} ;; esac
+        done
         pictures=yes # whether anything is made of them
-        case " $(echo $finetune_flags) " in
-            *' --frames=features '*)
-                pictures=''
-                for split in $splits; do [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done ;;
-        esac
+        if [ "$reads" = features ]; then
+            pictures=''
+            for split in $splits; do [ -n "$clip_dir" ] || [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done
+        fi
         for split in ${pictures:+$splits}; do
             set -- "$@" --stage="pictures of $split" extract_features.py --kind=pictures --frames="$data_dir/frames/$split" \
                 --annotations="$data_dir/annotations/$split.json" --labelled="$(is "$split" labeled)" \
@@ -175,7 +178,7 @@ case $labels in
         done
         [ -z "$pictures" ] || set -- "$@" --stage='pre-training of the tower' train_pretrain.py --model=wbdc_clip ${size:+"--size=$size"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} ${clip_dir:+"--clip_dir=$clip_dir"} \
-            ${bert_vocab:+"--bert_vocab=$bert_vocab"} --more_flags="$pretrain_flags $tower_flags"
+            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${preset:+"$preset"} --more_flags="$pretrain_flags $tower_flags"
         for split in $splits; do
             if [ -f "$data_dir/features/$split.zip" ]; then
                 frames=--features=$data_dir/features/$split.zip made_by=''
@@ -187,15 +190,16 @@ case $labels in
                 --output="$records/$split/features.tfrecords"
         done
         set -- "$@" --stage=pre-training train_pretrain.py --model=wbdc_single ${size:+"--size=$size"} --data_dir="$records" \
-            --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" ${bert_dir:+"--bert_dir=$bert_dir"} \
-            ${bert_vocab:+"--bert_vocab=$bert_vocab"} --more_flags="$pretrain_flags"
+            --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${bert_dir:+"--bert_dir=$bert_dir"} \
+            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${preset:+"$preset"} --more_flags="$pretrain_flags"
+        [ "$reads" = pictures ] || tower_dir=''
         set -- "$@" --stage=fine-tuning --each_model train_classify.py ${size:+"--size=$size"} ${folds:+"--folds=$folds"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} \
-            ${clip_dir:+"--clip_dir=$clip_dir"} --more_flags="$finetune_flags"
+            ${tower_dir:+"--clip_dir=$tower_dir"} ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=prediction --each_model predict_classify.py ${folds:+"--folds=$folds"} --data_dir="$records" \
-            --output_dir="$output_dir" --more_flags="$inference_flags"
+            --output_dir="$output_dir" ${preset:+"$preset"} --more_flags="$inference_flags"
         set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} --data_dir="$records" \
-            --output_dir="$output_dir" ${test_labels:+"--labels=$test_labels"} --report_command="$command" \
+            --output_dir="$output_dir" ${test_labels:+"--labels=$test_labels"} ${preset:+"$preset"} --report_command="$command" \
             --more_flags="$ensemble_flags"
         ;;
 esac

@@ -22,7 +22,7 @@ FLAGS_BEHIND = {
 ARGUMENTS = (
     "output_dir", "overwrite", "keep_optimizer", "epochs", "num_folds", "split", "layout", "frame_embedding_size", "model",
     "batch_size", "skip_damaged", "resize", "crop", "fps", "count", "shard", "ocr", "max_frames",
-    "records_per_file", "scores", "scale", "output", "features", "videos",
+    "records_per_file", "preset", "tag_list", "scores", "scale", "output", "features", "videos",
     "models", "weights", "method", "normalize", "test_name", "checkpoint",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
     "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format", "threshold", "exact_below",
