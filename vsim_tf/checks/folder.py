@@ -60,7 +60,7 @@ def check_folder(
 
 
 def too_few(section: Section, least: int) -> str:
-    """What is missing of a part that is too small to be trained on; empty where it is not."""
+    """How a part is too small to be trained on; empty where it is not."""
     noun = next((noun for noun in ("pairs", "records", "videos") if noun in section.figures), "videos")
     count = section.figures.get(noun, least)
     return f"{count} {noun}; training needs {least} or more, which fill a batch" if count < least else ""
