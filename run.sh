@@ -59,8 +59,8 @@ while [ $# -gt 0 ]; do
         *) name=$1 value=${2-} ;;
     esac
     case $name in
-        --system | --data_dir | --output_dir | --size | --preset | --split | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
-            --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
+        --system | --data_dir | --output_dir | --size | --preset | --split | --models | --folds | --jobs | --jobs_per_gpu | \
+            --frame_embedding_size | --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
             --check_flags | --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
         *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
     esac
@@ -91,7 +91,10 @@ case $system in
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
 
-[ -z "$split" ] || [ "$labels" = pairs ] || { echo "error: --split=$split is for models of pairs, not for --system=$system" >&2; exit 2; }
+if [ -n "$split" ] && [ "$labels" != pairs ]; then
+    echo "error: --split=$split is for models of pairs, not for --system=$system" >&2
+    exit 2
+fi
 split=${split:-$system_split}
 if [ -n "$preset" ]; then
     [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
@@ -145,8 +148,8 @@ case $labels in
             ${bert_dir:+"--bert_dir=$bert_dir"} ${roformer_dir:+"--roformer_dir=$roformer_dir"} \
             ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} \
             --more_flags="$pretrain_flags"
-        set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" --folds_dir="$folds_dir" \
-            ${preset:+"$preset"} --more_flags="$finetune_flags"
+        set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" \
+            --folds_dir="$folds_dir" ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=embedding --each_model inference_pair.py ${folds:+"--folds=$folds"} --data_dir="$data_dir" \
             --output_dir="$output_dir" --more_flags="$inference_flags"
         set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} ${method:+"--method=$method"} \

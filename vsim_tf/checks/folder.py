@@ -49,7 +49,8 @@ def check_folder(
     kind = kind_of(folder)
     sections = _KINDS[kind][1](folder, frame_embedding_size, records_per_file, findings)
     for section in sections:
-        if shortage := too_few(section, least.get(section.name, 0)):
+        needed = least.get(section.name, 0)
+        if (not records_per_file or needed <= records_per_file) and (shortage := too_few(section, needed)):
             findings.add(UserError(f"{folder / section.name}: {shortage}"), folder / section.name)
     if findings.partial:
         named = count_and_first(findings.partial)

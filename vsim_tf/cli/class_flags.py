@@ -138,8 +138,7 @@ def class_options(recipe: str = "2021", looks_at_data: bool = False, announces: 
     plan = preset.plan(CLASSIFY, model, videos) if preset and videos is not None else None
     stage = settings.stage_as_asked(published, scales_schedules=True, examples=videos, plan=plan)
     if announces:
-        of_all = {"size": size, "folds": folds(), "frames": frames, "start": start}
-        of_all = {flag: value for flag, value in of_all.items() if not FLAGS[flag].present and value != FLAGS[flag].default}
+        of_all = run_length.left_to_preset({"size": size, "folds": folds(), "frames": frames, "start": start})
         run_length.announce(stage, videos, "videos", of_all | settings.choices_as_flags(plan.settings if plan else {}))
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
@@ -167,10 +166,10 @@ def folds() -> str:
 
 def _chosen(asked: Classifier) -> tuple[str, str, str]:
     """Frames, start and size as asked for, or as a preset has them where nothing that is published is given."""
-    preset, published = run_length.preset(), FLAGS.bert_dir or FLAGS.clip_dir
+    preset = run_length.preset()
     frames = FLAGS.frames if FLAGS.clip_dir else run_length.chosen_flag("frames", CLASSES)
-    start = FLAGS.start if published else run_length.chosen_flag("start", CLASSES)
-    size = FLAGS.size or (preset.size if preset and not published else asked.published_size)
+    start = FLAGS.start if FLAGS.bert_dir or FLAGS.clip_dir else run_length.chosen_flag("start", CLASSES)
+    size = FLAGS.size or (preset.size if preset and not FLAGS.bert_dir else asked.published_size)
     return frames, start, size
 
 

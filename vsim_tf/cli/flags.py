@@ -259,8 +259,7 @@ def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> Pre
     plan = preset.plan(PRETRAIN, model, examples) if preset and examples is not None else None
     stage = settings.stage_as_asked(options.training, FLAGS.model in registry.PRETRAININGS, examples, plan)
     if announces:
-        of_all = {"size": size, "recipe": name}
-        of_all = {flag: value for flag, value in of_all.items() if not FLAGS[flag].present and value != FLAGS[flag].default}
+        of_all = run_length.left_to_preset({"size": size, "recipe": name})
         of_data = choices | dict(plan.settings if plan else {})
         run_length.announce(stage, examples, "videos", of_all | settings.choices_as_flags(of_data))
     return dataclasses.replace(options, training=stage)
