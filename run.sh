@@ -26,6 +26,8 @@ usage: sh run.sh [--name=value ...]
   --frame_embedding_size           feature dimension of a frame (default: 1536, of wbdc2022_rank8 768)
   --preset         small: for 300 to 10,000 videos of your own; chooses size, lengths, batches, epochs, rates, folds and the
                    ensemble by the data of --data_dir and says what it chose; flags that are given win (docs/small_data.md)
+  --split          shuffled (4th place) or modulo (1st place): how labelled pairs are split into folds; default: the system's.
+                   modulo needs video ids that are integers
   --models         separated by blanks or commas, default: those of the system
   --folds          default: the system's, 0-10 or 0, as far as they are written
   --jobs           models at a time, each on a GPU of its own; default: 1, for the demo without a GPU one per CPU core
@@ -46,7 +48,7 @@ is() { # is WORD WORD: whether they are the same, as the value of a flag
 }
 
 [ -f vsim_tf/presets/registry.py ] || { echo "error: start run.sh in the repository's folder: sh run.sh" >&2; exit 2; }
-system=aiac2021_rank4 data_dir='' output_dir='' size='' preset='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
+system=aiac2021_rank4 data_dir='' output_dir='' size='' preset='' split='' models='' folds='' jobs='' jobs_per_gpu=1 frame_embedding_size=''
 bert_dir='' roformer_dir='' bert_vocab='' roformer_vocab='' clip_dir=''
 check_flags='' pretrain_flags='' tower_flags='' finetune_flags='' inference_flags='' ensemble_flags=''
 command="sh run.sh$(quoted "$@")"
@@ -57,8 +59,8 @@ while [ $# -gt 0 ]; do
         *) name=$1 value=${2-} ;;
     esac
     case $name in
-        --system | --data_dir | --output_dir | --size | --preset | --models | --folds | --jobs | --jobs_per_gpu | --frame_embedding_size | \
-            --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
+        --system | --data_dir | --output_dir | --size | --preset | --split | --models | --folds | --jobs | --jobs_per_gpu | \
+            --frame_embedding_size | --bert_dir | --roformer_dir | --bert_vocab | --roformer_vocab | --clip_dir | \
             --check_flags | --pretrain_flags | --tower_flags | --finetune_flags | --inference_flags | --ensemble_flags) ;;
         *) echo "error: unknown option $1" >&2; usage >&2; exit 2 ;;
     esac
@@ -76,21 +78,25 @@ done
 case $system in
     aiac2021_rank4)
         system_models='mix_nextvlad mix_nextvlad_asl mix_nextvlad_roformer uniter uniter_asl uniter_roformer'
-        labels=pairs split=shuffled folds_dir=folds method='' frame_size=1536
+        labels=pairs system_split=shuffled method='' frame_size=1536
         demo_data=data/demo demo_output=output/demo demo_steps=48 demo_eval=48 ;;
     aiac2021_rank1)
         system_models='qq_job1 qq_job2 qq_job3 qq_job4 qq_job5 qq_job6'
-        labels=pairs split=modulo folds_dir=folds_modulo method=svd frame_size=1536
+        labels=pairs system_split=modulo method=svd frame_size=1536
         demo_data=data/demo demo_output=output/demo_rank1 demo_steps=240 demo_eval=48 ;;
     wbdc2022_rank8)
         system_models='wbdc_1 wbdc_2 wbdc_3 wbdc_4'
-        labels=classes frame_size=768
+        labels=classes system_split='' frame_size=768
         demo_data=data/demo_rank8 demo_output=output/demo_rank8 demo_steps=240 demo_eval=40 ;;
     *) echo "error: --system=$system: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8" >&2; exit 2 ;;
 esac
 
+if [ -n "$split" ] && [ "$labels" != pairs ]; then
+    echo "error: --split=$split is for models of pairs, not for --system=$system" >&2
+    exit 2
+fi
+split=${split:-$system_split}
 if [ -n "$preset" ]; then
-    [ "$labels" = pairs ] || { echo "error: --preset=$preset is for models of pairs, not for --system=$system" >&2; exit 2; }
     [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
 fi
 
@@ -128,12 +134,14 @@ set --
 looked_at=10000 # records of each file, so that the check of a large contest takes minutes
 [ "$labels" = pairs ] || looked_at=500 # videos of each split: opening zips takes longer
 [ -n "$demo" ] || set -- --stage=check check_data.py --data_dir="$data_dir" --output="$output_dir/check.json" \
-    ${frame_flag:+"$frame_flag"} --records_per_file="$looked_at" --more_flags="$check_flags"
+    ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} --records_per_file="$looked_at" --more_flags="$check_flags"
 case $labels in
     pairs)
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --output_dir="$data_dir" \
             --frame_embedding_size="$frame_embedding_size"
-        set -- "$@" --stage=folds write_tfrecord.py --split="$split" --data_dir="$data_dir" --output_dir="$output_dir/$folds_dir" \
+        folds_dir=$output_dir/folds
+        [ "$split" = shuffled ] || folds_dir=${folds_dir}_$split
+        set -- "$@" --stage=folds write_tfrecord.py --split="$split" --data_dir="$data_dir" --output_dir="$folds_dir" \
             ${frame_flag:+"$frame_flag"} ${preset:+"$preset"}
         set -- "$@" --stage=pre-training --each_model train_pretrain.py ${size:+"--size=$size"} --data_dir="$data_dir" \
             --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${preset:+"$preset"} \
@@ -141,7 +149,7 @@ case $labels in
             ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${roformer_vocab:+"--roformer_vocab=$roformer_vocab"} \
             --more_flags="$pretrain_flags"
         set -- "$@" --stage=fine-tuning --each_model train_pair.py ${folds:+"--folds=$folds"} --output_dir="$output_dir" \
-            ${preset:+"$preset"} --more_flags="$finetune_flags"
+            --folds_dir="$folds_dir" ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=embedding --each_model inference_pair.py ${folds:+"--folds=$folds"} --data_dir="$data_dir" \
             --output_dir="$output_dir" --more_flags="$inference_flags"
         set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} ${method:+"--method=$method"} \
@@ -156,12 +164,16 @@ case $labels in
         done
         [ -n "$demo" ] || [ -f "$test_labels" ] || test_labels=''
         [ -z "$demo" ] || set -- --stage=demo-data --before_checks -m vsim_tf.demo --system="$system" --output_dir="$data_dir"
+        tower_dir=$clip_dir reads=pictures # what classifiers read
+        [ -z "$preset" ] || reads=features
+        for flag in $finetune_flags; do
+            case $flag in --frames=*) reads=${flag#--frames=} ;; esac
+        done
         pictures=yes # whether anything is made of them
-        case " $(echo $finetune_flags) " in
-            *' --frames=features '*)
-                pictures=''
-                for split in $splits; do [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done ;;
-        esac
+        if [ "$reads" = features ]; then
+            pictures=''
+            for split in $splits; do [ -n "$clip_dir" ] || [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done
+        fi
         for split in ${pictures:+$splits}; do
             set -- "$@" --stage="pictures of $split" extract_features.py --kind=pictures --frames="$data_dir/frames/$split" \
                 --annotations="$data_dir/annotations/$split.json" --labelled="$(is "$split" labeled)" \
@@ -169,7 +181,7 @@ case $labels in
         done
         [ -z "$pictures" ] || set -- "$@" --stage='pre-training of the tower' train_pretrain.py --model=wbdc_clip ${size:+"--size=$size"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} ${clip_dir:+"--clip_dir=$clip_dir"} \
-            ${bert_vocab:+"--bert_vocab=$bert_vocab"} --more_flags="$pretrain_flags $tower_flags"
+            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${preset:+"$preset"} --more_flags="$pretrain_flags $tower_flags"
         for split in $splits; do
             if [ -f "$data_dir/features/$split.zip" ]; then
                 frames=--features=$data_dir/features/$split.zip made_by=''
@@ -181,15 +193,16 @@ case $labels in
                 --output="$records/$split/features.tfrecords"
         done
         set -- "$@" --stage=pre-training train_pretrain.py --model=wbdc_single ${size:+"--size=$size"} --data_dir="$records" \
-            --output_dir="$output_dir" --frame_embedding_size="$frame_embedding_size" ${bert_dir:+"--bert_dir=$bert_dir"} \
-            ${bert_vocab:+"--bert_vocab=$bert_vocab"} --more_flags="$pretrain_flags"
+            --output_dir="$output_dir" ${frame_flag:+"$frame_flag"} ${bert_dir:+"--bert_dir=$bert_dir"} \
+            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${preset:+"$preset"} --more_flags="$pretrain_flags"
+        [ "$reads" = pictures ] || tower_dir=''
         set -- "$@" --stage=fine-tuning --each_model train_classify.py ${size:+"--size=$size"} ${folds:+"--folds=$folds"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} \
-            ${clip_dir:+"--clip_dir=$clip_dir"} --more_flags="$finetune_flags"
+            ${tower_dir:+"--clip_dir=$tower_dir"} ${preset:+"$preset"} --more_flags="$finetune_flags"
         set -- "$@" --stage=prediction --each_model predict_classify.py ${folds:+"--folds=$folds"} --data_dir="$records" \
-            --output_dir="$output_dir" --more_flags="$inference_flags"
+            --output_dir="$output_dir" ${preset:+"$preset"} --more_flags="$inference_flags"
         set -- "$@" --stage=ensemble ensemble_final.py --models="$models" ${folds:+"--folds=$folds"} --data_dir="$records" \
-            --output_dir="$output_dir" ${test_labels:+"--labels=$test_labels"} --report_command="$command" \
+            --output_dir="$output_dir" ${test_labels:+"--labels=$test_labels"} ${preset:+"$preset"} --report_command="$command" \
             --more_flags="$ensemble_flags"
         ;;
 esac

@@ -7,10 +7,8 @@ titles, and fine-tuned on scores; here all videos of the table serve for both, a
 """
 
 import argparse
-import csv
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import vsim_tf
@@ -26,11 +24,9 @@ def script(name: str, *arguments: str) -> None:
 def write_data(options: argparse.Namespace, data: Path) -> None:
     """The folder that run.sh reads: pointwise, pairwise with labels, a test set, and a list of tags."""
     records = data / "pairwise/pairwise.tfrecords"
-    script("extract_features.py", f"--table={options.table}", f"--features={options.features}", f"--output={records}")
+    table = [f"--table={options.table}", f"--features={options.features}", f"--tag_list={data}/tag_list.txt"]
+    script("extract_features.py", *table, f"--output={records}")
     script("write_labels.py", f"--scores={options.scores}", f"--scale={options.scale}", f"--output={data}/pairwise/label.tsv")
-    with open(options.table, encoding="utf-8-sig", newline="") as file:
-        tags = Counter(tag for row in csv.DictReader(file) for tag in row["tags"].replace(",", " ").split())
-    (data / "tag_list.txt").write_text("".join(f"{tag}\n" for tag, _ in tags.most_common(10_000)))
     videos = [record for _, record in read_records(records)]
     for folder in ("pointwise", "test_b"):
         (data / folder).mkdir(exist_ok=True)

@@ -73,7 +73,7 @@ def test_tables_and_scores_become_data_by_the_commands_of_data_md(tmp_path):
     extracted, labels, checked, folds = said
     assert "3 videos, 36 frames" in extracted and "3 pairs" in labels and "3 pairs of 3 videos" in folds
     assert "label.tsv, similarity from: 0.0: 1, " in checked and checked.endswith("data: no problems\n")
-    assert "there is no data/tag_list.txt" in checked and "there is no test set" in checked
+    assert "tag_list.txt: 2 tags of videos.csv added" in extracted and "there is no test set" in checked
     assert [pair.similarity for pair in read_labels(tmp_path / "data/pairwise/label.tsv")] == [0.7, 0.0, 0.2]
     assert read_ids([f"{tmp_path}/data/pointwise/videos.tfrecords"]) == ["1001", "1002"]
 

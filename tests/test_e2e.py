@@ -23,7 +23,7 @@ from vsim_tf.ensemble import run_report
 from vsim_tf.ensemble.combine import fold_mean, svd_ensemble
 from vsim_tf.ensemble.curves import validation_curve
 from vsim_tf.ensemble.find import find_members
-from vsim_tf.ensemble.labelled_set import frame_width
+from vsim_tf.ensemble.labelled_set import frame_width, score_test_set
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.ensemble.page.pairs import NO_PAIRS
 from vsim_tf.ensemble.run_report import ensemble_and_report
@@ -333,7 +333,9 @@ def test_a_labelled_set_without_embeddings_is_no_report_and_bad_labels_are_no_zi
 
 def test_an_ensemble_below_its_best_model_is_said(root, tmp_path, monkeypatch, console):
     models = [ModelScores("uniter", 0.5, [0.7], 0.7), ModelScores("mix_nextvlad", 0.5, [0.2], 0.2)]
-    monkeypatch.setattr(run_report, "score_test_set", lambda *_: SetScores("test_a", models, 0.6, {}, 30, 40))
+    monkeypatch.setattr(
+        run_report, "score_test_set", lambda *asked: (SetScores("test_a", models, 0.6, {}, 30, 40), score_test_set(*asked)[1])
+    )
     ensemble(root, output_zip=f"{tmp_path}/a.zip")
     assert "The ensemble scores 0.6000 on test_a, below 0.7000 of uniter alone: " in console.readouterr().out
 

@@ -68,11 +68,11 @@ def test_every_problem_of_annotations(annotated):
             "features/test_a.zip, w100.npy: the feature dimension is 2, asked for is 6",
             "test_a_labels.tsv, line 2: 'w100\\t0101' repeats the id",
             "test_a_labels.tsv, line 3: 'x\\t1' is not an id",
-            "test_a_labels.tsv: video w100 is of the class 0200, which no labelled video has",
             f"{annotated}: no class has 5 labelled videos",
         ],
     )
     assert "videos without an annotation, which are left out: 2: v101, v102" in report.notes[0]
+    assert "test_a_labels.tsv: classes that no labelled video has, so that no model predicts them: 1: 0200" in report.notes[-1]
     places = [(problem.record, problem.line, problem.id) for problem in report.problems]
     assert places[0] == (1, None, "v101") and places[3] == (None, None, "v103") and places[7] == (None, 2, "")
 

@@ -1,6 +1,7 @@
 """Which kind of data a folder holds."""
 
 import pytest
+import toys
 from toy_folders import SHARED, said
 
 from vsim_tf.checks.folder import check_folder, kind_of
@@ -27,6 +28,18 @@ def test_kinds_are_told_by_one_file(tmp_path, path, kind):
     (tmp_path / path).parent.mkdir(exist_ok=True)
     (tmp_path / path).touch()
     assert kind_of(tmp_path) == kind
+
+
+@pytest.mark.parametrize(("least", "short"), [(3, False), (4, True)])
+def test_a_part_that_is_too_small_to_be_trained_on(tmp_path, least, short):
+    """Three videos and three pairs."""
+    (tmp_path / "pairwise").mkdir()
+    toys.write_records(tmp_path / "pairwise/a.tfrecords", toys.random_videos(3))
+    (tmp_path / "pairwise/label.tsv").write_text("v0\tv1\t1\nv1\tv2\t0\nv0\tv2\t0.5\n")
+    report = check_folder(tmp_path, least={"pairwise": least, "pairwise/label.tsv": least, "pointwise": least})
+    expected = [f"pairwise: 3 records; training needs {least} or more, which fill a batch",
+                f"pairwise/label.tsv: 3 pairs; training needs {least} or more, which fill a batch"]  # fmt: skip
+    assert said(report) == (expected if short else [])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("contest", "pairs"), ("shortvideo", "annotations")])

@@ -57,6 +57,16 @@ def test_lines_where_there_is_no_terminal(data, capsys):
     assert all(line.startswith("note: there is no ") for line in lines[5:-1])
 
 
+def test_too_few_videos_for_the_batches_of_a_preset(data, capsys):
+    """A check without the preset does not count for one with it."""
+    assert run("--output=check.json") == 0 == run("--output=check.json")
+    capsys.readouterr()
+    assert run("--output=check.json", "--preset=small") == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "problem: data/pairwise/label.tsv: 1 pairs; training needs 20 or more, which fill a batch", "data: 1 problem",
+    ]  # fmt: skip
+
+
 def test_problems_and_their_exit_code(data, capsys):
     write_videos("1", "3")
     assert run() == 1

@@ -3,7 +3,7 @@
 import pytest
 from script_flags import defined, refused
 
-from vsim_tf.cli import class_flags, ensemble, flags, run_length
+from vsim_tf.cli import class_flags, ensemble, ensemble_classes, flags, run_length
 
 
 @pytest.fixture
@@ -39,13 +39,22 @@ def test_flags_and_preset(given, arguments, method, fitted, normalize):
     assert sum(values["weights"].values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("arguments", "decision"), [([], "class"), (["--preset=small"], "levels"),
+    (["--preset=small", "--decision=class"], "class")])  # fmt: skip
+def test_the_decision_of_classifiers(given, arguments, decision):
+    given("--models=wbdc_1,wbdc_2", *arguments)
+    ensemble.check_flags()
+    weights = dict(zip(["wbdc_1", "wbdc_2"], ensemble.model_weights(["wbdc_1", "wbdc_2"], None, False), strict=True))
+    assert ensemble.weights_asked() is None
+    assert ensemble_classes.settings(weights)["decision"] == decision
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--weights=fit", "--members=a.zip,b.zip"], "--weights=fit needs runs with validation pairs, and --members are files"),
         (["--weights=fit", "--method=svd", "--svd_basis=a.npz"], "--weights=fit .* --svd_basis has weights already"),
         (["--weights=fit", "--models=wbdc_1,wbdc_2"], "--weights=fit is for models of pairs, not for wbdc_1, wbdc_2"),
-        (["--preset=small", "--models=wbdc_1"], "--preset is for an ensemble of embeddings: leave it out"),
         (["--weights=fit,1", "--models=uniter,uniter_asl"], "--weights=fit,1: numbers separated by commas are accepted"),
         (["--preset=small", "--models=uniter", "--normalize"], "--normalize is for --method=sum"),
     ],

@@ -294,6 +294,15 @@ def test_a_table_with_features_has_all_frames(table, given):
     assert [frames_of(record) for record in records("few.tfrecords")] == [3, 2]
 
 
+def test_tags_of_a_table_are_listed_also_when_its_records_are_there(table):
+    flags = ("--table=videos.csv", "--output=out.tfrecords")
+    run(*flags)
+    run(*flags, "--tag_list=tags.txt")
+    assert (table / "tags.txt").read_text() == "3\n10\n"
+    with refused("--tag_list=tags.txt: --table is needed, which has the tags"):
+        run("--features=features", "--output=none.tfrecords", "--tag_list=tags.txt")
+
+
 def test_a_table_with_a_zip_of_features(table):
     write_feature_zip(table / "in.zip", [(name, np.ones((40, 4))) for name in ("v100", "a", "more")])
     run("--table=videos.csv", "--features=in.zip", "--output=out.tfrecords")

@@ -54,10 +54,56 @@ def test_epochs_of_the_videos(given_flags, data, arguments, steps):  # noqa: F81
     assert flags.pretrain_options(looks_at_data=False).training.total_steps > 10_000
 
 
-def test_pretraining_for_classes_has_no_preset(given_flags):  # noqa: F811
-    given_flags(flags.define_pretrain, "--model=wbdc_single", "--preset=small")
-    with refused("--preset=small is for models of pairs, not for wbdc_single"):
+def test_a_model_of_no_system_has_no_preset(given_flags):  # noqa: F811
+    given_flags(flags.define_pretrain, "--model=debug", "--preset=small")
+    with refused("--preset=small: has no choices for debug; it is for aiac2021_rank4, aiac2021_rank1, wbdc_single, wbdc_clip"):
         flags.pretrain_options(looks_at_data=False)
+    given_flags(flags.define_pair, "--model=debug", "--preset=small")
+    with refused("--preset=small: has no choices for debug"):
+        flags.finetune_stage("2021")
+
+
+@pytest.fixture
+def class_flag_values(given_flags, monkeypatch):  # noqa: F811
+    """Parses a command line of a script for classes."""
+
+    def parse(define, *arguments):
+        monkeypatch.setattr(class_flags, "FLAGS", given_flags(define, *arguments))
+
+    return parse
+
+
+def test_the_preset_for_classes(class_flag_values, tmp_path, console):
+    """Recipe and lengths of the pre-training; frames, start, folds, steps and average of the classifiers; flags win."""
+    for split, count in (("unlabeled", 32), ("labeled", 30)):
+        (tmp_path / "output/records" / split).mkdir(parents=True)
+        videos = toys.random_videos(count)
+        toys.write_records(tmp_path / "output/records" / split / "features.tfrecords", videos)
+    class_flag_values(flags.define_pretrain, "--model=wbdc_single", "--preset=small")
+    options = flags.pretrain_options(announces=True)
+    assert (options.model.recipe, options.model.encoder.hidden_size, options.model.frames.dim) == ("plus", 128, toys.DIM)
+    assert (options.training.batch_size, options.training.total_steps) == (16, 2)
+    assert "--preset=small for 32 videos: --size=tiny --recipe=plus --frame_embedding_size=6 " in console.readouterr().out
+    class_flag_values(class_flags.define_classify, "--preset=small")
+    options = class_flags.class_options(looks_at_data=True, announces=True)
+    assert (options.runs, options.pictures, options.random_start) == ([0, 1, 2], False, True)
+    assert (options.training.batch_size, options.training.total_steps) == (16, 12)  # 24 videos: a step an epoch
+    said = console.readouterr().out
+    assert "for 24 videos: --size=tiny --folds=0-2 --frames=features --start=random --batch_size=16" in said
+    assert f"--set=training.average.decay={options.training.average.decay}" in said
+    given = ("--folds=full", "--frames=pictures", "--start=pretrained", "--size=base", "--set=training.average.decay=0.9")
+    class_flag_values(class_flags.define_classify, "--preset=small", *given)
+    options = class_flags.class_options()
+    assert (options.runs, options.pictures, options.random_start) == (["full"], True, False)
+    assert (options.classifier.model.encoder.hidden_size, options.training.average.decay) == (768, 0.9)
+    class_flag_values(class_flags.define_predict, "--preset=small")
+    assert class_flags.folds() == "0-2"
+
+
+def test_published_weights_are_started_from(class_flag_values):
+    class_flag_values(class_flags.define_classify, "--preset=small", "--clip_dir=clip", "--bert_dir=bert")
+    options = class_flags.class_options()
+    assert (options.pictures, options.random_start, options.classifier.model.encoder.hidden_size) == (True, False, 768)
 
 
 def test_flags_of_a_schedule_win(given_flags):  # noqa: F811

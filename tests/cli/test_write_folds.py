@@ -26,6 +26,27 @@ def test_each_split_has_its_folder(arguments, folder):
         assert write_folds.output_dir() == folder
 
 
+@pytest.mark.parametrize(
+    ("flags", "labels", "said"),
+    [
+        (
+            ["--split=modulo"],
+            "a\tb\t1\n" * 5,
+            "line 1: the id 'a' is no integer, which split=modulo needs; split=shuffled takes any id",
+        ),
+        (["--split=modulo"], "1\t6\t1\n" * 5, "no pair has two ids that are 0 modulo 5"),
+        (["--preset=small"], "a\tb\t1\n", "1 pairs cannot fill 5 folds"),
+    ],
+)
+def test_pairs_that_cannot_be_split_are_refused_before_anything_is_written(tmp_path, monkeypatch, flags, labels, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/pairwise").mkdir(parents=True)
+    toys.write_records(tmp_path / "data/pairwise/videos.tfrecords", [video_record("a", "", np.ones((1, toys.DIM)))])
+    (tmp_path / "data/pairwise/label.tsv").write_text(labels)
+    with flags_of(write_folds.define_flags, ["write_tfrecord.py", *flags]), pytest.raises(UserError, match=said):
+        write_folds.check_inputs()
+
+
 def test_a_seed_of_nothing_that_is_drawn():
     with (
         flags_of(write_folds.define_flags, ["write_tfrecord.py", "--split=modulo", "--seed=42"]),

@@ -13,6 +13,7 @@ from ensemble_members import PAIRS, random_members
 from vsim_tf.ensemble.page.blocks import Card, Gallery, Page, Section, ShownVideo, Table
 from vsim_tf.ensemble.page.pairs import pair_results, pair_sections
 from vsim_tf.ensemble.page.render import page_html
+from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.features.pictures import decode_picture
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
@@ -32,10 +33,9 @@ def page() -> str:
     """Sections on pairs, and a table with a long name and long titles."""
     members, _ = random_members(3)
     names = ["a_model_with_quite_a_long_name", "uniter", "mix_nextvlad_roformer"]
-    results = pair_results(
-        {name: [member] for name, member in zip(names, members, strict=True)}, dict.fromkeys(names, 1 / 3), PAIRS,
-        {"method": "sum", "normalize": False, "basis": None},
-    )  # fmt: skip
+    of_models = {name: [member] for name, member in zip(names, members, strict=True)}
+    ensemble = ensemble_run(of_models, dict.fromkeys(names, 1 / 3), PAIRS, keep_means=True)
+    results = pair_results(ensemble, PAIRS, "sum", False)
     table = Table(
         ("model", "a column of some width", "and more", "other"), [("a_name_of_some_length" * 2, "0.5", "0.1234", "100%")]
     )

@@ -1,5 +1,6 @@
 """Each labelled pair as the run embeds it that validated on it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import toys
 from script_flags import refused
 
 from vsim_tf.ensemble import out_of_fold as module
+from vsim_tf.ensemble.find import trained_folds
 from vsim_tf.ensemble.fitted_weights import fit_ensemble
 from vsim_tf.ensemble.out_of_fold import out_of_fold, validation_pairs
 from vsim_tf.io.paths import PAIRWISE, embeddings_file, fold_folder
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 from vsim_tf.records.fold_writer import write_folds
+from vsim_tf.runs.run_folder import data_files
 
 CONTENTS = 8
 VIDEOS = 2 * CONTENTS
@@ -55,6 +58,18 @@ def test_pairs_that_occur_twice_are_left_out(folder):
     assert len(of_folds) == 3
     assert not pairs & {("v0", "v1"), ("v1", "v0")}
     assert 13 <= len(pairs) <= 14  # of which one may train always
+
+
+def test_the_folds_of_a_run_are_those_that_it_says(folder):
+    """A job of the 1st place on shuffled folds; without its run, its own split counts."""
+    output = folder / "output"
+    assert trained_folds(output, "qq_job1", 1) == output / "folds_modulo"
+    run = output / "qq_job1/fold-01"
+    toy_runs.make_run(run, "qq_job1", seed=0)
+    config = json.loads((run / "config.json").read_text())
+    config["data"]["validation"] = data_files([str(output / "folds/fold-01-of-03.tfrecord")])
+    (run / "config.json").write_text(json.dumps(config))
+    assert trained_folds(output, "qq_job1", 1) == output / "folds"
 
 
 def test_each_pair_is_that_of_the_run_that_validated_on_it(folder, monkeypatch):

@@ -16,7 +16,6 @@ from vsim_tf.records.labels import Pair
 from vsim_tf.records.tfrecords import write_records
 from vsim_tf.records.videos import video_record
 
-SUM = {"method": "sum", "normalize": False, "basis": None}
 WEIGHTS = {"one": 0.5, "two": 0.5}
 HEADINGS = [
     "Predicted and human similarity", "Gain of each member", "Correlation of members", "Largest rank errors",
@@ -36,9 +35,14 @@ def files(tmp_path):
     return [str(tmp_path / "a.tfrecords")]
 
 
+def results_by(members, weights, pairs, method: str = "sum") -> PairResults:
+    """Of an ensemble that has kept its means."""
+    return pair_results(ensemble_run(members, weights, pairs, method, keep_means=True), pairs, method, False)
+
+
 @pytest.mark.parametrize("method", ["sum", "svd"])
 def test_every_section(members, files, method):
-    results = pair_results(members, WEIGHTS, PAIRS, SUM | {"method": method})
+    results = results_by(members, WEIGHTS, PAIRS, method)
     sections = pair_sections(results, files)
     assert [section.heading for section in sections] == HEADINGS
     page = parsed(page_html(Page("Report", sections)))
@@ -48,7 +52,7 @@ def test_every_section(members, files, method):
 
 
 def test_the_ensemble_is_that_of_the_report(members):
-    results = pair_results(members, WEIGHTS, PAIRS, SUM)
+    results = results_by(members, WEIGHTS, PAIRS)
     expected = ensemble_run(members, WEIGHTS, PAIRS)
     np.testing.assert_array_equal(results.ensemble.values, expected.embeddings.values)
     assert results.spearman_of(WEIGHTS) == expected.scores.spearman
@@ -57,13 +61,13 @@ def test_the_ensemble_is_that_of_the_report(members):
 
 @pytest.mark.parametrize("pairs", [[], PAIRS[:1], [Pair("v0", "v1", 0.5), Pair("v1", "v2", 0.5)]])
 def test_without_pairs_to_rank_there_are_neighbours_alone(members, files, pairs):
-    *others, neighbours = pair_sections(pair_results(members, WEIGHTS, pairs, SUM), files)
+    *others, neighbours = pair_sections(results_by(members, WEIGHTS, pairs), files)
     assert [list(section.blocks) for section in others] == [[Text(NO_PAIRS)]] * 4
     assert isinstance(neighbours.blocks[1], Gallery)
 
 
 def test_one_member_has_no_gain(members, files):
-    sections = pair_sections(pair_results({"one": members["one"]}, {"one": 1.0}, PAIRS, SUM), [])
+    sections = pair_sections(results_by({"one": members["one"]}, {"one": 1.0}, PAIRS), [])
     assert sections[1].blocks == [Text("Gains are left out: the ensemble has a single member.")]
     assert isinstance(sections[2].blocks[0], Figure)
 

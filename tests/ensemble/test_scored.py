@@ -18,12 +18,13 @@ FOLDS = {"one": [0, 10], "two": [0, 10]}
 def test_run_over_models_and_folds(tmp_path, method):
     written = write_run(tmp_path, FOLDS)
     members = find_members(tmp_path, FOLDS, "test_a")
-    result = ensemble_run(members, {"one": 0.4, "two": 0.6}, PAIRS, method, dim=3)
+    result = ensemble_run(members, {"one": 0.4, "two": 0.6}, PAIRS, method, dim=3, keep_means=True)
     means = {model: fold_mean(folds) for model, folds in written.items()}
     assert [(model.name, model.weight) for model in result.models] == [("one", 0.4), ("two", 0.6)]
     for model in result.models:
         assert model.fold_scores == [pair_spearman(fold, PAIRS) for fold in written[model.name]]
         assert model.mean_score == pair_spearman(means[model.name], PAIRS)
+        np.testing.assert_array_equal(result.means[model.name].values, means[model.name].values)
     combine = {"sum": weighted_sum, "svd": lambda *given: svd_ensemble(*given, dim=3)}[method]
     np.testing.assert_array_equal(result.embeddings.values, combine(list(means.values()), [0.4, 0.6]).values)
     assert result.scores.spearman == pair_spearman(result.embeddings, PAIRS)
@@ -34,7 +35,7 @@ def test_run_without_labels_with_normalising_and_a_model_left_out(tmp_path):
     members = find_members(tmp_path, FOLDS, "test_a")
     result = ensemble_run(members, {"one": 0, "two": 1}, normalize=True)
     np.testing.assert_array_equal(result.embeddings.values, l2_normalize(fold_mean(written["two"]).values))
-    assert math.isnan(result.scores.spearman)
+    assert math.isnan(result.scores.spearman) and not result.means
     assert [model.fold_scores for model in result.models] == [[], []]
     scored = ensemble_run(members, {"one": 0, "two": 1}, PAIRS)
     assert not math.isnan(scored.models[0].mean_score)

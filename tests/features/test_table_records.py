@@ -6,6 +6,7 @@ import pytest
 from vsim_tf.errors import UserError
 from vsim_tf.features.table_records import write_table_records
 from vsim_tf.records import schema
+from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import check_video, parse_example
 
@@ -46,6 +47,37 @@ def test_all_of_a_row_is_in_its_record(here):
     assert frames == [[4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3] for i in range(40)]
     assert schema.TAG_ID in second and schema.CATEGORY_ID not in second
     assert [check_video(data, DIM, "") for _, data in read_records("out.tfrecords")] == ["7", "007"]
+
+
+def test_tags_of_several_tables_make_one_list(here, caplog):
+    """Ids of words follow from the words alone; the most frequent tag of a table comes first."""
+    both = [{"id": "7", "title": "", "tags": "猫, 雪山, 5"}, {"id": "007", "title": "", "tags": ["雪山", 5, "雪山"]}]
+    with caplog.at_level("INFO", "vsim_tf"):
+        write_table_records(both, "train.tfrecords", "features", tag_list="data/tags.txt")
+        write_table_records([both[0] | {"tags": "狗, 猫"}], "more.tfrecords", "features", tag_list="data/tags.txt")
+        before = (here / "data/tags.txt").stat().st_mtime_ns
+        write_table_records(both, "train.tfrecords", "features", tag_list="data/tags.txt")
+    assert (here / "data/tags.txt").stat().st_mtime_ns == before
+    said = [message for message in caplog.messages if message.startswith("data/tags.txt")]
+    assert said == [f"data/tags.txt: {added} tags of the table added, {all_} in all" for added, all_ in ((3, 3), (1, 4), (0, 4))]
+    lines = (here / "data/tags.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["雪山", "5", "猫", "狗"]
+    of_word = {line.split("\t")[-1]: int(line.split("\t")[0]) for line in lines}
+    assert of_word["5"] == 5 and 0 < of_word["猫"] < 2**63
+    assert values(records("train.tfrecords")[0], schema.TAG_ID) == [of_word[word] for word in ("猫", "雪山", "5")]
+    assert values(records("more.tfrecords")[0], schema.TAG_ID) == [of_word[word] for word in ("狗", "猫")]
+    assert set(read_tag_list("data/tags.txt").tolist()) == set(of_word.values())
+
+
+def test_a_tag_list_of_a_table_without_tags_and_one_that_is_full(here, caplog):
+    with pytest.raises(UserError, match="the table: no video has a tag in a column 'tags'; leave tag_list=tags.txt out"):
+        write_table_records([ROWS[1]], "out.tfrecords", "features", tag_list="tags.txt")
+    assert not (here / "tags.txt").exists()
+    (here / "full.txt").write_text("1\tone\n" + "".join(f"{tag}\n" for tag in range(11, 10_010)))
+    with caplog.at_level("INFO", "vsim_tf"):
+        write_table_records(ROWS, "more.tfrecords", "features", tag_list="full.txt")
+    assert "full.txt: 0 tags of the table added, 10,000 in all; 2 rarer tags of the table are left out" in caplog.messages
+    assert (here / "full.txt").read_text().startswith("1\tone\n11\n")
 
 
 def test_a_column_of_paths(here):

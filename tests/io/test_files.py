@@ -201,6 +201,20 @@ def test_what_is_there_is_not_replaced(tmp_path):
             pytest.fail("it is there")
 
 
+@given(
+    lines=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n")).filter(str.strip), min_size=1).filter(
+        lambda lines: not lines[0].startswith("\ufeff")
+    ),
+    start=st.sampled_from(["", "\ufeff"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    ends=st.booleans(),
+)
+def test_lines_are_the_same_whatever_wrote_them(tmp_path_factory, lines, start, end, ends):
+    path = tmp_path_factory.mktemp("lines") / "file"
+    path.write_bytes((start + end.join(lines) + end * ends).encode())
+    assert files.read_lines(path) == lines
+
+
 @given(data=st.binary(max_size=20), at_once=st.integers(1, 25))
 def test_a_fingerprint_is_that_of_the_whole_file(tmp_path_factory, data, at_once):
     path = tmp_path_factory.mktemp("fingerprint") / "file"

@@ -13,6 +13,7 @@ import pytest
 from vsim_tf.distributed.gpus import Gpu
 from vsim_tf.errors import UserError
 from vsim_tf.launch.jobs import Failure, Job, make_places, run_jobs
+from vsim_tf.training.console import LAUNCHED
 
 SAVES_AT_SIGTERM = """
 import pathlib, signal, sys, time
@@ -156,6 +157,12 @@ def test_each_job_has_a_gpu_of_its_own(tmp_path):
     jobs = [python(str(n), program, tmp_path / str(n)) for n in range(9)]
     assert run_jobs(jobs, places)[0] is None
     assert {path.read_text() for path in tmp_path.iterdir()} <= {"0", "1", "2"}
+
+
+def test_a_job_knows_that_it_is_one_of_many(tmp_path):
+    program = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(os.environ[sys.argv[2]])"
+    assert run_jobs([python("a", program, tmp_path / "a", LAUNCHED)], [{}])[0] is None
+    assert (tmp_path / "a").read_text() and LAUNCHED not in os.environ
 
 
 def test_gpus_are_shared_when_asked_for():

@@ -24,6 +24,16 @@ def test_lines_are_in_the_order_of_the_test_set(folder):
     assert (folder / "labels.tsv").read_bytes() == b"7\t0001\n"
 
 
+@given(
+    CATEGORIES, st.sampled_from(["result.csv", "labels.tsv"]), st.sampled_from(["", "\ufeff"]), st.sampled_from(["\n", "\r\n"])
+)
+def test_a_spreadsheet_s_mark_and_line_ends_change_nothing(folder, categories, name, start, end):
+    write_categories(folder / name, categories, categories)
+    text = (folder / name).read_bytes().decode()
+    (folder / name).write_bytes((start + text.replace("\n", end)).encode())
+    assert read_categories(folder / name, categories) == categories
+
+
 @given(CATEGORIES, st.sampled_from(["result.csv", "labels.tsv"]))
 def test_reads_back_what_was_written(folder, categories, name):
     write_categories(folder / name, categories, reversed(categories))

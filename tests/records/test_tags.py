@@ -28,7 +28,7 @@ def test_every_integer_of_64_bits(tag_file, tags):
     assert read_tag_list(tag_file).tolist() == sorted(set(tags))
 
 
-@pytest.mark.parametrize("line", ["", "tag", "1.5", "9223372036854775808", "1_0", "\t5", " 5", "5\r"])
+@pytest.mark.parametrize("line", ["", "tag", "1.5", "9223372036854775808", "1_0", "\t5", " 5", "5\r6"])
 def test_bad_line_is_named_with_its_number(tag_file, line):
     tag_file.write_bytes(f"1\n2\n{line}\n".encode())
     with pytest.raises(UserError, match=f"{tag_file}, line 3"):

@@ -22,6 +22,13 @@ def test_lengths_that_cover_95_percent(tmp_path):
     assert video_facts([first]) == VideoFacts(6, 5, 7)
 
 
+def test_lengths_of_all_texts_and_of_pictures(tmp_path):
+    videos = [video_record("v", "天地", None, ocr_text="字", asr_text="说话", pictures=[b"12", b"34", b"56"])]
+    file = toys.write_records(tmp_path / "a.tfrecords", videos)
+    assert video_facts([file], ("title", "ocr_text", "asr_text"), "frame_picture")[1:] == (3, 5)
+    assert video_facts([file], frames_key="frame_picture")[1:] == (3, 2)
+
+
 def test_the_feature_dimension_is_that_of_most_videos(tmp_path):
     videos = [video(0, 0, 1), video(1, 2, 1, dim=5), video(2, 2, 1), video(3, 1, 1)]
     assert video_facts([toys.write_records(tmp_path / "a.tfrecords", videos)]).frame_dim == 6

@@ -8,7 +8,7 @@ import toys
 
 from vsim_tf.presets import registry
 from vsim_tf.runs.run_folder import RunSettings
-from vsim_tf.training.console import announce
+from vsim_tf.training.console import LAUNCHED, announce
 
 
 @pytest.mark.parametrize(("name", "bucket", "expected"), [
@@ -36,6 +36,13 @@ def test_many_epochs_are_warned_of_and_the_curves_have_a_command(console, tmp_pa
     assert said.out.endswith(f"-m tensorboard.main --logdir={tmp_path}\n")
     message = "warning: --total_steps=300 are 300 epochs of 4 examples, more than 200: the model will know them by heart; give"
     assert said.err == (f"{message} fewer, or --epochs=...\n" if warned else "")
+
+
+def test_one_of_many_processes_leaves_the_curves_to_who_started_it(console, tmp_path, monkeypatch):
+    monkeypatch.setenv(LAUNCHED, "1")
+    settings = RunSettings("pair", toys.model("uniter"), toys.stage(), None, toys.TAGS, {})
+    announce("label", settings, tf.distribute.get_strategy(), {"runs": 1}, 40, tmp_path)
+    assert "tensorboard" not in console.readouterr().out
 
 
 def test_data_sets_that_follow_each_other_are_said(console, tmp_path):

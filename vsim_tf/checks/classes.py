@@ -63,7 +63,7 @@ def check_classes(folder: Path, width: int | None, records_per_file: int, findin
 
 
 def class_sections(folder: Path, categories: Mapping[str, int], findings: Findings) -> list[Section]:
-    """The classes of labelled videos, compared with the list of classes where the folder has one.
+    """The classes of labelled videos, which are those that models learn, compared with the list of the folder if there is one.
 
     Args:
         folder: the data folder.
@@ -98,11 +98,10 @@ def _check_class_list(file: Path, categories: Mapping[str, int], findings: Findi
     except UserError as error:
         findings.add(error, file)
         return
-    for line, category in enumerate(listed, 1):
-        if category not in categories:
-            findings.add(UserError(f"{file}, line {line}: no labelled video is of the class {category}"), file)
+    if unseen := [category for category in listed if category not in categories]:
+        findings.notes.append(f"{file}: classes without a labelled video, which models do not learn: {count_and_first(unseen)}")
     if unlisted := sorted(set(categories) - set(listed)):
-        findings.add(UserError(f"{file}: lacks classes of labelled videos: {count_and_first(unlisted)}"), file)
+        findings.notes.append(f"{file}: lacks classes of labelled videos, which models learn: {count_and_first(unlisted)}")
 
 
 def check_category_labels(
@@ -126,8 +125,7 @@ def check_category_labels(
         check_same_ids(labels, ids, file, split)
     except UserError as error:
         findings.add(error, file)
-    for video, category in labels.items():
-        if categories and category not in categories:
-            fault = UserError(f"{file}: video {video} is of the class {category}, which no labelled video has")
-            findings.add(fault, file, video_id=video)
+    if unseen := sorted(set(labels.values()) - set(categories)) if categories else []:
+        said = f"classes that no labelled video has, so that no model predicts them: {count_and_first(unseen)}"
+        findings.notes.append(f"{file}: {said}")
     return [Section(file.name, {"videos": len(labels), "classes": len(set(labels.values()))}, {})]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from vsim_tf.cli import run_length
 from vsim_tf.cli.check_output import NAMED, show
 from vsim_tf.cli.setting_flags import with_flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import output_file, read_json_object, require_existing, stamp
+from vsim_tf.io.paths import LABELED, LABELS, PAIRWISE, POINTWISE, UNLABELED
 
 if TYPE_CHECKING:
     from vsim_tf.checks.report import Report
@@ -42,6 +44,7 @@ def define_flags() -> None:
         lower_bound=0,
     )  # fmt: skip
     flags.DEFINE_integer("max_problems", 100, "List so many problems of each file, but count all; 0: list all.", lower_bound=0)
+    run_length.define_preset("too few videos for its batches are a problem")
     flags.DEFINE_boolean("json", False, "Print one JSON object.")
     flags.DEFINE_string(
         "output", None, "File for the JSON object; it is not made again while it has no problems and the files are the same."
@@ -78,7 +81,7 @@ def main() -> None:
     check_inputs()
     from vsim_tf.checks.folder import check_folder
 
-    report = check_folder(FLAGS.data_dir, FLAGS.frame_embedding_size, FLAGS.records_per_file, FLAGS.max_problems)
+    report = check_folder(FLAGS.data_dir, FLAGS.frame_embedding_size, FLAGS.records_per_file, FLAGS.max_problems, least())
     content = _content(report)
     if FLAGS.output:
         with output_file(FLAGS.output) as file:
@@ -89,6 +92,15 @@ def main() -> None:
         show(report)
     if report.num_problems and not FLAGS.warn_only:
         sys.exit(PROBLEMS_EXIT)
+
+
+def least() -> dict[str, int]:
+    """Videos or pairs that a preset cannot do without, by the part of the data."""
+    preset = run_length.preset()
+    if not preset:
+        return {}
+    labelled = {f"{PAIRWISE}/{LABELS}": preset.least_labelled, LABELED: preset.least_labelled}
+    return {POINTWISE: preset.least_videos, UNLABELED: preset.least_videos} | labelled
 
 
 def _content(report: "Report") -> dict[str, Any]:
@@ -107,5 +119,6 @@ def _made_by() -> dict[str, Any]:
     return {
         "frame_embedding_size": FLAGS.frame_embedding_size,
         "records_per_file": FLAGS.records_per_file,
+        "preset": FLAGS.preset,
         "files": [{**stamp(path), "name": str(path.relative_to(folder))} for path in files],
     }

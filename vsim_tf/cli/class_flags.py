@@ -16,7 +16,6 @@ from vsim_tf.cli.flags import (
     parse_folds,
     records_dir,
 )
-from vsim_tf.cli.model_defaults import CLASSIFY
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
     BEST,
@@ -31,7 +30,9 @@ from vsim_tf.io.paths import (
     short_videos_pattern,
 )
 from vsim_tf.presets import recipes, registry
+from vsim_tf.presets.preset import Classifier
 from vsim_tf.presets.sizes import sized
+from vsim_tf.presets.small import CLASSES, CLASSIFY
 from vsim_tf.records.class_folds import NUM_FOLDS
 from vsim_tf.records.tfrecords import count_records, expand_pattern
 from vsim_tf.training.class_options import ClassOptions
@@ -46,6 +47,7 @@ def define_classify() -> None:
     _define_records_dir()
     define_output_dir()
     flags.DEFINE_string("folds", "0", f"Folds to validate on, e.g. 0-4 or 0,3; {FULL}: train on all videos.")
+    run_length.define_preset("size, folds, frames, start, batch, epochs, rates and the average of weights by the labelled videos")
     flags.DEFINE_enum(
         "frames", PICTURES, [PICTURES, FEATURES],
         "pictures: the model's own vision tower reads them, and is trained. features: as they were extracted.",
@@ -79,6 +81,7 @@ def define_predict() -> None:
     _define_records_dir()
     define_output_dir()
     flags.DEFINE_string("folds", "0", f"Runs to predict by, e.g. 0-4 or {FULL}.")
+    run_length.define_preset("the folds that train_classify.py trains")
     flags.DEFINE_string("ckpt_file", None, "One checkpoint, e.g. output/wbdc_1/fold-00/best/ckpt-1250, into --output_csv.")
     flags.DEFINE_string(
         "test_file", None,
@@ -120,35 +123,54 @@ def class_options(recipe: str = "2021", looks_at_data: bool = False, announces: 
     Raises:
         UserError: flags that contradict each other.
     """
-    asked = registry.classifier(FLAGS.model)
+    asked, preset = registry.classifier(FLAGS.model), run_length.preset()
     settings.require_known_sections(settings.TRAINING)
-    if FLAGS.clip_dir and FLAGS.frames == FEATURES:
+    frames, start, size = _chosen(asked)
+    if FLAGS.clip_dir and frames == FEATURES:
         raise UserError(f"--clip_dir is of a vision tower, which --frames={FEATURES} has no use for")
-    if FLAGS.start == RANDOM and (FLAGS.bert_dir or FLAGS.clip_dir):
+    if start == RANDOM and (FLAGS.bert_dir or FLAGS.clip_dir):
         raise UserError(f"--start={RANDOM} takes no published weights: leave --bert_dir and --clip_dir out")
-    records = FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, FLAGS.frames)
-    runs = parse_runs(FLAGS.folds)
+    records = FLAGS.record_pattern or short_videos_pattern(records_dir(), LABELED, frames)
+    runs = parse_runs(folds())
     videos = _training_videos(records, runs) if looks_at_data and run_length.counts_examples() else None
     published = recipes.recipe(recipe).stage("classify", asked.stage)
-    stage = settings.stage_as_asked(published, scales_schedules=True, examples=videos)
+    model = sized(asked.model, size)
+    plan = preset.plan(CLASSIFY, model, videos) if preset and videos is not None else None
+    stage = settings.stage_as_asked(published, scales_schedules=True, examples=videos, plan=plan)
     if announces:
-        run_length.announce(stage, videos, "videos", {})
+        of_all = run_length.left_to_preset({"size": size, "folds": folds(), "frames": frames, "start": start})
+        run_length.announce(stage, videos, "videos", of_all | settings.choices_as_flags(plan.settings if plan else {}))
     starts_from_clip = FLAGS.clip_dir if not asked.tower_from else ""
     return ClassOptions(
-        classifier=dataclasses.replace(asked, model=sized(asked.model, FLAGS.size or asked.published_size)),
+        classifier=dataclasses.replace(asked, model=model),
         training=stage,
         records=records,
-        pictures=FLAGS.frames == PICTURES,
+        pictures=frames == PICTURES,
         runs=runs,
         folder=model_folder(FLAGS.output_dir, FLAGS.model),
         pretrained=pretrained(),
         hub_dir=FLAGS.bert_dir or "",
         clip_dir=starts_from_clip or "",
         tower_run=Path(FLAGS.tower_dir or pretrain_folder(FLAGS.output_dir, asked.tower_from or "wbdc_clip")),
-        random_start=FLAGS.start == RANDOM,
+        random_start=start == RANDOM,
         overwrite=FLAGS.overwrite,
         keep_optimizer=FLAGS.keep_optimizer,
     )
+
+
+def folds() -> str:
+    """The folds asked for, or those of a preset."""
+    preset = run_length.preset()
+    return preset.class_runs if preset and not FLAGS["folds"].present else str(FLAGS.folds)
+
+
+def _chosen(asked: Classifier) -> tuple[str, str, str]:
+    """Frames, start and size as asked for, or as a preset has them where nothing that is published is given."""
+    preset = run_length.preset()
+    frames = FLAGS.frames if FLAGS.clip_dir else run_length.chosen_flag("frames", CLASSES)
+    start = FLAGS.start if FLAGS.bert_dir or FLAGS.clip_dir else run_length.chosen_flag("start", CLASSES)
+    size = FLAGS.size or (preset.size if preset and not FLAGS.bert_dir else asked.published_size)
+    return frames, start, size
 
 
 def _training_videos(records: str, runs: Sequence[int | str]) -> int:

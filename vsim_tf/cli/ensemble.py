@@ -13,6 +13,7 @@ from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import RESULT
 from vsim_tf.presets import registry
+from vsim_tf.presets.small import PAIRS
 from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.records.tfrecords import split_paths
 
@@ -28,9 +29,8 @@ def members() -> list[str]:
 
 def weights_asked() -> list[str] | None:
     """Weights as given or as the preset has them; None for the registered ones."""
-    preset = run_length.preset()
-    given: list[str] | None = flags.FLAGS.weights or (preset.ensemble["weights"] if preset else None)
-    return given
+    given: list[str] | None = flags.FLAGS.weights
+    return given if given or ensemble_classes.classifiers() else run_length.chosen_flag("weights", PAIRS)
 
 
 def is_fitted() -> bool:
@@ -40,8 +40,7 @@ def is_fitted() -> bool:
 
 def method() -> str:
     """How models are combined."""
-    preset = run_length.preset()
-    return flags.FLAGS.method or (preset.ensemble["method"] if preset else "sum")
+    return run_length.chosen_flag("method", PAIRS) or "sum"
 
 
 def settings() -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.cli import class_flags, flags
+from vsim_tf.cli import class_flags, flags, run_length
 from vsim_tf.ensemble.find import fold_runs
 from vsim_tf.errors import UserError
 from vsim_tf.inference.products import PREDICTIONS
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import RESULT_CSV, TEST_A, category_labels
 from vsim_tf.presets import registry
+from vsim_tf.presets.small import CLASSES
 from vsim_tf.records.category_files import read_categories
 from vsim_tf.records.test_sets import submitted_set
 
-OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip", "preset")
+OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip")
 OF_CLASSES = ("labels", "output_csv", "decision")
 """Flags that the other kind of ensemble has no use for."""
 
@@ -69,7 +70,7 @@ def settings(weights: dict[str, float]) -> dict[str, Any]:
         "labelled_test_name": labelled,
         "labels": Path(options.labels or category_labels(data_dir, labelled)),
         "output_csv": options.output_csv or str(Path(options.output_dir) / RESULT_CSV),
-        "decision": options.decision,
+        "decision": run_length.chosen_flag("decision", CLASSES),
         "frame_embedding_size": options.frame_embedding_size,
     }
 

@@ -26,7 +26,7 @@ def define_flags() -> None:
         "Weights in the order of --models; fit: those by which the validation pairs are ranked best, each scored by the runs that"
         " did not train on it (docs/small_data.md); default: the registered ones, of embeddings scaled to sum to 1.",
     )  # fmt: skip
-    run_length.define_preset("--method=svd and --weights=fit")
+    run_length.define_preset("--method=svd and --weights=fit, of classifiers --decision=levels")
     flags.DEFINE_multi_string(
         "members",
         None,

@@ -45,6 +45,11 @@ def define_flags() -> None:
         " --annotations. Without --frames, --videos and --features it has a column of paths: features (.npy) or, for a tower or"
         " --kind=pictures, video.",
     )  # fmt: skip
+    flags.DEFINE_string(
+        "tag_list", None,
+        "File that gets the tags of --table which it lacks, the most frequent first, up to 10,000 in all; it is made where there"
+        " is none. Pre-training reads <data_dir>/tag_list.txt.",
+    )  # fmt: skip
     flags.DEFINE_boolean("labelled", False, "The videos of --annotations have a category_id, which goes into the records.")
     flags.DEFINE_string("frames", None, "Folder of zips of pictures: <frames>/<last 3 characters of the id>/<id>.zip.")
     flags.DEFINE_string("videos", None, "Video files <id>.mp4 and others: a folder, a file, or a pattern.")
@@ -98,6 +103,8 @@ def check_flags(devices: int = 1) -> None:
     if not FLAGS.output or not FLAGS.output.endswith(KINDS[FLAGS.kind]):
         raise UserError(f"--output={FLAGS.output or ''}: a file NAME{KINDS[FLAGS.kind]} is needed with --kind={FLAGS.kind}")
     _check_tower()
+    if FLAGS.tag_list and not FLAGS.table:
+        raise UserError(f"--tag_list={FLAGS.tag_list}: --table is needed, which has the tags")
     if FLAGS.labelled and not FLAGS.annotations:
         raise UserError("--labelled: --annotations is needed, which has the classes")
     for name in ("fps", "count"):
@@ -186,8 +193,15 @@ def main() -> None:
     """Extract as the flags say."""
     check_flags()
     check_inputs()
-    if finished():
-        return
+    if not finished():
+        _extract()
+    if FLAGS.tag_list:
+        from vsim_tf.features.table_records import add_tags
+
+        add_tags(FLAGS.tag_list, _table(), FLAGS.table)
+
+
+def _extract() -> None:
     from vsim_tf.features.extraction import check_ids, extract
     from vsim_tf.features.ocr import FrameOcr
     from vsim_tf.features.sources import Preparation

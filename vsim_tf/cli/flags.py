@@ -38,13 +38,14 @@ from vsim_tf.models.architectures import Model
 from vsim_tf.presets import recipes, registry
 from vsim_tf.presets.recipes import RECIPES
 from vsim_tf.presets.sizes import PUBLIC_SIZES, SIZES, sized
-from vsim_tf.presets.small import FINETUNE, PRETRAIN, DataPreset
+from vsim_tf.presets.small import CLASSES, FINETUNE, PAIRS, PRETRAIN, DataPreset
 from vsim_tf.records.manifest import parse_manifest
+from vsim_tf.records.schema import FRAME_FEATURE, FRAME_PICTURE
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.records.video_facts import video_facts
 from vsim_tf.runs.stage import PRECISIONS, Stage
-from vsim_tf.training.pretrain_inputs import PretrainOptions
+from vsim_tf.training.pretrain_inputs import PretrainOptions, text_keys
 
 FLAGS = flags.FLAGS
 
@@ -225,7 +226,8 @@ def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> Pre
     Raises:
         UserError: flags that contradict each other, or records that cannot be read.
     """
-    asked, recipe, preset = registry.pretraining(FLAGS.model), recipes.recipe(FLAGS.recipe), run_length.preset()
+    asked, preset, name = registry.pretraining(FLAGS.model), run_length.preset(), recipe_name()
+    recipe = recipes.recipe(name)
     settings.require_known_sections(settings.MODEL, settings.TRAINING)
     kind = asked.model.encoder.kind
     hub_dir, vocab = FLAGS[f"{kind}_dir"].value, FLAGS[f"{kind}_vocab"].value
@@ -233,15 +235,15 @@ def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> Pre
         raise UserError(f"--{kind}_dir brings its own vocabulary: leave --{kind}_vocab out")
     if FLAGS.clip_dir and not asked.model.tower:
         raise UserError(f"--clip_dir is of a vision tower, which {FLAGS.model} does not have")
-    if preset and FLAGS.model in registry.PRETRAININGS:
-        raise UserError(f"--preset={FLAGS.preset} is for models of pairs, not for {FLAGS.model}: leave it out")
+    if preset:
+        preset.choice(PRETRAIN, FLAGS.model)
     size = FLAGS.size or (preset.size if preset and not hub_dir else asked.published_size)
     if hub_dir and size != asked.published_size:
         raise UserError(f"--{kind}_dir fixes the encoder's size: --size={asked.published_size} is needed, not {size}")
     published = sized(recipe.parts(asked.model, asked.model_of_plus), asked.size or size)
     inputs = _inputs(published)
     choices = _lengths(preset, published, inputs) if preset and looks_at_data else {}
-    model = settings.model_as_asked(published, choices).replace(recipe=FLAGS.recipe)
+    model = settings.model_as_asked(published, choices).replace(recipe=name)
     options = PretrainOptions(
         model=recipe.model(model),
         training=recipe.stage("pretrain", asked.stage, asked.stage_of_plus),
@@ -257,16 +259,22 @@ def pretrain_options(looks_at_data: bool = True, announces: bool = False) -> Pre
     plan = preset.plan(PRETRAIN, model, examples) if preset and examples is not None else None
     stage = settings.stage_as_asked(options.training, FLAGS.model in registry.PRETRAININGS, examples, plan)
     if announces:
-        of_size = {} if FLAGS.size or hub_dir else {"size": size}
+        of_all = run_length.left_to_preset({"size": size, "recipe": name})
         of_data = choices | dict(plan.settings if plan else {})
-        run_length.announce(stage, examples, "videos", of_size | settings.choices_as_flags(of_data))
+        run_length.announce(stage, examples, "videos", of_all | settings.choices_as_flags(of_data))
     return dataclasses.replace(options, training=stage)
+
+
+def recipe_name() -> str:
+    """The recipe asked for, or that of a preset."""
+    kind = CLASSES if FLAGS.model in registry.PRETRAININGS else PAIRS
+    return str(run_length.chosen_flag("recipe", kind))
 
 
 def _lengths(preset: DataPreset, model: Model, inputs: Mapping[str, str]) -> dict[str, Any]:
     """Settings of a model by path that a preset chooses by its training and validation videos."""
     files = [file for name in ("train_records", "val_records") for file in expand_pattern(inputs[name])]
-    return preset.model_settings(model, video_facts(files))
+    return preset.model_settings(model, video_facts(files, text_keys(model), FRAME_PICTURE if model.tower else FRAME_FEATURE))
 
 
 def _inputs(model: Model) -> dict[str, str]:
@@ -300,6 +308,8 @@ def finetune_stage(recipe: str, model: Model | None = None, pairs: int | None = 
         announces: log what follows from them.
     """
     preset = run_length.preset()
+    if preset:
+        preset.choice(FINETUNE, FLAGS.model)
     settings.require_known_sections(settings.TRAINING)
     published = recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune)
     plan = preset.plan(FINETUNE, model, pairs) if preset and model and pairs is not None else None

@@ -8,9 +8,7 @@ from typing import Any
 from vsim_tf.components import Component
 from vsim_tf.presets import registry
 from vsim_tf.presets.sizes import sized
-from vsim_tf.presets.small import FINETUNE
-
-CLASSIFY = "classify"
+from vsim_tf.presets.small import CLASSIFY, FINETUNE
 
 
 @functools.cache

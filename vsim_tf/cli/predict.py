@@ -19,7 +19,7 @@ define_flags = class_flags.define_predict
 def folders() -> list[Path]:
     """Run folders."""
     options = flags.FLAGS
-    return [fold_folder(options.output_dir, options.model, run) for run in class_flags.parse_runs(options.folds)]
+    return [fold_folder(options.output_dir, options.model, run) for run in class_flags.parse_runs(class_flags.folds())]
 
 
 def pattern(run: Path) -> str:
@@ -34,7 +34,7 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--ckpt_file names one checkpoint: leave --folds and --checkpoint out")
     if not options.ckpt_file and (not options.model or options["output_csv"].present):
         raise UserError("either --ckpt_file with --output_csv, or --model with --folds, is needed")
-    class_flags.parse_runs(options.folds)
+    class_flags.parse_runs(class_flags.folds())
 
 
 def check_inputs() -> None:

@@ -39,6 +39,18 @@ def preset() -> DataPreset | None:
     return PRESETS[FLAGS.preset] if "preset" in FLAGS and FLAGS.preset else None
 
 
+def chosen_flag(name: str, kind: str) -> Any:
+    """The value of a flag; where it is not given, what a preset has for models of pairs or of classes."""
+    asked = preset()
+    choices = asked.flags[kind] if asked else {}
+    return choices[name] if name in choices and not FLAGS[name].present else FLAGS[name].value
+
+
+def left_to_preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values by flag that are neither given nor the flag's default."""
+    return {name: value for name, value in values.items() if not FLAGS[name].present and value != FLAGS[name].default}
+
+
 def counts_examples() -> bool:
     """Whether the length of the run follows from the number of examples."""
     return FLAGS.epochs is not None or preset() is not None

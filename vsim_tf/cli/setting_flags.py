@@ -23,8 +23,8 @@ FLAGS_BEHIND = {
 ARGUMENTS = (
     "output_dir", "overwrite", "keep_optimizer", "epochs", "num_folds", "split", "layout", "frame_embedding_size", "model",
     "batch_size", "skip_damaged", "resize", "crop", "fps", "count", "shard", "ocr", "max_frames",
-    "records_per_file", "scores", "scale", "output", "features", "videos",
-    "models", "weights", "method", "normalize", "test_name", "checkpoint", "clip_dir", "tower_dir",
+    "records_per_file", "scores", "scale", "output", "features", "videos", "models", "weights", "method", "normalize",
+    "test_name", "checkpoint", "clip_dir", "tower_dir", "preset", "tag_list",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
     "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format", "threshold", "exact_below",
 )  # fmt: skip

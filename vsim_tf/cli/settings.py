@@ -176,8 +176,10 @@ def stage_as_asked(stage: Stage, scales_schedules: bool = False, examples: int |
 
 
 def choices_as_flags(choices: Mapping[str, Any]) -> dict[str, Any]:
-    """The choices of a preset that no flag overrules, by the name of their flag."""
-    return {FLAG_OF[path].removeprefix("--"): value for path, value in chosen(choices, ALL_FLAGS).items()}
+    """The choices of a preset that no flag overrules, by the name of their flag, or of --set and their path."""
+    by_set = {path for path, _, _ in _set_values()}
+    left = {path: value for path, value in chosen(choices, ALL_FLAGS).items() if path not in by_set}
+    return {FLAG_OF.get(path, f"--set={path}").removeprefix("--"): value for path, value in left.items()}
 
 
 def _batch_size_by_set() -> int | None:

@@ -8,6 +8,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import MANIFEST, OUTPUT, PAIRWISE, folds_folder, pairwise_labels, records_pattern
 from vsim_tf.records.labels import read_labels
+from vsim_tf.records.splits import make_split
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.records.video_facts import video_facts
 
@@ -40,6 +41,17 @@ def check_inputs() -> None:
     records, labels = inputs()
     expand_pattern(records)
     require_existing(labels)
+    options = flags.FLAGS
+    make_split(options.split, read_labels(labels), chosen_folds(labels), options.seed, labels)  # what ids or pairs do not allow
+
+
+def chosen_folds(labels: str) -> int | None:
+    """The number of folds that is given or that a preset chooses; None for the split's own."""
+    options, preset = flags.FLAGS, run_length.preset()
+    if preset and options.num_folds is None and options.split == "shuffled":
+        return preset.num_folds(len(read_labels(labels)))
+    given: int | None = options.num_folds
+    return given
 
 
 def finished() -> bool:
@@ -55,12 +67,9 @@ def main() -> None:
     from vsim_tf.records.fold_writer import write_folds
 
     records, labels = inputs()
-    num_folds, frame_embedding_size = options.num_folds, options.frame_embedding_size
-    if preset := run_length.preset():
-        chosen = []
-        if num_folds is None and options.split == "shuffled":
-            num_folds = preset.num_folds(len(read_labels(labels)))
-            chosen.append(f"--num_folds={num_folds}")
+    num_folds, frame_embedding_size = chosen_folds(labels), options.frame_embedding_size
+    if run_length.preset():
+        chosen = [] if num_folds == options.num_folds else [f"--num_folds={num_folds}"]
         if not options["frame_embedding_size"].present:
             frame_embedding_size = video_facts(expand_pattern(records)).frame_dim
             chosen.append(f"--frame_embedding_size={frame_embedding_size}")

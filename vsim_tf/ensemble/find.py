@@ -1,16 +1,35 @@
 """Which models, folds and files of embeddings or predictions an output folder has."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.products import EMBEDDINGS, Product
-from vsim_tf.io.paths import CONFIG, FOLD_RUNS, fold_folder, fold_name, model_folder
+from vsim_tf.io.paths import CONFIG, FOLD_RUNS, MANIFEST, fold_folder, fold_name, folds_folder, model_folder
+from vsim_tf.presets import registry
+from vsim_tf.records.manifest import files_of_fold, parse_manifest
+from vsim_tf.records.splits import SPLITS
+from vsim_tf.runs.run_folder import RunFolder, data_files
 from vsim_tf.types import PathLike
 
 logger = logging.getLogger(__name__)
+
+
+def trained_folds(output_dir: PathLike, model: str, fold: int) -> Path:
+    """The folder of the pair records that a fine-tuned run validates on: of the model's own split, or of another one."""
+    own = registry.preset(model).split
+    folder = fold_folder(Path(output_dir), model, fold)
+    read = RunFolder.open(folder).config["data"].get("validation") if (folder / CONFIG).exists() else None
+    for split in sorted(SPLITS, key=lambda split: split != own):
+        folds = folds_folder(output_dir, split)
+        if (folds / MANIFEST).exists() and fold < (manifest := parse_manifest(folds)).num_folds:
+            files = files_of_fold(folds, manifest, fold)[1]
+            if all(map(os.path.exists, files)) and data_files(files) == read:
+                return folds
+    return folds_folder(output_dir, own)
 
 
 def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.page.pairs import PairResults, pair_results
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.scores import SetScores, norm_note
 from vsim_tf.errors import UserError
@@ -28,14 +29,14 @@ def score_test_set(
     name: str,
     frame_embedding_size: int | None,
     combination: dict[str, Any],
-) -> SetScores:
-    """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines."""
+) -> tuple[SetScores, PairResults]:
+    """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines; and what the page shows."""
     pairs = read_labels(set_labels(data_dir, name))
-    result = ensemble_run(find_members(output_dir, folds, name), weights, pairs, **combination)
+    result = ensemble_run(find_members(output_dir, folds, name), weights, pairs, **combination, keep_means=True)
     model, (fold, *_) = next(iter(folds.items()))
     summed = combination["method"] == "sum" and not combination["normalize"]
     note = norm_note(result.models) if summed else ""
-    return SetScores(
+    scores = SetScores(
         name=name,
         models=result.models,
         ensemble_score=result.scores.spearman,
@@ -46,6 +47,7 @@ def score_test_set(
         concatenation=result.concatenation,
         notes=(note,) if note else (),
     )
+    return scores, pair_results(result, pairs, combination["method"], combination["normalize"])
 
 
 def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], frame_embedding_size: int | None) -> dict[str, float]:

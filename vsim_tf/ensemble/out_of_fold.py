@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vsim_tf.ensemble.find import trained_folds
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_rows
 from vsim_tf.inference.embed_files import announce_by_runs, by_runs
 from vsim_tf.inference.products import EMBEDDINGS, VideoSet
-from vsim_tf.io.paths import ALWAYS_TRAIN, PAIRWISE, embeddings_file, fold_folder, folds_folder, records_pattern
-from vsim_tf.presets import registry
+from vsim_tf.io.paths import ALWAYS_TRAIN, PAIRWISE, embeddings_file, fold_folder, records_pattern
 from vsim_tf.records.embeddings import read_embeddings
 from vsim_tf.records.labels import Pair
 from vsim_tf.records.manifest import read_manifest
@@ -65,10 +65,10 @@ def out_of_fold(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[i
         UserError: folds, records or a run cannot be used, or there is no pair that all models have.
     """
     files = expand_pattern(records_pattern(data_dir / PAIRWISE))
-    splits = {registry.preset(model).split for model in folds}
-    once = {split: validation_pairs(folds_folder(output_dir, split)) for split in splits}
+    split_of = {model: trained_folds(output_dir, model, numbers[0]) for model, numbers in folds.items() if numbers}
+    once = {folder: validation_pairs(folder) for folder in dict.fromkeys(split_of.values())}
     of_models = {
-        model: {pair: fold for fold in numbers for pair in once[registry.preset(model).split].get(fold, ())}
+        model: {pair: fold for fold in numbers for pair in once[split_of[model]].get(fold, ())}
         for model, numbers in folds.items()
     }
     first_model, *others = of_models

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.ensemble.curves import validation_curve
-from vsim_tf.ensemble.find import find_members, folds_of_models
+from vsim_tf.ensemble.find import find_members, folds_of_models, trained_folds
 from vsim_tf.ensemble.labelled_set import score_test_set
 from vsim_tf.ensemble.page.blocks import Page
-from vsim_tf.ensemble.page.pairs import pair_results, pair_sections
+from vsim_tf.ensemble.page.pairs import PairResults, pair_results, pair_sections
 from vsim_tf.ensemble.page.report_page import report_page
 from vsim_tf.ensemble.page.runs import Runs
 from vsim_tf.ensemble.publish import publish
@@ -27,16 +27,13 @@ from vsim_tf.io.paths import (
     RECORDS,
     basis_file,
     fold_folder,
-    folds_folder,
     pretrain_folder,
     records_pattern,
     report_file,
     set_labels,
 )
-from vsim_tf.presets import registry
 from vsim_tf.presets.recipes import NOTHING
 from vsim_tf.records.embeddings import write_submission, zip_bytes
-from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.records.videos import read_ids
@@ -88,16 +85,17 @@ def ensemble_and_report(
     combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis}
     of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
-    result = ensemble_run(members, weights, **combination)
-    made = None
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
+    result = ensemble_run(members, weights, **combination, keep_means=bool(reason) and not are_files)
+    made = None
     if not are_files:
-        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
+        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, of_models)
         name = test_name if reason else labelled_test_name
         asked = (output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)
-        report = Report(command, [] if reason else [score_test_set(*asked)], described, timings_of(output_dir))
-        made = report, page_of(report, reason, output_dir, data_dir, weights, of_models, name, combination)
+        scores, shown = (None, pair_results(result, [], method, normalize)) if reason else score_test_set(*asked)
+        report = Report(command, [scores] if scores else [], described, timings_of(output_dir))
+        made = report, page_of(report, reason, output_dir, data_dir, of_models, name, shown)
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
     ids = test_ids(data_dir, test_name, are_files)
     write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
@@ -111,17 +109,24 @@ def page_of(
     missing: str,
     output_dir: Path,
     data_dir: Path,
-    weights: dict[str, float],
     folds: Mapping[str, Sequence[int | str]],
     name: str,
-    combination: dict[str, Any],
+    results: PairResults,
 ) -> Page:
-    """The page of HTML of a report; `missing` says why there are no scores, other arguments are those of `score_test_set`."""
-    pairs = [] if missing else read_labels(set_labels(data_dir, name))
-    results = pair_results(find_members(output_dir, folds, name), weights, pairs, combination)
+    """The page of HTML of a report.
+
+    Args:
+        report: the same as markdown has it.
+        missing: why there are no scores; empty where there are.
+        output_dir: folder of all runs.
+        data_dir: with the records of the test set.
+        folds: of each model.
+        name: of the test set.
+        results: of the test set.
+    """
     files = [str(file) for file in sorted((data_dir / name).glob(RECORDS))]
-    runs = [Runs(model, "pre-training", [pretrain_folder(output_dir, model)]) for model in weights]
-    runs += [Runs(model, "fine-tuning", [fold_folder(output_dir, model, fold) for fold in folds[model]]) for model in weights]
+    runs = [Runs(model, "pre-training", [pretrain_folder(output_dir, model)]) for model in folds]
+    runs += [Runs(model, "fine-tuning", [fold_folder(output_dir, model, fold) for fold in folds[model]]) for model in folds]
     return report_page(report, missing, pair_sections(results, files), runs)
 
 
@@ -186,15 +191,15 @@ def test_ids(data_dir: Path, name: str, are_files: bool) -> list[str] | None:
     return read_ids(expand_pattern(records_pattern(pattern.parent)))
 
 
-def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
+def run_facts(output_dir: Path, models: Mapping[str, Sequence[int | str]]) -> dict[str, str]:
     """Counts of the folds, and how pre-training changed each model's Spearman on the labelled pairs."""
     facts = {}
-    for split in dict.fromkeys(registry.preset(model).split for model in models):
-        folds = folds_folder(output_dir, split)
+    first_folds = {model: next((fold for fold in found if isinstance(fold, int)), 0) for model, found in models.items()}
+    for folds in dict.fromkeys(trained_folds(output_dir, model, fold) for model, fold in first_folds.items()):
         if (folds / MANIFEST).exists():
             manifest = parse_manifest(folds)
             facts["labelled pairs"] = f"{sum(file.records for file in manifest.files.values()):,}"
-            facts[f"folds, {split}"] = str(manifest.num_folds)
+            facts[f"folds, {manifest.settings.split}"] = str(manifest.num_folds)
     for model in models:
         curve = validation_curve(pretrain_folder(output_dir, model) / METRICS_FILE)
         if curve:

@@ -11,6 +11,7 @@ from vsim_tf.ensemble.svd_basis import SvdBasis, concatenated
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import UNDEFINED, PairScores, cosine_scores, pair_rows, pair_scores, pair_spearman
 from vsim_tf.inference.cosine import cosine_similarity
+from vsim_tf.presets.recipes import NOTHING
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.labels import Pair
 
@@ -28,6 +29,7 @@ class EnsembleResult(NamedTuple):
         scores: of the ensemble, nan without labelled pairs.
         concatenation: of the concatenation that `svd` reduces; nan without labelled pairs, and of another method.
         basis: that `svd` has fitted or was given; None of another method.
+        means: fold mean of each model, where they were to be kept; none otherwise.
     """
 
     embeddings: Embeddings
@@ -35,6 +37,7 @@ class EnsembleResult(NamedTuple):
     scores: PairScores
     concatenation: PairScores = UNDEFINED
     basis: SvdBasis | None = None
+    means: Mapping[str, Embeddings] = NOTHING
 
 
 def ensemble_run(
@@ -45,6 +48,7 @@ def ensemble_run(
     normalize: bool = False,
     dim: int | None = None,
     basis: SvdBasis | None = None,
+    keep_means: bool = False,
 ) -> EnsembleResult:
     """Averages each model over its folds, combines the models, and scores every fold, mean and the ensemble.
 
@@ -58,6 +62,7 @@ def ensemble_run(
         normalize: see `weighted_sum`; `svd` always does.
         dim: embedding dimension after `svd`, see `svd_ensemble`.
         basis: of an earlier `svd` of the same models, instead of a new one; its dimension is the result's.
+        keep_means: return the fold means, too; else one is in memory at a time where the method allows it.
 
     Raises:
         UserError: weights for other models than given, a basis of another ensemble, or anything `fold_mean`, `weighted_sum`,
@@ -68,19 +73,22 @@ def ensemble_run(
     if method not in METHODS:
         raise UserError(f"ensemble method {method!r}; accepted are {', '.join(METHODS)}")
     models: list[ModelScores] = []
-    names = list(members)
+    names, kept = list(members), dict[str, Embeddings]()
     means = (_scored_mean(name, members[name], weights[name], pairs, models) for name in names)
+    if keep_means:
+        kept = dict(zip(names, means, strict=True))
+        means = (mean for mean in kept.values())
     ordered = [weights[name] for name in names]
     if method == "sum":
         ensemble = weighted_sum(means, ordered, normalize, names)
-        return EnsembleResult(ensemble, models, _scores(ensemble, pairs))
+        return EnsembleResult(ensemble, models, _scores(ensemble, pairs), means=kept)
     aligned = align(means, ordered, names)
     if basis is None:
         basis = SvdBasis.fit(aligned.values, aligned.weights, dim)
     else:
         basis.require({name: values.shape[1] for name, values in aligned.values.items()}, aligned.weights)
     ensemble = Embeddings(aligned.ids, basis.project(aligned.values))
-    return EnsembleResult(ensemble, models, _scores(ensemble, pairs), _concatenation_scores(aligned, pairs), basis)
+    return EnsembleResult(ensemble, models, _scores(ensemble, pairs), _concatenation_scores(aligned, pairs), basis, kept)
 
 
 def _scored_mean(

@@ -1,5 +1,6 @@
 """Text and JSON read strictly, files that appear complete or not at all, and folders that one process has to itself."""
 
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -15,19 +16,19 @@ from typing import Any, BinaryIO
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.types import PathLike
 
-_BOM = b"\xef\xbb\xbf"
 _BYTES_AT_ONCE = 8 << 20
 """Reading and hashing leave Python to other threads; in small parts, a thread next to them would wait for it again and again."""
 
 
 def read_lines(path: PathLike) -> list[str]:
-    """Lines of a UTF-8 text file, without their line feeds.
+    """Lines of a UTF-8 text file, without their ends.
 
-    Lines end with a line feed only: `str.splitlines` would also cut at characters that may stand inside a field.
+    Lines end with a line feed, or with CRLF as spreadsheets write them, and a byte order mark is no part of the first one.
+    `str.splitlines` would also cut at characters that may stand inside a field.
 
     Raises:
-        UserError: no such file, an empty file, a byte order mark, bytes that are not UTF-8, a carriage return or a
-            blank line; with the file and the line number.
+        UserError: no such file, an empty file, bytes that are not UTF-8, a carriage return within a line or a blank line; with
+            the file and the line number.
     """
     try:
         data = Path(path).read_bytes()
@@ -36,24 +37,19 @@ def read_lines(path: PathLike) -> list[str]:
         raise UserError(f"{path}: cannot be read: {error.strerror} ({advice})") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data:
         raise UserError(f"{path}: the file is empty")
-    if data.startswith(_BOM):
-        first = data.split(b"\n", 1)[0]
-        raise UserError(f"{path}, line 1: {first!r} starts with a byte order mark (BOM); save the file as UTF-8 without BOM")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start)
         damaged = data.split(b"\n", number + 1)[number]
         raise UserError(f"{path}, line {number + 1}: {damaged!r} has a byte {data[error.start]:#04x} that is not UTF-8") from None
-    lines = text.removesuffix("\n").split("\n")
+    lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     for number, line in enumerate(lines, 1):
         if "\r" in line:
-            raise UserError(
-                f"{path}, line {number}: {line!r} has a carriage return; lines end with a line feed alone, "
-                "not with CRLF (dos2unix converts)"
-            )
+            raise UserError(f"{path}, line {number}: {line!r} has a carriage return; lines end with a line feed, or with CRLF")
         if not line.strip():
             raise UserError(f"{path}, line {number}: {line!r} is a blank line; remove it")
     return lines

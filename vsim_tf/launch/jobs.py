@@ -15,6 +15,7 @@ from typing import NamedTuple, TextIO
 
 from vsim_tf.distributed.gpus import VISIBLE, Gpu
 from vsim_tf.errors import UserError
+from vsim_tf.training.console import LAUNCHED
 
 Place = Mapping[str, str]
 """The additions to the environment of a command."""
@@ -101,7 +102,7 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[Place]) -> tuple[Failure | No
 def _start(job: Job, place: Place, ended: "queue.SimpleQueue[Ended]") -> subprocess.Popen[str]:
     """Starts a command whose lines go through this process, because others write too and there may be a bar."""
     width = str(shutil.get_terminal_size().columns)  # of tables, which a command would make for a pipe
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": width, **place}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "COLUMNS": width, LAUNCHED: "1", **place}
     process = subprocess.Popen(
         job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
         errors="replace",

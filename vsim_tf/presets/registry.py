@@ -1,6 +1,7 @@
 """The named models of all systems."""
 
 from collections.abc import Callable
+from typing import Any
 
 from vsim_tf.errors import UserError
 from vsim_tf.presets import aiac2021_rank1, aiac2021_rank4, wbdc2022_rank8
@@ -14,6 +15,8 @@ def debug() -> Preset:
 
 SYSTEMS = {"aiac2021_rank4": aiac2021_rank4.MODELS, "aiac2021_rank1": aiac2021_rank1.MODELS}
 """The models of each published system, which make an ensemble together."""
+CLASS_SYSTEM = "wbdc2022_rank8"
+"""The system of the models that learn classes."""
 ENSEMBLE_MODELS = tuple(make for models in SYSTEMS.values() for make in models)
 PUBLIC_MODELS = tuple(make.__name__ for make in ENSEMBLE_MODELS)
 """The names that help texts and messages list; `debug` is accepted besides them."""
@@ -24,6 +27,12 @@ LINEAR = "linear"
 """A member of an ensemble of classifiers that is fitted when the ensemble is made (`evaluation.class_baselines`)."""
 LINEAR_WEIGHT = 1.0
 MODELS: dict[str, Callable[[], Preset]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, debug)}
+
+
+def system_of(name: str) -> str:
+    """The system of a registered model; empty for one of none."""
+    systems: dict[str, tuple[Callable[[], Any], ...]] = SYSTEMS | {CLASS_SYSTEM: (*PRETRAININGS.values(), *CLASSIFIERS.values())}
+    return next((system for system, models in systems.items() if name in {make.__name__ for make in models}), "")
 
 
 def preset(name: str) -> Preset:

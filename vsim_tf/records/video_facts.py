@@ -30,8 +30,13 @@ class VideoFacts(NamedTuple):
     characters: int
 
 
-def video_facts(files: Sequence[str]) -> VideoFacts:
-    """Lengths of the videos of record files with frame features.
+def video_facts(files: Sequence[str], texts: Sequence[str] = (TITLE,), frames_key: str = FRAME_FEATURE) -> VideoFacts:
+    """Lengths of the videos of record files.
+
+    Args:
+        files: the record files.
+        texts: keys of the texts whose characters are counted together.
+        frames_key: that of features, or of pictures, whose dimension means nothing.
 
     Raises:
         UserError: a damaged record, or no video has a frame.
@@ -40,10 +45,12 @@ def video_facts(files: Sequence[str]) -> VideoFacts:
     for file in files:
         for number, (_, data) in enumerate(itertools.islice(read_records(file), LOOKED_AT)):
             feature = parse_example(data, f"{file}, record {number}")
-            found = feature[FRAME_FEATURE].bytes_list.value
+            found = feature[frames_key].bytes_list.value
             dims += [len(frame) // BYTES_PER_FRAME_VALUE for frame in found[:1]]
             frames.append(len(found))
-            characters.append(sum(len(title.decode("utf-8", "replace")) for title in feature[TITLE].bytes_list.value))
+            characters.append(
+                sum(len(text.decode("utf-8", "replace")) for key in texts for text in feature[key].bytes_list.value)
+            )
     if not any(dims):
         raise UserError(f"{', '.join(files)}: no video has a frame", ["frame_embedding_size"])
     return VideoFacts(int(np.bincount(dims).argmax()), _covering(frames), _covering(characters))

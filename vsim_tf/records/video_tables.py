@@ -14,7 +14,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.npz import unreadable_reason
 from vsim_tf.records.annotations import valid_text
-from vsim_tf.records.tags import is_tag
+from vsim_tf.records.tags import is_tag, tag_id
 
 ID, TITLE, TAGS, ASR, OCR, CATEGORY, FEATURES, VIDEO = COLUMNS = (
     "id", "title", "tags", "asr", "ocr", "category_id", "features", "video",
@@ -26,6 +26,9 @@ Table = Any
 """A path, a DataFrame, or mappings from columns to values."""
 
 _CATEGORY = re.compile(r"[0-9]{1,5}")
+_IN_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_BETWEEN_TAGS = re.compile("[,;，；、]")
+_NUMBER = re.compile(r"[+-]?[\d.]+([eE][+-]?\d+)?")
 _EXACT_FLOATS = 2**53
 _LISTED = 100
 _SHOWN = 60
@@ -38,7 +41,7 @@ class TableVideo(NamedTuple):
 
     Attributes:
         id, title, asr, ocr, category: as of `vsim_tf.records.annotations.Annotation`; category: digits of an integer.
-        tags: tag ids; None: the table has no such column.
+        tag_names: tags, integers or words; None: the table has no such column.
         features, video: paths of a file of features, and of a video.
         row: number of the row, from 1 on; a header is not counted.
     """
@@ -48,10 +51,15 @@ class TableVideo(NamedTuple):
     asr: str = ""
     ocr: str = ""
     category: str = ""
-    tags: tuple[int, ...] | None = None
+    tag_names: tuple[str, ...] | None = None
     features: str = ""
     video: str = ""
     row: int = 0
+
+    @property
+    def tags(self) -> tuple[int, ...] | None:
+        """Ids of the tags."""
+        return None if self.tag_names is None else tuple(map(tag_id, self.tag_names))
 
 
 class _Cell(Exception):
@@ -65,8 +73,9 @@ class _Cell(Exception):
 def read_video_table(table: Table) -> list[TableVideo]:
     """The videos of a table in its order.
 
-    Needed are the columns `id` and `title`, which may be empty. `tags` is a list of integers, or text with blanks or commas
-    between them; `category_id` is an integer. Paths in `features` and `video` are relative to the folder of the table's file.
+    Needed are the columns `id` and `title`, which may be empty. `tags` is a list of integers and words, or text with commas
+    between them, or with blanks where there are no commas; `category_id` is an integer. Paths in `features` and `video` are
+    relative to the folder of the table's file.
     Missing values (None, NaN) are empty.
 
     Args:
@@ -251,17 +260,30 @@ def _integer(value: Any) -> str:
     return "" if isinstance(value, bool) else _text(value).strip()
 
 
-def _tags(value: Any) -> tuple[int, ...]:
+def _tags(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        parts = re.split(r"[\s,]+", value.strip().removeprefix("[").removesuffix("]").strip())
-        given = [part for part in parts if part]
-    elif isinstance(value, list | tuple | np.ndarray):
-        given = [_integer(part) for part in np.asarray(value, object).ravel()]
-    else:
-        given = [] if _is_missing(value) else [_integer(value)]
-    if wrong := [tag for tag in given if not is_tag(tag)]:
-        raise _Cell(TAGS, f"has the tag {wrong[0]!r}; tags are integers of 64 bits with blanks or commas between them")
-    return tuple(map(int, given))
+        return tuple(map(_tag, _split_tags(value)))
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(map(_tag, np.asarray(value, object).ravel()))
+    return () if _is_missing(value) else (_tag(value),)
+
+
+def _split_tags(text: str) -> Iterator[str]:
+    """Tags between commas or semicolons, and between blanks where there are neither, or integers alone; brackets are left out."""
+    in_brackets = _IN_BRACKETS.fullmatch(text.strip())
+    listed = in_brackets[1] if in_brackets else text
+    for part in _BETWEEN_TAGS.split(listed):
+        words = part.split()
+        tags = words if part == listed or all(map(is_tag, words)) else [part.strip()]
+        yield from (tag.strip("'\"") for tag in tags) if in_brackets else tags
+
+
+def _tag(value: Any) -> str:
+    text = " ".join(valid_text(value if isinstance(value, str) else _integer(value)).split())
+    is_word = isinstance(value, str) and text and not _NUMBER.fullmatch(text)
+    if not (is_word or is_tag(text)):
+        raise _Cell(TAGS, f"has the tag {text!r}; tags are words or integers of 64 bits, with commas or blanks between them")
+    return text
 
 
 def _category(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ SCORE = (int, float, type(None))
 """A metric in JSON is null where it is not defined; older files have NaN and -Infinity."""
 BEST, BEST_STEP = "best_", "best_step"
 MANY_EPOCHS = 200
+LAUNCHED = "VSIM_TF_LAUNCHED"
+"""In the environment of a process that is one of many: whoever started it has said how to watch all of them."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +67,8 @@ def announce(
     for name, value in rows.items():
         table.add_row(name, value)
     logger.info(table_text(table), extra={"fields": ["training.bucket_by_length"]})
-    logger.info(f"curves: {tensorboard_command(curves)}")
+    if LAUNCHED not in os.environ:
+        logger.info(f"curves: {tensorboard_command(curves)}")
     if epochs > MANY_EPOCHS:
         logger.warning(
             f"training.total_steps={training.total_steps} are {epochs:,.0f} epochs of {examples:,} examples, more than"

@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from vsim_tf.ensemble.combine import Member, fold_mean
 from vsim_tf.ensemble.page.blocks import Block, Card, Gallery, Section, ShownVideo, Text, section
 from vsim_tf.ensemble.page.members import gain_blocks, leave_one_out, likeness_blocks
 from vsim_tf.ensemble.page.neighbours import Nearest, nearest, neighbours_blocks
 from vsim_tf.ensemble.page.plots import DOTS, similarities
 from vsim_tf.ensemble.page.shown_videos import shown_videos
-from vsim_tf.ensemble.scored import ensemble_run
+from vsim_tf.ensemble.scored import EnsembleResult, ensemble_run
 from vsim_tf.evaluation.metrics import pair_rows
 from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.records.embeddings import Embeddings
@@ -70,20 +68,16 @@ class PairResults:
         return ensemble_run(members, weights, self.pairs, self.method, self.normalize).scores.spearman
 
 
-def pair_results(
-    members: Mapping[str, Sequence[Member]], weights: Mapping[str, float], pairs: Sequence[Pair], combination: dict[str, Any]
-) -> PairResults:
-    """Reads the embeddings of a test set.
+def pair_results(result: EnsembleResult, pairs: Sequence[Pair], method: str, normalize: bool) -> PairResults:
+    """What the page shows of an ensemble.
 
     Args:
-        members: files of each model, one per fold.
-        weights: of the models.
+        result: of a test set, with the fold means.
         pairs: labelled pairs of the test set.
-        combination: how models are combined, as `ensemble_run` takes it.
+        method, normalize: how models were combined.
     """
-    means = {name: fold_mean(files) for name, files in members.items()}
-    ensemble = ensemble_run({name: [mean] for name, mean in means.items()}, weights, **combination).embeddings
-    return PairResults(means, weights, ensemble, pairs, combination["method"], combination["normalize"])
+    weights = {model.name: model.weight for model in result.models}
+    return PairResults(result.means, weights, result.embeddings, pairs, method, normalize)
 
 
 def pair_sections(results: PairResults, files: Sequence[str]) -> list[Section]:
