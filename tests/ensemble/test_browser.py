@@ -34,7 +34,7 @@ def page() -> str:
     names = ["a_model_with_quite_a_long_name", "uniter", "mix_nextvlad_roformer"]
     results = pair_results(
         {name: [member] for name, member in zip(names, members, strict=True)}, dict.fromkeys(names, 1 / 3), PAIRS,
-        {"method": "sum", "normalize": False, "basis": None},
+        {"method": "sum", "normalize": False, "basis": None, "center": False},
     )  # fmt: skip
     table = Table(
         ("model", "a column of some width", "and more", "other"), [("a_name_of_some_length" * 2, "0.5", "0.1234", "100%")]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from script_flags import refused
 
-from vsim_tf.ensemble.fitted_weights import Deployment, better, combined_cosines, deployment, fit_weights
+from vsim_tf.ensemble.fitted_weights import Deployment, better, deployment
+from vsim_tf.ensemble.kept_members import combined_cosines, fit_weights
 from vsim_tf.ensemble.out_of_fold import OutOfFold
 from vsim_tf.evaluation.metrics import spearman
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize

@@ -16,7 +16,7 @@ from vsim_tf.records.labels import Pair
 from vsim_tf.records.tfrecords import write_records
 from vsim_tf.records.videos import video_record
 
-SUM = {"method": "sum", "normalize": False, "basis": None}
+SUM = {"method": "sum", "normalize": False, "basis": None, "center": False}
 WEIGHTS = {"one": 0.5, "two": 0.5}
 HEADINGS = [
     "Predicted and human similarity", "Gain of each member", "Correlation of members", "Largest rank errors",

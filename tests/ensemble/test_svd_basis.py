@@ -7,7 +7,7 @@ from ensemble_members import random_members
 
 from vsim_tf.ensemble import svd_basis
 from vsim_tf.ensemble.combine import svd_ensemble
-from vsim_tf.ensemble.svd_basis import KEYS, SvdBasis, concatenated
+from vsim_tf.ensemble.svd_basis import KEYS, SvdBasis, concatenated, means_of
 from vsim_tf.errors import UserError
 from vsim_tf.inference.cosine import l2_normalize
 
@@ -28,7 +28,7 @@ def test_fit_is_the_truncated_svd_of_scaled_unit_rows():
     """X = [sqrt(1/4) a/|a|, sqrt(3/4) b/|b|] = U S V^T: the projection is V's first columns, the result U S."""
     members = embeddings()
     x = np.concatenate([0.5 * l2_normalize(members["a"]), np.sqrt(0.75) * l2_normalize(members["b"])], axis=1)
-    np.testing.assert_allclose(concatenated(members, WEIGHTS, slice(None)), x, atol=1e-15)
+    np.testing.assert_allclose(concatenated(members, WEIGHTS, slice(None), means_of(members, False)), x, atol=1e-15)
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     basis = SvdBasis.fit(members, WEIGHTS, 3)
     assert (basis.names, basis.dims, basis.weights, basis.projection.shape) == (("a", "b"), (5, 4), (0.25, 0.75), (9, 3))
@@ -57,7 +57,9 @@ def test_a_saved_basis_gives_the_joint_fit_and_takes_new_videos(tmp_path):
     np.testing.assert_array_equal(again.project(turned), basis.project(fitted))
     both = {name: np.concatenate([fitted[name], new[name]]) for name in fitted}
     np.testing.assert_allclose(again.project(both)[40:], again.project(new), atol=1e-12)
-    projected, whole = (l2_normalize(values) for values in (again.project(both), concatenated(both, WEIGHTS, slice(None))))
+    projected, whole = (
+        l2_normalize(values) for values in (again.project(both), concatenated(both, WEIGHTS, slice(None), basis.means()))
+    )
     np.testing.assert_allclose(projected @ projected.T, whole @ whole.T, atol=0.1)
 
 
@@ -115,7 +117,7 @@ def saved(**changes) -> bytes:
     [
         ({"format": "another"}, "its format is not 'vsim_tf SVD basis'"),
         ({"format": np.zeros(10**5)}, "its format is not"),
-        ({"version": 2}, "its version is not 1"),
+        ({"version": 3}, "its version is not 1 or 2; a newer vsim_tf"),
         ({"names": np.array(["a", "a"])}, "or a name is repeated"),
         ({"names": np.array([1, 2])}, "are int64, int64, float64 and float64"),
         ({"names": np.array(["a"])}, "have the shapes"),

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.ensemble.curves import validation_curve
-from vsim_tf.ensemble.find import find_members, folds_of_models
+from vsim_tf.ensemble.find import find_members, folds_of_models, trained_run
 from vsim_tf.ensemble.labelled_set import score_test_set
+from vsim_tf.ensemble.linear_embeddings import embed_by_linear
 from vsim_tf.ensemble.page.blocks import Page
 from vsim_tf.ensemble.page.pairs import pair_results, pair_sections
 from vsim_tf.ensemble.page.report_page import report_page
@@ -35,6 +36,7 @@ from vsim_tf.io.paths import (
 )
 from vsim_tf.presets import registry
 from vsim_tf.presets.recipes import NOTHING
+from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.labels import read_labels
 from vsim_tf.records.manifest import parse_manifest
@@ -59,6 +61,7 @@ def ensemble_and_report(
     method: str = "sum",
     normalize: bool = False,
     svd_basis: str | None = None,
+    center: bool = False,
     are_files: bool = False,
     basis: SvdBasis | None = None,
     facts: Mapping[str, str] = NOTHING,
@@ -76,24 +79,29 @@ def ensemble_and_report(
         command: stands in the report.
         frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
         method, normalize: how models are combined, see `ensemble_run`.
+        center: see `ensemble_run`; a given basis says it itself.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is neither report nor page.
-        basis: is applied where `svd_basis` names no file.
+        basis: of training videos (`training_basis`), is applied where `svd_basis` names no file.
         facts: stand in the report with those of the data and the runs, name -> text.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
     """
     basis = load_basis(svd_basis, weights, are_files) if svd_basis else basis
-    combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis}
+    center = basis.mean is not None if basis else center
+    combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis, "center": center}
     of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
+    if LINEAR in of_models:
+        embed_by_linear(output_dir, data_dir, trained_run(output_dir, of_models), there(data_dir, test_name, labelled_test_name))
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
     result = ensemble_run(members, weights, **combination)
     made = None
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
     if not are_files:
-        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, list(weights))
+        how = describe(method, normalize, center, svd_basis, basis is not None)
+        described = {"ensemble": how, **facts} | run_facts(output_dir, list(weights))
         name = test_name if reason else labelled_test_name
         asked = (output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)
         report = Report(command, [] if reason else [score_test_set(*asked)], described, timings_of(output_dir))
@@ -169,10 +177,18 @@ def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int
     return ""
 
 
-def describe(method: str, normalize: bool, svd_basis: str | None = None) -> str:
+def there(data_dir: Path, *names: str) -> list[str]:
+    """Those of some test sets that have records."""
+    return [name for name in dict.fromkeys(names) if any((data_dir / name).glob(RECORDS))]
+
+
+def describe(
+    method: str, normalize: bool, center: bool = False, svd_basis: str | None = None, of_training_videos: bool = False
+) -> str:
     """How models are combined, for the report."""
     if method == "svd":
-        return f"SVD of unit-norm embeddings, concatenated{f', by the basis {svd_basis}' if svd_basis else ''}"
+        basis = f", by the basis {svd_basis}" if svd_basis else ", by a basis of training videos" if of_training_videos else ""
+        return f"SVD of {'centred ' if center else ''}unit-norm embeddings, concatenated{basis}"
     return f"weighted sum of {'unit-norm ' if normalize else ''}embeddings"
 
 
@@ -189,7 +205,7 @@ def test_ids(data_dir: Path, name: str, are_files: bool) -> list[str] | None:
 def run_facts(output_dir: Path, models: Sequence[str]) -> dict[str, str]:
     """Counts of the folds, and how pre-training changed each model's Spearman on the labelled pairs."""
     facts = {}
-    for split in dict.fromkeys(registry.preset(model).split for model in models):
+    for split in dict.fromkeys(registry.preset(model).split for model in models if model != LINEAR):
         folds = folds_folder(output_dir, split)
         if (folds / MANIFEST).exists():
             manifest = parse_manifest(folds)

@@ -39,7 +39,7 @@ def make_note(checkpoint: str, test_files: Sequence[str], precision: str, resolv
         precision: as asked for, "auto" included.
         resolved: the dtype policy it stands for. None: itself, or for "auto" not known, as the device decides.
     """
-    fingerprints = [_file_fingerprint(file) for file in test_files]
+    fingerprints = [file_fingerprint(file) for file in test_files]
     return {
         "checkpoint": "/".join(Path(checkpoint).parts[-2:]),
         "checkpoint_sha256": fingerprint(index_file(checkpoint))["sha256"],
@@ -82,7 +82,8 @@ def _read_note(npz: Path) -> dict[str, Any]:
         return {}
 
 
-def _file_fingerprint(path: str) -> dict[str, str | int]:
+def file_fingerprint(path: str) -> dict[str, str | int]:
+    """`fingerprint` of a file, computed once as long as size and time are the same."""
     status = os.stat(path)
     return _cached_fingerprint(path, status.st_size, status.st_mtime_ns)
 

@@ -34,7 +34,7 @@ class PairResults:
         weights: of the models.
         ensemble: all of them together.
         pairs: labelled pairs of the test set; none where it has no labels.
-        method, normalize: how models are combined, see `ensemble_run`.
+        method, normalize, center: how models are combined, see `ensemble_run`.
     """
 
     members: Mapping[str, Embeddings]
@@ -43,6 +43,7 @@ class PairResults:
     pairs: Sequence[Pair] = ()
     method: str = "sum"
     normalize: bool = False
+    center: bool = False
 
     @property
     def are_comparable(self) -> bool:
@@ -67,7 +68,8 @@ class PairResults:
     def spearman_of(self, weights: dict[str, float]) -> float:
         """Score of an ensemble of some members."""
         members = {name: [self.members[name]] for name in weights}
-        return ensemble_run(members, weights, self.pairs, self.method, self.normalize).scores.spearman
+        run = ensemble_run(members, weights, self.pairs, self.method, self.normalize, center=self.center)
+        return run.scores.spearman
 
 
 def pair_results(
@@ -83,7 +85,8 @@ def pair_results(
     """
     means = {name: fold_mean(files) for name, files in members.items()}
     ensemble = ensemble_run({name: [mean] for name, mean in means.items()}, weights, **combination).embeddings
-    return PairResults(means, weights, ensemble, pairs, combination["method"], combination["normalize"])
+    how = {name: combination[name] for name in ("method", "normalize", "center")}
+    return PairResults(means, weights, ensemble, pairs, **how)
 
 
 def pair_sections(results: PairResults, files: Sequence[str]) -> list[Section]:
