@@ -37,10 +37,47 @@ def test_fit_is_the_truncated_svd_of_scaled_unit_rows():
     np.testing.assert_allclose(basis.project(members), (u * s)[:, :3] * signs, atol=1e-12)
 
 
-def test_the_projection_is_a_sum_over_members():
+def test_centred_members_by_hand():
+    """Means (2, 1) and (0, 3) leave (3, 4), (-3, -4) and (0, -2), (0, 2): unit rows (0.6, 0.8, 0, -1) and minus that.
+
+    X is that row and its opposite, times sqrt(1/2) each: one direction, (0.6, 0.8, 0, -1) / sqrt(2), where the rows are 1 and -1.
+    """
+    members = {"a": np.array([[5.0, 5.0], [-1.0, -3.0]]), "b": np.array([[0.0, 1.0], [0.0, 5.0]])}
+    basis = SvdBasis.fit(members, {"a": 0.5, "b": 0.5}, 1, center=True)
+    np.testing.assert_allclose(basis.mean, [2, 1, 0, 3])
+    np.testing.assert_allclose(basis.projection[:, 0], -np.array([0.6, 0.8, 0, -1]) / np.sqrt(2), atol=1e-12)
+    np.testing.assert_allclose(basis.project(members), [[-1], [1]], atol=1e-12)
+    new = {"a": np.array([[2.0, 2.0]]), "b": np.array([[1.0, 3.0]])}  # (0, 1) and (1, 0): -0.8 / sqrt(2) * sqrt(1/2)
+    np.testing.assert_allclose(basis.project(new), [[-0.4]], atol=1e-12)
+
+
+def test_a_centred_basis_is_stored_with_its_means(tmp_path):
     members = embeddings()
-    basis = SvdBasis.fit(members, WEIGHTS, 3)
-    total = sum(l2_normalize(members[name]) @ matrix for name, matrix in basis.matrices().items())
+    basis, plain = (SvdBasis.fit(members, WEIGHTS, 3, center) for center in (True, False))
+    assert plain.mean is None and not any(mean.any() for mean in plain.means().values())
+    for each in (basis, plain):
+        each.save(tmp_path / "a.npz")
+        again = SvdBasis.load(tmp_path / "a.npz")
+        np.testing.assert_array_equal(again.project(members), each.project(members))
+        assert again.means().keys() == members.keys()
+        assert np.load(tmp_path / "a.npz")["version"] == (2 if each is basis else 1)
+    for name, mean in basis.means().items():
+        np.testing.assert_allclose(mean, members[name].mean(axis=0))
+
+
+@pytest.mark.parametrize("mean", [np.zeros(8), np.zeros(9, np.float32), np.full(9, np.nan), None])
+def test_means_that_are_none_are_refused(tmp_path, mean):
+    (tmp_path / "a.npz").write_bytes(saved(version=2, mean=mean))
+    with pytest.raises(UserError, match=r"its mean is no finite number for each dimension|not a readable basis .*mean"):
+        SvdBasis.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_the_projection_is_a_sum_over_members(center):
+    members = embeddings()
+    basis = SvdBasis.fit(members, WEIGHTS, 3, center)
+    means = basis.means()
+    total = sum(l2_normalize(members[name] - means[name]) @ matrix for name, matrix in basis.matrices().items())
     np.testing.assert_allclose(total, basis.project(members), atol=1e-14)
 
 
