@@ -162,3 +162,14 @@ def test_weights_are_fitted_with_it(root, console):
     left_out = fitted.facts["models left out"]
     assert left_out == "none" or "without it)" in left_out
     assert f"models left out: {left_out}" in console.readouterr().out
+
+
+def test_it_may_be_all_that_is_left(root):
+    weights = {"linear": 1.0, "uniter": 0.0}
+    basis = training_basis(root / "output", root / "data", FOLDS, weights)
+    assert basis.names == ("linear",)
+    found = ensemble(root, "result.zip", method="svd", weights=weights, basis=basis)
+    loaded = vsim_tf.load(root / "output")
+    assert [member.name for member in loaded.members] == ["linear"]
+    np.testing.assert_allclose(loaded.encode(str(set_records(root / "data", "test_b"))), found.values, atol=5e-3)
+    basis_file(root / "output/result.zip").unlink()

@@ -132,8 +132,9 @@ def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
     members, has_basis = read_model_file(path)
     parts = [Part(member.checkpoints, member.weight, member.model) for member in members]
     for part in parts:
-        for checkpoint in part.checkpoints if not part.is_linear else ():
-            require_checkpoint(checkpoint)
+        if not part.is_linear:
+            for checkpoint in part.checkpoints:
+                require_checkpoint(checkpoint)
     return parts, SvdBasis.load(basis_file(path / RESULT)) if has_basis else None
 
 

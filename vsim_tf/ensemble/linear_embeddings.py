@@ -3,18 +3,19 @@
 import functools
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vsim_tf.errors import UserError
+from vsim_tf.evaluation.linear_baseline import MAX_VIDEOS
 from vsim_tf.evaluation.linear_fit import LinearFit, cross_fitted, fit_linear
 from vsim_tf.evaluation.raw_videos import RawVideos, sample_raw_videos
 from vsim_tf.inference.embedding_notes import file_fingerprint, note_file
 from vsim_tf.inference.linear_model import LinearModel
-from vsim_tf.io.files import exclusive, read_json_object
+from vsim_tf.io.files import read_json_object
 from vsim_tf.io.paths import (
     FULL,
     PAIRWISE,
@@ -30,10 +31,8 @@ from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.embeddings import Embeddings, write_embeddings
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern
-from vsim_tf.runs.run_folder import RunFolder, write_json
+from vsim_tf.runs.run_folder import RunFolder, run_lock, write_json
 
-MAX_VIDEOS = 100_000
-"""Training videos that are read at most: 100,000 with 1536 numbers a frame take about 2 GB."""
 REVISION = 1
 """Of how the model is fitted: of another one it is fitted again."""
 
@@ -44,7 +43,7 @@ def embed_by_linear(output_dir: Path, data_dir: Path, run: Path, names: Sequence
     """Writes the embeddings of sets of videos by the linear model, `<output_dir>/linear/full/embeddings/<set>.npz`.
 
     The model is fitted to all training videos with tags. Those of the labelled pairs are embedded by models that were fitted to
-    others (`cross_fitted`). What is there already of the same files is left.
+    others (`cross_fitted`). Files that were made of the same ones are left.
 
     Args:
         output_dir: folder of all runs.
@@ -56,14 +55,14 @@ def embed_by_linear(output_dir: Path, data_dir: Path, run: Path, names: Sequence
         UserError: records are missing or cannot be used, or another process is doing the same.
     """
     folder = fold_folder(output_dir, LINEAR, FULL)
-    with exclusive(folder):
+    with run_lock(folder):
         work = _Work(folder, data_dir, RunFolder.open(run))
         for name in names:
             work.embed(name)
 
 
 class _Work:
-    """What is to be done in the run folder."""
+    """The work in a run folder, done where it is needed."""
 
     def __init__(self, folder: Path, data_dir: Path, other: RunFolder):
         self.folder, self.data_dir = folder, data_dir
@@ -129,7 +128,7 @@ def _is_made(path: Path, note: dict[str, Any]) -> bool:
         return False
 
 
-def _make(path: Path, note: dict[str, Any], write: Any) -> None:
+def _make(path: Path, note: dict[str, Any], write: Callable[[], None]) -> None:
     """The note is gone while the file is replaced: killed here, it is made again."""
     note_file(path).unlink(missing_ok=True)
     write()

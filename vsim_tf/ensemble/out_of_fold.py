@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -80,9 +80,9 @@ def out_of_fold(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[i
     """
     trained = {model: runs for model, runs in folds.items() if model != registry.LINEAR}
     splits = {registry.preset(model).split for model in trained}
-    once = {split: validation_pairs(folds_folder(output_dir, split)) for split in splits}
+    once: dict[str, Mapping[Any, list[Pair]]] = {split: validation_pairs(folds_folder(output_dir, split)) for split in splits}
     of_models: dict[str, dict[Pair, int | str]] = {
-        model: {pair: fold for fold, found in once[registry.preset(model).split].items() if fold in runs for pair in found}
+        model: {pair: fold for fold in runs for pair in once[registry.preset(model).split].get(fold, ())}
         for model, runs in trained.items()
     }
     first_model, *others = of_models

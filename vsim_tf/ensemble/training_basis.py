@@ -28,8 +28,7 @@ def training_basis(
     Raises:
         UserError: records or a run cannot be used.
     """
-    used = {model: runs for model, runs in folds.items() if weights[model] > 0}
-    embed_training_videos(output_dir, data_dir, used)
-    files = [[embeddings_file(fold_folder(output_dir, model, run), PAIRWISE) for run in runs] for model, runs in used.items()]
-    aligned = align(map(fold_mean, files), [weights[model] for model in used], list(used))
+    embed_training_videos(output_dir, data_dir, folds)
+    files = [[embeddings_file(fold_folder(output_dir, model, run), PAIRWISE) for run in runs] for model, runs in folds.items()]
+    aligned = align(map(fold_mean, files), [weights[model] for model in folds], list(folds))
     return SvdBasis.fit(aligned.values, aligned.weights, center=center)

@@ -11,7 +11,7 @@ from vsim_tf.evaluation.raw_videos import RawVideos
 from vsim_tf.inference.linear_model import LinearModel
 
 ALPHA = 10.0
-"""Ridge penalty. Of 0.3, 1, 3, 10, 30 and 100 it ranks labelled pairs of real videos best, as `cross_fitted` embeds them, with 1,900
+"""Ridge penalty. Of 0.3, 1, 3, 10, 30, 100 it ranks labelled pairs of real videos best, as `cross_fitted` embeds them, with 1,900
 training videos; with 11,500, 30 is better by 0.001. That of the baseline, 1, is worse by 0.02 to 0.03.
 """
 FOLDS = 5

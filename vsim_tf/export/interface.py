@@ -75,7 +75,7 @@ class Interface(NamedTuple):
             UserError: it reads pictures, or has a linear model.
         """
         networks = networks_of(model)
-        if reading := [member.name for member in networks if member.config.tower]:
+        if reading := [member.config.name for member in networks if member.config.tower]:
             raise UserError(f"{model.name}: {', '.join(reading)} read pictures; models that read features can be exported")
         found: dict[tuple[Any, ...], TextEncoding] = {}
         keys = []

@@ -42,7 +42,6 @@ Frames = np.ndarray | Pictures
 ZEROS_BEHIND = "zeros"
 CONTEXTS = {"context": "ocr_asr", "title": "title"}
 """Parts of a video's text that are targets, and how they are encoded."""
-
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 """Of the keys of each video of a record."""
 
