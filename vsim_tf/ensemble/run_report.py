@@ -76,14 +76,12 @@ def ensemble_and_report(
         test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
         labelled_test_name: test set of the report.
         output_zip: path of the zip; the report's is `report_file`, and that of the basis of an SVD `basis_file`.
-        command: stands in the report.
         frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
-        method, normalize: how models are combined, see `ensemble_run`.
-        center: see `ensemble_run`; a given basis says it itself.
+        method, normalize, center: how models are combined, see `ensemble_run`; a basis that is applied is centred or not itself.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is neither report nor page.
         basis: of training videos (`training_basis`), is applied where `svd_basis` names no file.
-        facts: stand in the report with those of the data and the runs, name -> text.
+        command, facts: stand in the report, facts (name -> text) with those of the data and the runs.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
@@ -91,17 +89,14 @@ def ensemble_and_report(
     basis = load_basis(svd_basis, weights, are_files) if svd_basis else basis
     center = basis.mean is not None if basis else center
     combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis, "center": center}
-    of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
-    if LINEAR in of_models:
-        embed_by_linear(output_dir, data_dir, trained_run(output_dir, of_models), there(data_dir, test_name, labelled_test_name))
+    of_models = {} if are_files else _runs(output_dir, data_dir, weights, folds, test_name, labelled_test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
     result = ensemble_run(members, weights, **combination)
     made = None
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
     if not are_files:
-        how = describe(method, normalize, center, svd_basis, basis is not None)
-        described = {"ensemble": how, **facts} | run_facts(output_dir, list(weights))
+        described = {"ensemble": describe(svd_basis=svd_basis, **combination), **facts} | run_facts(output_dir, list(weights))
         name = test_name if reason else labelled_test_name
         asked = (output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)
         report = Report(command, [] if reason else [score_test_set(*asked)], described, timings_of(output_dir))
@@ -112,6 +107,17 @@ def ensemble_and_report(
     logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
     written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
     return [*written, *(publish(report_file(output_zip, output_dir), *made, "try normalize=True") if made else [])]
+
+
+def _runs(
+    output_dir: Path, data_dir: Path, weights: Iterable[str], folds: Sequence[int] | None, test_name: str, labelled_test_name: str
+) -> dict[str, list[int | str]]:
+    """Runs of each model; the linear one embeds the test sets now."""
+    found = folds_of_models(output_dir, list(weights), folds, test_name)
+    if LINEAR in found:
+        sets = [name for name in dict.fromkeys((test_name, labelled_test_name)) if any((data_dir / name).glob(RECORDS))]
+        embed_by_linear(output_dir, data_dir, trained_run(output_dir, found), sets)
+    return found
 
 
 def page_of(
@@ -177,18 +183,13 @@ def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int
     return ""
 
 
-def there(data_dir: Path, *names: str) -> list[str]:
-    """Those of some test sets that have records."""
-    return [name for name in dict.fromkeys(names) if any((data_dir / name).glob(RECORDS))]
-
-
 def describe(
-    method: str, normalize: bool, center: bool = False, svd_basis: str | None = None, of_training_videos: bool = False
+    method: str, normalize: bool, center: bool = False, svd_basis: str | None = None, basis: SvdBasis | None = None
 ) -> str:
     """How models are combined, for the report."""
     if method == "svd":
-        basis = f", by the basis {svd_basis}" if svd_basis else ", by a basis of training videos" if of_training_videos else ""
-        return f"SVD of {'centred ' if center else ''}unit-norm embeddings, concatenated{basis}"
+        source = f", by the basis {svd_basis}" if svd_basis else ", by a basis of training videos" if basis else ""
+        return f"SVD of {'centred ' if center else ''}unit-norm embeddings, concatenated{source}"
     return f"weighted sum of {'unit-norm ' if normalize else ''}embeddings"
 
 
