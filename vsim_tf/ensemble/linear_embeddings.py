@@ -11,7 +11,7 @@ import numpy as np
 
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.linear_baseline import MAX_VIDEOS
-from vsim_tf.evaluation.linear_fit import LinearFit, cross_fitted, fit_linear
+from vsim_tf.evaluation.linear_fit import ALPHA, LinearFit, cross_fitted, fit_linear
 from vsim_tf.evaluation.raw_videos import RawVideos, sample_raw_videos
 from vsim_tf.inference.embedding_notes import file_fingerprint, note_file
 from vsim_tf.inference.linear_model import LinearModel
@@ -34,7 +34,7 @@ from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder, run_lock, write_json
 
 REVISION = 1
-"""Of how the model is fitted: of another one it is fitted again."""
+"""Of the code that fits the model: of another one it is fitted again."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class _Work:
         self.file = linear_file(folder)
         self.model_note = {
             "revision": REVISION,
+            "alpha": ALPHA,
             "dim": self.dim,
             "frame_dim": self.width,
             "tags": hashlib.sha256(self.tags.tobytes()).hexdigest(),
