@@ -57,9 +57,62 @@ def test_the_decision_of_classifiers(given, arguments, decision):
         (["--weights=fit", "--models=wbdc_1,wbdc_2"], "--weights=fit is for models of pairs, not for wbdc_1, wbdc_2"),
         (["--weights=fit,1", "--models=uniter,uniter_asl"], "--weights=fit,1: numbers separated by commas are accepted"),
         (["--preset=small", "--models=uniter", "--normalize"], "--normalize is for --method=sum"),
+        (["--center", "--models=uniter"], "--center is for --method=svd: give that too"),
+        (["--basis_from=train", "--models=uniter"], "--basis_from is for --method=svd: give that too"),
+        (
+            ["--method=svd", "--svd_basis=a.npz", "--center"],
+            "--center is for a basis that is fitted, and --svd_basis",
+        ),
+        (
+            ["--method=svd", "--svd_basis=a.npz", "--basis_from=test"],
+            "--basis_from is for a basis that is fitted",
+        ),
+        (
+            ["--method=svd", "--members=a.zip,b.zip", "--basis_from=train"],
+            "--basis_from=train needs runs that embed",
+        ),
+        (["--models=wbdc_1", "--center"], "--center is for an ensemble of embeddings: leave it out"),
     ],
 )
 def test_what_does_not_go_together(given, arguments, message):
     given(*arguments)
     with refused(message):
         ensemble.check_flags()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "center", "basis_from"),
+    [
+        ([], False, None),
+        (["--method=svd"], False, "test"),
+        (["--method=svd", "--center", "--basis_from=train"], True, "train"),
+        (["--preset=small"], False, "train"),
+        (["--preset=small", "--basis_from=test"], False, "test"),
+        (["--method=svd", "--svd_basis=a.npz"], False, None),
+        (["--method=svd", "--members=a.zip"], False, "test"),
+    ],
+)
+def test_where_a_basis_comes_from(given, arguments, center, basis_from):
+    given(*(["--models=uniter,linear"] if "--members=a.zip" not in arguments else []), *arguments)
+    ensemble.check_flags()
+    values = ensemble.settings()
+    assert (values["center"], values["basis_from"]) == (center, basis_from)
+
+
+def test_the_linear_model_weighs_as_much_as_the_mean_of_the_others(given):
+    """0.13 and 0.17, and their mean 0.15, scaled to sum to 1; given weights are taken as they are."""
+    given("--models=uniter,linear,mix_nextvlad")
+    expected = {"uniter": 0.13 / 0.45, "linear": 0.15 / 0.45, "mix_nextvlad": 0.17 / 0.45}
+    assert ensemble.settings()["weights"] == pytest.approx(expected)
+    given("--models=uniter,linear", "--weights=1,3")
+    assert ensemble.settings()["weights"] == {"uniter": 1, "linear": 3}
+
+
+def test_the_linear_model_counts_once_it_has_been_fitted(given, tmp_path):
+    for path in ("output/uniter/fold-00/config.json", "output/linear/full/linear.npz"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    given()
+    assert list(ensemble.settings()["weights"]) == ["uniter", "linear"]
+    given("--models=uniter")
+    assert list(ensemble.settings()["weights"]) == ["uniter"]

@@ -30,3 +30,10 @@ def write_run(folder, folds, test_name="test_a", seed=5):
             written.setdefault(model, []).append(members.pop())
             write_embeddings(path, written[model][-1])
     return written
+
+
+def noisy_models(noise, seed=0, pairs=400):
+    """Similarities, and cosines of models that see them through noise of these widths."""
+    rng = np.random.default_rng(seed)
+    similarity = rng.choice(21, pairs) / 20
+    return np.stack([similarity + width * rng.standard_normal(pairs) for width in noise], axis=1), similarity

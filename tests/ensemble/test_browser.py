@@ -35,7 +35,7 @@ def page() -> str:
     names = ["a_model_with_quite_a_long_name", "uniter", "mix_nextvlad_roformer"]
     of_models = {name: [member] for name, member in zip(names, members, strict=True)}
     ensemble = ensemble_run(of_models, dict.fromkeys(names, 1 / 3), PAIRS, keep_means=True)
-    results = pair_results(ensemble, PAIRS, "sum", False)
+    results = pair_results(ensemble, PAIRS, {"method": "sum", "normalize": False, "center": False})
     table = Table(
         ("model", "a column of some width", "and more", "other"), [("a_name_of_some_length" * 2, "0.5", "0.1234", "100%")]
     )

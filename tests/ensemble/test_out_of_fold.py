@@ -96,7 +96,6 @@ def test_runs_embed_what_is_missing_and_weights_are_fitted(folder, console):
             toy_runs.make_run(fold_folder(folder / "output", model, fold), model, seed=fold + len(model))
     fitted = fit_ensemble(folder / "output", folder / "data", {"uniter": [0, 1]}, "svd", False)
     assert fitted.weights == {"uniter": 1.0}
-    assert fitted.basis.names == ("uniter",)
     assert "uniter alone, out-of-fold Spearman" in fitted.facts["to deploy"]
     assert "vsim_tf.load(" in fitted.facts["to deploy"]
     said = console.readouterr()

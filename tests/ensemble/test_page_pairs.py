@@ -37,7 +37,8 @@ def files(tmp_path):
 
 def results_by(members, weights, pairs, method: str = "sum") -> PairResults:
     """Of an ensemble that has kept its means."""
-    return pair_results(ensemble_run(members, weights, pairs, method, keep_means=True), pairs, method, False)
+    combination = {"method": method, "normalize": False, "center": False}
+    return pair_results(ensemble_run(members, weights, pairs, **combination, keep_means=True), pairs, combination)
 
 
 @pytest.mark.parametrize("method", ["sum", "svd"])

@@ -7,7 +7,7 @@ from ensemble_members import random_members
 
 from vsim_tf.ensemble import svd_basis
 from vsim_tf.ensemble.combine import svd_ensemble
-from vsim_tf.ensemble.svd_basis import KEYS, SvdBasis, concatenated
+from vsim_tf.ensemble.svd_basis import KEYS, SvdBasis, concatenated, means_of
 from vsim_tf.errors import UserError
 from vsim_tf.inference.cosine import l2_normalize
 
@@ -28,7 +28,7 @@ def test_fit_is_the_truncated_svd_of_scaled_unit_rows():
     """X = [sqrt(1/4) a/|a|, sqrt(3/4) b/|b|] = U S V^T: the projection is V's first columns, the result U S."""
     members = embeddings()
     x = np.concatenate([0.5 * l2_normalize(members["a"]), np.sqrt(0.75) * l2_normalize(members["b"])], axis=1)
-    np.testing.assert_allclose(concatenated(members, WEIGHTS, slice(None)), x, atol=1e-15)
+    np.testing.assert_allclose(concatenated(members, WEIGHTS, slice(None), means_of(members, False)), x, atol=1e-15)
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     basis = SvdBasis.fit(members, WEIGHTS, 3)
     assert (basis.names, basis.dims, basis.weights, basis.projection.shape) == (("a", "b"), (5, 4), (0.25, 0.75), (9, 3))
@@ -37,10 +37,47 @@ def test_fit_is_the_truncated_svd_of_scaled_unit_rows():
     np.testing.assert_allclose(basis.project(members), (u * s)[:, :3] * signs, atol=1e-12)
 
 
-def test_the_projection_is_a_sum_over_members():
+def test_centred_members_by_hand():
+    """Means (2, 1) and (0, 3) leave (3, 4), (-3, -4) and (0, -2), (0, 2): unit rows (0.6, 0.8, 0, -1) and minus that.
+
+    X is that row and its opposite, times sqrt(1/2) each: one direction, (0.6, 0.8, 0, -1) / sqrt(2), where the rows are 1 and -1.
+    """
+    members = {"a": np.array([[5.0, 5.0], [-1.0, -3.0]]), "b": np.array([[0.0, 1.0], [0.0, 5.0]])}
+    basis = SvdBasis.fit(members, {"a": 0.5, "b": 0.5}, 1, center=True)
+    np.testing.assert_allclose(basis.mean, [2, 1, 0, 3])
+    np.testing.assert_allclose(basis.projection[:, 0], -np.array([0.6, 0.8, 0, -1]) / np.sqrt(2), atol=1e-12)
+    np.testing.assert_allclose(basis.project(members), [[-1], [1]], atol=1e-12)
+    new = {"a": np.array([[2.0, 2.0]]), "b": np.array([[1.0, 3.0]])}  # (0, 1) and (1, 0): -0.8 / sqrt(2) * sqrt(1/2)
+    np.testing.assert_allclose(basis.project(new), [[-0.4]], atol=1e-12)
+
+
+def test_a_centred_basis_is_stored_with_its_means(tmp_path):
     members = embeddings()
-    basis = SvdBasis.fit(members, WEIGHTS, 3)
-    total = sum(l2_normalize(members[name]) @ matrix for name, matrix in basis.matrices().items())
+    basis, plain = (SvdBasis.fit(members, WEIGHTS, 3, center) for center in (True, False))
+    assert plain.mean is None and not any(mean.any() for mean in plain.means().values())
+    for each in (basis, plain):
+        each.save(tmp_path / "a.npz")
+        again = SvdBasis.load(tmp_path / "a.npz")
+        np.testing.assert_array_equal(again.project(members), each.project(members))
+        assert again.means().keys() == members.keys()
+        assert np.load(tmp_path / "a.npz")["version"] == (2 if each is basis else 1)
+    for name, mean in basis.means().items():
+        np.testing.assert_allclose(mean, members[name].mean(axis=0))
+
+
+@pytest.mark.parametrize("mean", [np.zeros(8), np.zeros(9, np.float32), np.full(9, np.nan), None])
+def test_means_that_are_none_are_refused(tmp_path, mean):
+    (tmp_path / "a.npz").write_bytes(saved(version=2, mean=mean))
+    with pytest.raises(UserError, match=r"its mean is no finite number for each dimension|not a readable basis .*mean"):
+        SvdBasis.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_the_projection_is_a_sum_over_members(center):
+    members = embeddings()
+    basis = SvdBasis.fit(members, WEIGHTS, 3, center)
+    means = basis.means()
+    total = sum(l2_normalize(members[name] - means[name]) @ matrix for name, matrix in basis.matrices().items())
     np.testing.assert_allclose(total, basis.project(members), atol=1e-14)
 
 
@@ -57,7 +94,9 @@ def test_a_saved_basis_gives_the_joint_fit_and_takes_new_videos(tmp_path):
     np.testing.assert_array_equal(again.project(turned), basis.project(fitted))
     both = {name: np.concatenate([fitted[name], new[name]]) for name in fitted}
     np.testing.assert_allclose(again.project(both)[40:], again.project(new), atol=1e-12)
-    projected, whole = (l2_normalize(values) for values in (again.project(both), concatenated(both, WEIGHTS, slice(None))))
+    projected, whole = (
+        l2_normalize(values) for values in (again.project(both), concatenated(both, WEIGHTS, slice(None), basis.means()))
+    )
     np.testing.assert_allclose(projected @ projected.T, whole @ whole.T, atol=0.1)
 
 
@@ -115,7 +154,7 @@ def saved(**changes) -> bytes:
     [
         ({"format": "another"}, "its format is not 'vsim_tf SVD basis'"),
         ({"format": np.zeros(10**5)}, "its format is not"),
-        ({"version": 2}, "its version is not 1"),
+        ({"version": 3}, "its version is not 1 or 2; a newer vsim_tf"),
         ({"names": np.array(["a", "a"])}, "or a name is repeated"),
         ({"names": np.array([1, 2])}, "are int64, int64, float64 and float64"),
         ({"names": np.array(["a"])}, "have the shapes"),

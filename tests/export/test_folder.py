@@ -72,7 +72,7 @@ def models(tmp_path_factory):
                 members = loaded[name].members
                 projection = np.linalg.qr(np.random.default_rng(0).standard_normal((32, 32)))[0][:, :5]
                 names, dims = (tuple(getattr(m.config, key) for m in members) for key in ("name", "dim"))
-                basis = SvdBasis(names, dims, (0.5, 0.3, 0.2), projection[: sum(dims)])
+                basis = SvdBasis(names, dims, (0.5, 0.3, 0.2), projection[: sum(dims)], mean=np.linspace(-1, 1, sum(dims)))
                 loaded[name] = vsim_tf.Model(members, name, basis)
         return loaded[name]
 

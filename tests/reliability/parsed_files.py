@@ -20,6 +20,7 @@ from vsim_tf.ensemble.curves import read_curve, validation_curve
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.ensemble.timings import read_timings
 from vsim_tf.features.sources import FeatureFiles
+from vsim_tf.inference.linear_model import LinearModel
 from vsim_tf.input.decoding import check_record
 from vsim_tf.input.pipeline import TrainingData, readable_errors
 from vsim_tf.layers.encoder_config import EncoderConfig
@@ -126,7 +127,12 @@ ANNOTATIONS = [
 
 
 def make_basis(folder: Path):
-    SvdBasis(("a", "天"), (2, 3), (0.5, 1.0), np.eye(5, 2)).save(folder / "a.npz")
+    SvdBasis(("a", "天"), (2, 3), (0.5, 1.0), np.eye(5, 2), mean=np.arange(5.0)).save(folder / "a.npz")
+
+
+def make_linear(folder: Path):
+    numbers = (np.ones(shape, np.float32) for shape in (2, 3, 3, (5, 4), 4))
+    LinearModel(("a", "天"), *numbers).save(folder / "a.npz")
 
 
 ENCODER = TransformerEncoder(EncoderConfig(kind="bert", **ENCODER_SIZES), pooler=True)
@@ -291,6 +297,7 @@ PARSERS = {
     ),
     "submission zip": Parser("a.zip", make_submission, lambda folder: read_submission(folder / "a.zip", max_bytes=10**6)),
     "basis npz": Parser("a.npz", make_basis, lambda folder: SvdBasis.load(folder / "a.npz", max_bytes=10**6)),
+    "linear npz": Parser("a.npz", make_linear, lambda folder: LinearModel.load(folder / "a.npz", max_bytes=10**6)),
     "embeddings npz": Parser("a.npz", make_embeddings, lambda folder: read_embeddings(folder / "a.npz", max_bytes=10**6)),
     "predictions npz": Parser("a.npz", make_predictions, lambda folder: read_predictions(folder / "a.npz", max_bytes=10**6)),
 }

@@ -7,9 +7,9 @@ from typing import Any
 
 from vsim_tf.cli import app, class_flags, ensemble_classes, ensemble_flags, flags, run_length
 from vsim_tf.ensemble.combine import normalized_weights
-from vsim_tf.ensemble.find import folds_of_models, models_present
+from vsim_tf.ensemble.find import folds_of_models, linear_present, models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
-from vsim_tf.ensemble.svd_basis import SvdBasis
+from vsim_tf.ensemble.svd_basis import TEST, TRAIN, SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import RESULT
 from vsim_tf.presets import registry
@@ -43,10 +43,26 @@ def method() -> str:
     return run_length.chosen_flag("method", PAIRS) or "sum"
 
 
+def basis_from() -> str | None:
+    """Videos that the basis of `svd` is fitted to; None where there is none to fit."""
+    options = flags.FLAGS
+    if method() != "svd" or options.svd_basis:
+        return None
+    chosen: str = options.basis_from or (TRAIN if is_fitted() else TEST)
+    return chosen
+
+
+def present() -> list[str]:
+    """Registered models with runs, and the linear one where an ensemble with it was made."""
+    output_dir = flags.FLAGS.output_dir
+    models = models_present(output_dir, registry.PUBLIC_MODELS)
+    return [*models, registry.LINEAR] if linear_present(output_dir) else models
+
+
 def settings() -> dict[str, Any]:
     """All that decides zip and report, besides the embeddings: what `ensemble_and_report` takes, and if weights are fitted."""
     options, files = flags.FLAGS, members()
-    models = files or options.models or models_present(options.output_dir, registry.PUBLIC_MODELS)
+    models = files or options.models or present()
     data_dir, normalize = Path(options.data_dir), options.normalize
     return {
         "output_dir": Path(options.output_dir),
@@ -59,6 +75,8 @@ def settings() -> dict[str, Any]:
         "frame_embedding_size": options.frame_embedding_size,
         "method": method(),
         "normalize": is_fitted() and method() == "sum" if normalize is None else normalize,
+        "center": bool(options.center),
+        "basis_from": basis_from(),
         "svd_basis": options.svd_basis,
         "are_files": bool(files),
     } | ({"fitted": True} if is_fitted() else {})
@@ -75,7 +93,7 @@ def model_weights(models: list[str], given: list[str] | None, are_files: bool) -
     if given == [FIT] and set(models) <= classifiers:
         raise UserError(f"--weights={FIT} is for models of pairs, not for {', '.join(models)}: give numbers or leave it out")
     if given is None or given == [FIT]:
-        registered = [1.0 if are_files else registry.ensemble_weight(model) for model in models]
+        registered = [1.0] * len(models) if are_files else registry.ensemble_weights(models)
         return registered if set(models) <= classifiers else normalized_weights(registered)
     try:
         weights = [float(weight) for weight in given]
@@ -95,8 +113,7 @@ def check_flags(devices: int = 1) -> None:
         raise UserError("--members names all files that are summed: leave --models and --folds out")
     if options.normalize and method() == "svd":
         raise UserError("--normalize is for --method=sum: svd always scales embeddings to unit norm")
-    if options.svd_basis and method() != "svd":
-        raise UserError("--svd_basis is for --method=svd: give that too")
+    _check_svd()
     if is_fitted() and (options.members or options.svd_basis):
         kind = "--members are files" if options.members else "--svd_basis has weights already"
         raise UserError(f"--weights={FIT} needs runs with validation pairs, and {kind}: give numbers, or leave --weights out")
@@ -104,6 +121,17 @@ def check_flags(devices: int = 1) -> None:
         model_weights(models, weights_asked(), bool(options.members))
     elif options.folds is not None:
         class_flags.parse_runs(options.folds)
+
+
+def _check_svd() -> None:
+    options = flags.FLAGS
+    for name in ("svd_basis", "center", "basis_from"):
+        if options[name].present and options[name].value and method() != "svd":
+            raise UserError(f"--{name} is for --method=svd: give that too")
+        if options.svd_basis and name != "svd_basis" and options[name].present:
+            raise UserError(f"--{name} is for a basis that is fitted, and --svd_basis is one that is there: leave one out")
+    if options.members and options.basis_from == TRAIN:
+        raise UserError(f"--basis_from={TRAIN} needs runs that embed the training videos, and --members are files: leave it out")
 
 
 def class_settings() -> dict[str, Any] | None:
@@ -148,18 +176,22 @@ def main() -> None:
     from vsim_tf.ensemble.run_report import ensemble_and_report
 
     values = settings()
-    note_sources(values, ensemble_and_report(**with_fitted_weights(values), command=command))
+    note_sources(values, ensemble_and_report(**with_fitted_parts(values), command=command))
 
 
-def with_fitted_weights(values: dict[str, Any]) -> dict[str, Any]:
-    """The settings with weights fitted on the validation pairs if that is asked for, and what came out for the report."""
-    if not values.get("fitted"):
-        return values
-    from vsim_tf.ensemble.fitted_weights import fit_ensemble
+def with_fitted_parts(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings with what is fitted on training data, if that is asked for: weights, facts for the report, and the basis."""
+    rest = {name: value for name, value in values.items() if name not in ("fitted", "basis_from")}
+    if not values.get("fitted") and values["basis_from"] != TRAIN:
+        return rest
+    output_dir, data_dir, center = values["output_dir"], values["data_dir"], values["center"]
+    folds = folds_of_models(output_dir, list(values["weights"]), values["folds"], values["test_name"])
+    if values.get("fitted"):
+        from vsim_tf.ensemble.fitted_weights import fit_ensemble
 
-    names, output_dir = list(values["weights"]), values["output_dir"]
-    folds = folds_of_models(output_dir, names, values["folds"], values["test_name"])
-    numbers = {name: [fold for fold in found if isinstance(fold, int)] for name, found in folds.items()}
-    fitted = fit_ensemble(output_dir, values["data_dir"], numbers, values["method"], values["normalize"])
-    rest = {name: value for name, value in values.items() if name != "fitted"}
-    return rest | fitted._asdict()
+        rest |= fit_ensemble(output_dir, data_dir, folds, values["method"], values["normalize"], center)._asdict()
+    if values["basis_from"] == TRAIN:
+        from vsim_tf.ensemble.training_basis import training_basis
+
+        rest["basis"] = training_basis(output_dir, data_dir, folds, rest["weights"], center)
+    return rest

@@ -14,7 +14,7 @@ from vsim_tf.presets.small import CLASSES
 from vsim_tf.records.category_files import read_categories
 from vsim_tf.records.test_sets import submitted_set
 
-OF_EMBEDDINGS = ("method", "normalize", "svd_basis", "output_zip")
+OF_EMBEDDINGS = ("method", "normalize", "center", "basis_from", "svd_basis", "output_zip")
 OF_CLASSES = ("labels", "output_csv", "decision")
 """Flags that the other kind of ensemble has no use for."""
 
@@ -36,13 +36,13 @@ def classifiers() -> list[str]:
 
 
 def _of_one_kind(models: list[str], said: str, remedy: str) -> list[str]:
-    found = [model for model in models if model in (*registry.CLASSIFIERS, registry.LINEAR)]
-    others = [model for model in models if model not in found]
+    found = [model for model in models if model in registry.CLASSIFIERS]
+    others = [model for model in models if model not in (*found, registry.LINEAR)]
     if found and others:
         raise UserError(f"{said} classifiers ({', '.join(found)}) and models of embeddings ({', '.join(others)}): {remedy}")
-    if found == [registry.LINEAR]:
-        raise UserError(f"{said} {registry.LINEAR} alone, which joins trained classifiers ({', '.join(registry.CLASSIFIERS)})")
-    return found
+    if models and not found and not others:
+        raise UserError(f"{said} {registry.LINEAR} alone, which joins trained models: classifiers, or models of embeddings")
+    return models if found else []
 
 
 def check_flags() -> list[str]:

@@ -4,6 +4,7 @@ from absl import flags
 
 from vsim_tf.cli import run_length
 from vsim_tf.cli.flags import define_data_dir, define_output_dir
+from vsim_tf.ensemble.svd_basis import TEST, TRAIN
 from vsim_tf.io.paths import FULL
 
 
@@ -18,13 +19,14 @@ def define_flags() -> None:
     )  # fmt: skip
     flags.DEFINE_list(
         "models", None,
-        "Models to combine, of any system; default: the registered ones with runs in --output_dir. With classifiers also linear:"
-        " logistic regression from TF-IDF and mean frame, fitted to the labelled videos.",
+        "Models to combine, of any system; default: the registered ones with runs in --output_dir. Also linear, which this script"
+        " fits from TF-IDF and mean frame: to the tags of training videos, among classifiers to the classes of labelled videos.",
     )  # fmt: skip
     flags.DEFINE_list(
         "weights", None,
         "Weights in the order of --models; fit: those by which the validation pairs are ranked best, each scored by the runs that"
-        " did not train on it (docs/small_data.md); default: the registered ones, of embeddings scaled to sum to 1.",
+        " did not train on it, without models that hurt (docs/small_data.md); default: the registered ones, of embeddings scaled"
+        " to sum to 1.",
     )  # fmt: skip
     run_length.define_preset("--method=svd and --weights=fit, of classifiers --decision=levels")
     flags.DEFINE_multi_string(
@@ -36,6 +38,14 @@ def define_flags() -> None:
         "method", None, ["sum", "svd"],
         "sum: weighted sum of embeddings (2021). svd: all of them at unit norm, concatenated and reduced to 256 dimensions."
         " Default: sum.",
+    )  # fmt: skip
+    flags.DEFINE_boolean(
+        "center", False, "Subtract the mean of each model's embeddings before they are scaled to unit norm, in --method=svd."
+    )
+    flags.DEFINE_enum(
+        "basis_from", None, [TEST, TRAIN],
+        "Videos that the basis of --method=svd, and the means of --center, come from. test: each test set by itself. train: the"
+        " videos of the labelled pairs, which are embedded if they are not. Default: test, with --weights=fit train.",
     )  # fmt: skip
     flags.DEFINE_string(
         "svd_basis", None,

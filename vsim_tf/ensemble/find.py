@@ -8,8 +8,9 @@ from pathlib import Path
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.products import EMBEDDINGS, Product
-from vsim_tf.io.paths import CONFIG, FOLD_RUNS, MANIFEST, fold_folder, fold_name, folds_folder, model_folder
+from vsim_tf.io.paths import CONFIG, FOLD_RUNS, FULL, MANIFEST, fold_folder, fold_name, folds_folder, linear_file, model_folder
 from vsim_tf.presets import registry
+from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.manifest import files_of_fold, parse_manifest
 from vsim_tf.records.splits import SPLITS
 from vsim_tf.runs.run_folder import RunFolder, data_files
@@ -45,6 +46,17 @@ def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:
     return present
 
 
+def linear_present(output_dir: PathLike) -> bool:
+    """Whether the linear model has been fitted for the models of an output folder."""
+    return linear_file(fold_folder(output_dir, LINEAR, FULL)).is_file()
+
+
+def trained_run(output_dir: PathLike, folds: Mapping[str, Sequence[int | str]]) -> Path:
+    """The first run of a trained model, which says what it reads."""
+    model, (fold, *_) = next((model, runs) for model, runs in folds.items() if model != LINEAR)
+    return fold_folder(output_dir, model, fold)
+
+
 def fold_runs(output_dir: PathLike, model: str, product: Product = EMBEDDINGS) -> list[int | str]:
     """Returns the folds of a model, and other runs that may have a product, that have a fine-tuned run."""
     return _folds(output_dir, model, CONFIG, product)
@@ -72,14 +84,15 @@ def folds_of_models(
 ) -> dict[str, list[int | str]]:
     """Returns the folds of each model that are averaged: those given, or else all that have embeddings of a test set.
 
-    Runs whose embeddings are missing are left out, and logged.
+    Of embeddings by the linear model there is one run, `FULL`. Runs whose embeddings are missing are left out, and logged.
 
     Raises:
         UserError: none are given, and a model has no embeddings of the test set; names the models.
     """
+    of_linear: dict[str, list[int | str]] = {LINEAR: [FULL]}
     if folds is not None:
-        return {model: list(folds) for model in models}
-    found = {model: embedded_folds(output_dir, model, test_name, product) for model in models}
+        return {model: of_linear.get(model) or list(folds) for model in models}
+    found = {model: of_linear.get(model) or embedded_folds(output_dir, model, test_name, product) for model in models}
     if without := [model for model, there in found.items() if not there]:
         trained = {model: fold_runs(output_dir, model, product) for model in models}
         raise _missing(output_dir, without, test_name, trained, product)

@@ -6,13 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vsim_tf.ensemble.combine import normalized_weights
+from vsim_tf.ensemble.find import linear_present
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
 from vsim_tf.inference.model_file import read_model_file
 from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
 from vsim_tf.io.files import read_json_object
-from vsim_tf.io.paths import BEST, CHECKPOINT, CONFIG, EXPORT, FOLD_RUNS, FULL, LAST, RESULT, SAVED_MODEL, basis_file
+from vsim_tf.io.paths import (
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    EXPORT,
+    FOLD_RUNS,
+    FULL,
+    LAST,
+    RESULT,
+    SAVED_MODEL,
+    basis_file,
+    fold_folder,
+    linear_file,
+)
 from vsim_tf.io.quiet_imports import quiet_imports
 from vsim_tf.presets import registry
 from vsim_tf.runs.checkpoint_files import index_file, require_checkpoint, run_of
@@ -34,7 +48,7 @@ class Part(NamedTuple):
     """Checkpoints whose mean is one term of a model's sum.
 
     Attributes:
-        checkpoints: of runs of one model.
+        checkpoints: of runs of one model, or the file of a linear one.
         weight: of the term.
         model: registered name that the runs must have; empty for any.
     """
@@ -44,8 +58,15 @@ class Part(NamedTuple):
     model: str = ""
 
     @property
+    def is_linear(self) -> bool:
+        """Whether it is a linear model, which belongs to models of embeddings."""
+        return self.model == registry.LINEAR
+
+    @property
     def product(self) -> Product:
         """What the runs were trained for: predictions if on classes."""
+        if self.is_linear:
+            return EMBEDDINGS
         classes = RunFolder.open(run_of(self.checkpoints[0])).config.get("classes")
         return PREDICTIONS if isinstance(classes, dict) else EMBEDDINGS
 
@@ -62,7 +83,8 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
             the folder of a model, `output/demo/uniter`: the mean of all its folds, of a classifier also of its run `full`;
             the folder of several models, `output/demo`: their ensemble as `ensemble_final.py` makes it. With a `result.basis.npz`
             there, that is the models of this basis, each the mean of its folds, concatenated and projected; else the sum of
-            all models' means by the registered weights, scaled to the sum 1; of classifiers that of their probabilities;
+            all models' means by the registered weights, scaled to the sum 1; of classifiers that of their probabilities. One of
+            the models is the linear one, where an ensemble with it was made (`ensemble.linear_embeddings`);
             the folder of a saved model (`Model.save`).
         precision: "float32", or "auto" for `mixed_bfloat16` on GPUs made for it, or "mixed_bfloat16" on any device.
         checkpoint: "last" or "best" of each run; None for the one that the model's stage keeps (`Selection.kept`). Of a path of a
@@ -80,13 +102,17 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
     parts, basis = find_model(Path(path), checkpoint or "")
     product = _product(path, parts)
     with quiet_imports():
+        from vsim_tf.inference.linear_member import LinearMember
         from vsim_tf.inference.member import Member
         from vsim_tf.inference.model import Model
 
-    members = [Member(part.checkpoints, precision, part.weight, part.model, product) for part in parts]
+    networks = [Member(part.checkpoints, precision, part.weight, part.model, product) for part in parts if not part.is_linear]
+    form = networks[0].format if networks else None
+    linear = [LinearMember(part.checkpoints[0], part.weight, form) for part in parts if part.is_linear]
+    members: list[Member | LinearMember] = [*networks, *linear]
     if basis:
-        dims = {member.config.name: member.config.dim for member in members}
-        basis.require(dims, dict(zip(dims, basis.weights, strict=True)))
+        dims = {member.name: member.dim for member in members}
+        basis.require(dims, dict.fromkeys(dims, 0.0) | dict(zip(basis.names, basis.weights, strict=True)))
     model = Model(members, str(path), basis)
     if clip_dir:
         model.tower = _tower(clip_dir, precision, model)
@@ -104,10 +130,11 @@ def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
         basis = find_basis(path)
         return find_parts(path, kind, basis), basis
     members, has_basis = read_model_file(path)
-    for member in members:
-        for checkpoint in member.checkpoints:
-            require_checkpoint(checkpoint)
     parts = [Part(member.checkpoints, member.weight, member.model) for member in members]
+    for part in parts:
+        if not part.is_linear:
+            for checkpoint in part.checkpoints:
+                require_checkpoint(checkpoint)
     return parts, SvdBasis.load(basis_file(path / RESULT)) if has_basis else None
 
 
@@ -125,6 +152,9 @@ def find_parts(path: Path, kind: str, basis: SvdBasis | None = None) -> list[Par
         if not isinstance(read_json_object(path / CONFIG).get("model"), dict):
             raise UserError(f"{path} is no folder of vsim_tf: its config.json is of another program; {ACCEPTED}")
         return [Part([finished_checkpoint(path, kind)])]
+    for run in (path, path / FULL):
+        if linear_file(run).is_file():
+            return [Part([str(linear_file(run))], model=registry.LINEAR)]
     if runs := _runs(path):
         return [Part(_checkpoints(runs, kind))]
     if any(_runs(path / name) for name in (*registry.PUBLIC_MODELS, *registry.CLASSIFIERS)):
@@ -138,13 +168,20 @@ def _models(path: Path, kind: str, basis: SvdBasis | None) -> list[Part]:
     """Of those that are there, or those of a basis with its weights."""
     if basis:
         names, weights = list(basis.names), list(basis.weights)
-        if missing := [name for name in names if not _runs(path / name)]:
+        if missing := [name for name in names if not _is_there(path, name)]:
             raise UserError(f"{basis.source} is of {', '.join(names)}; {path} has no trained {', '.join(missing)}")
     else:
-        names = [name for name in (*registry.PUBLIC_MODELS, *registry.CLASSIFIERS) if _runs(path / name)]
-        weights = normalized_weights([registry.ensemble_weight(name) for name in names])
-    checkpoints = (_checkpoints(_runs(path / name), kind) for name in names)
+        names = [name for name in (*registry.PUBLIC_MODELS, *registry.CLASSIFIERS, registry.LINEAR) if _is_there(path, name)]
+        weights = normalized_weights(registry.ensemble_weights(names))
+    checkpoints = (
+        [str(linear_file(fold_folder(path, name, FULL)))] if name == registry.LINEAR else _checkpoints(_runs(path / name), kind)
+        for name in names
+    )
     return [Part(*values) for values in zip(checkpoints, weights, names, strict=True)]
+
+
+def _is_there(path: Path, name: str) -> bool:
+    return linear_present(path) if name == registry.LINEAR else bool(_runs(path / name))
 
 
 def _runs(path: Path) -> list[Path]:
@@ -176,8 +213,8 @@ def _tower(clip_dir: PathLike, precision: str, model: "Model") -> "Tower":
     tower = load_tower(clip_dir, precision)
     if tower.dim != model.frame_dim:
         raise UserError(f"clip_dir={clip_dir}: its features have {tower.dim} numbers, the models read {model.frame_dim}")
-    for member in model.members:
-        member.run.require_tower(f"clip_dir={clip_dir}", tower_origin(clip_dir))
+    for run in model.runs:
+        run.require_tower(f"clip_dir={clip_dir}", tower_origin(clip_dir))
     return tower
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vsim_tf.ensemble.find import find_members
+from vsim_tf.ensemble.find import find_members, trained_run
+from vsim_tf.ensemble.linear_embeddings import known_tags, training_files
 from vsim_tf.ensemble.page.pairs import PairResults, pair_results
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.ensemble.scores import SetScores, norm_note
@@ -13,7 +14,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.evaluation.linear_baseline import TAG_BASELINE, ridge_spearman
 from vsim_tf.evaluation.raw_videos import read_raw_videos
-from vsim_tf.io.paths import PAIRWISE, POINTWISE, RECORDS, fold_folder, records_pattern, set_labels
+from vsim_tf.io.paths import records_pattern, set_labels
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder
@@ -33,21 +34,20 @@ def score_test_set(
     """Scores every fold, model and the ensemble on a labelled test set, compared with the baselines; and what the page shows."""
     pairs = read_labels(set_labels(data_dir, name))
     result = ensemble_run(find_members(output_dir, folds, name), weights, pairs, **combination, keep_means=True)
-    model, (fold, *_) = next(iter(folds.items()))
     summed = combination["method"] == "sum" and not combination["normalize"]
     note = norm_note(result.models) if summed else ""
     scores = SetScores(
         name=name,
         models=result.models,
         ensemble_score=result.scores.spearman,
-        baselines=_baselines(fold_folder(output_dir, model, fold), data_dir, name, pairs, frame_embedding_size),
+        baselines=_baselines(trained_run(output_dir, folds), data_dir, name, pairs, frame_embedding_size),
         num_videos=len(result.embeddings.ids),
         num_pairs=len(pairs),
         ensemble_error=result.scores.rank_error,
         concatenation=result.concatenation,
         notes=(note,) if note else (),
     )
-    return scores, pair_results(result, pairs, combination["method"], combination["normalize"])
+    return scores, pair_results(result, pairs, combination)
 
 
 def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], frame_embedding_size: int | None) -> dict[str, float]:
@@ -62,17 +62,11 @@ def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], fram
         logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
         return {}
     try:
-        scores[TAG_BASELINE] = ridge_spearman(videos, pairs, _training_files(data_dir), RunFolder.open(run).tags)
+        tags = known_tags(RunFolder.open(run), data_dir)
+        scores[TAG_BASELINE] = ridge_spearman(videos, pairs, training_files(data_dir), tags)
     except UserError as error:
         logger.warning("The report has no baseline %r: %s", TAG_BASELINE, error, extra={"fields": error.fields})
     return scores
-
-
-def _training_files(data_dir: Path) -> list[str]:
-    """Records of all training videos with tags; `UserError` where there are none."""
-    folders = [data_dir / name for name in (POINTWISE, PAIRWISE)]
-    there = [folder for folder in folders if any(folder.glob(RECORDS))]
-    return [file for folder in there or folders for file in expand_pattern(records_pattern(folder))]
 
 
 def frame_width(run: Path) -> int:

@@ -8,10 +8,12 @@ from typing import Any
 
 from vsim_tf import __version__
 from vsim_tf.ensemble.find import embedded_folds
+from vsim_tf.ensemble.svd_basis import TRAIN
 from vsim_tf.errors import UserError
 from vsim_tf.inference.products import EMBEDDINGS
 from vsim_tf.io.files import read_json_object, stamp
-from vsim_tf.io.paths import LABELS, PAIRWISE, POINTWISE, RECORDS, embeddings_file, fold_folder, sources_file
+from vsim_tf.io.paths import FULL, LABELS, PAIRWISE, POINTWISE, RECORDS, embeddings_file, fold_folder, sources_file
+from vsim_tf.presets.registry import LINEAR
 from vsim_tf.runs.run_folder import write_json
 from vsim_tf.types import PathLike
 
@@ -72,7 +74,7 @@ def _files(settings: dict[str, Any]) -> list[Path]:
     if settings.get("are_files"):
         return [*map(Path, settings["weights"]), *basis]
     output_dir, names = settings["output_dir"], [settings["test_name"], settings["labelled_test_name"]]
-    if settings.get("fitted"):
+    if settings.get("fitted") or settings.get("basis_from") == TRAIN:
         names.append(PAIRWISE)
     folders = [fold_folder(output_dir, model, fold) for model in settings["weights"] for fold in _folds(settings, model)]
     embeddings = [embeddings_file(folder, name) for name in names for folder in folders]
@@ -83,7 +85,9 @@ def _files(settings: dict[str, Any]) -> list[Path]:
 
 
 def _folds(settings: dict[str, Any], model: str) -> Sequence[int | str]:
-    """The folds asked for, or those that there are."""
+    """The folds asked for, or those that there are; of the linear model its one run."""
+    if model == LINEAR:
+        return [FULL]
     if settings["folds"] is not None:
         folds: Sequence[int | str] = settings["folds"]
         return folds

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vsim_tf.ensemble.curves import validation_curve
-from vsim_tf.ensemble.find import find_members, folds_of_models, trained_folds
+from vsim_tf.ensemble.find import find_members, folds_of_models, trained_folds, trained_run
 from vsim_tf.ensemble.labelled_set import score_test_set
+from vsim_tf.ensemble.linear_embeddings import embed_by_linear
 from vsim_tf.ensemble.page.blocks import Page
 from vsim_tf.ensemble.page.pairs import PairResults, pair_results, pair_sections
 from vsim_tf.ensemble.page.report_page import report_page
@@ -33,6 +34,7 @@ from vsim_tf.io.paths import (
     set_labels,
 )
 from vsim_tf.presets.recipes import NOTHING
+from vsim_tf.presets.registry import LINEAR
 from vsim_tf.records.embeddings import write_submission, zip_bytes
 from vsim_tf.records.manifest import parse_manifest
 from vsim_tf.records.tfrecords import expand_pattern
@@ -56,6 +58,7 @@ def ensemble_and_report(
     method: str = "sum",
     normalize: bool = False,
     svd_basis: str | None = None,
+    center: bool = False,
     are_files: bool = False,
     basis: SvdBasis | None = None,
     facts: Mapping[str, str] = NOTHING,
@@ -70,30 +73,30 @@ def ensemble_and_report(
         test_name: test set of the zip, which must hold its videos and no others if `data_dir` has them.
         labelled_test_name: test set of the report.
         output_zip: path of the zip; the report's is `report_file`, and that of the basis of an SVD `basis_file`.
-        command: stands in the report.
         frame_embedding_size: feature dimension of the records that the baselines read; None for that of the first run.
-        method, normalize: how models are combined, see `ensemble_run`.
+        method, normalize, center: how models are combined, see `ensemble_run`; a basis that is applied is centred or not itself.
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is neither report nor page.
-        basis: is applied where `svd_basis` names no file.
-        facts: stand in the report with those of the data and the runs, name -> text.
+        basis: of training videos (`training_basis`), is applied where `svd_basis` names no file.
+        command, facts: stand in the report, facts (name -> text) with those of the data and the runs.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
     """
     basis = load_basis(svd_basis, weights, are_files) if svd_basis else basis
-    combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis}
-    of_models = {} if are_files else folds_of_models(output_dir, list(weights), folds, test_name)
+    center = basis.mean is not None if basis else center
+    combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis, "center": center}
+    of_models = {} if are_files else _runs(output_dir, data_dir, weights, folds, test_name, labelled_test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
     if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
         logger.info(f"no report: {reason}")
     result = ensemble_run(members, weights, **combination, keep_means=bool(reason) and not are_files)
     made = None
     if not are_files:
-        described = {"ensemble": describe(method, normalize, svd_basis), **facts} | run_facts(output_dir, of_models)
+        described = {"ensemble": describe(svd_basis=svd_basis, **combination), **facts} | run_facts(output_dir, of_models)
         name = test_name if reason else labelled_test_name
         asked = (output_dir, data_dir, weights, of_models, name, frame_embedding_size, combination)
-        scores, shown = (None, pair_results(result, [], method, normalize)) if reason else score_test_set(*asked)
+        scores, shown = (None, pair_results(result, [], combination)) if reason else score_test_set(*asked)
         report = Report(command, [scores] if scores else [], described, timings_of(output_dir))
         made = report, page_of(report, reason, output_dir, data_dir, of_models, name, shown)
     require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
@@ -102,6 +105,17 @@ def ensemble_and_report(
     logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
     written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
     return [*written, *(publish(report_file(output_zip, output_dir), *made, "try normalize=True") if made else [])]
+
+
+def _runs(
+    output_dir: Path, data_dir: Path, weights: Iterable[str], folds: Sequence[int] | None, test_name: str, labelled_test_name: str
+) -> dict[str, list[int | str]]:
+    """Runs of each model; the linear one embeds the test sets now."""
+    found = folds_of_models(output_dir, list(weights), folds, test_name)
+    if LINEAR in found:
+        sets = [name for name in dict.fromkeys((test_name, labelled_test_name)) if any((data_dir / name).glob(RECORDS))]
+        embed_by_linear(output_dir, data_dir, trained_run(output_dir, found), sets)
+    return found
 
 
 def page_of(
@@ -174,10 +188,13 @@ def no_report(output_dir: Path, data_dir: Path, folds: Mapping[str, Sequence[int
     return ""
 
 
-def describe(method: str, normalize: bool, svd_basis: str | None = None) -> str:
+def describe(
+    method: str, normalize: bool, center: bool = False, svd_basis: str | None = None, basis: SvdBasis | None = None
+) -> str:
     """How models are combined, for the report."""
     if method == "svd":
-        return f"SVD of unit-norm embeddings, concatenated{f', by the basis {svd_basis}' if svd_basis else ''}"
+        source = f", by the basis {svd_basis}" if svd_basis else ", by a basis of training videos" if basis else ""
+        return f"SVD of {'centred ' if center else ''}unit-norm embeddings, concatenated{source}"
     return f"weighted sum of {'unit-norm ' if normalize else ''}embeddings"
 
 
@@ -194,7 +211,8 @@ def test_ids(data_dir: Path, name: str, are_files: bool) -> list[str] | None:
 def run_facts(output_dir: Path, models: Mapping[str, Sequence[int | str]]) -> dict[str, str]:
     """Counts of the folds, and how pre-training changed each model's Spearman on the labelled pairs."""
     facts = {}
-    first_folds = {model: next((fold for fold in found if isinstance(fold, int)), 0) for model, found in models.items()}
+    trained = {model: runs for model, runs in models.items() if model != LINEAR}
+    first_folds = {model: next((fold for fold in found if isinstance(fold, int)), 0) for model, found in trained.items()}
     for folds in dict.fromkeys(trained_folds(output_dir, model, fold) for model, fold in first_folds.items()):
         if (folds / MANIFEST).exists():
             manifest = parse_manifest(folds)

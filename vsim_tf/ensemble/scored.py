@@ -49,6 +49,7 @@ def ensemble_run(
     dim: int | None = None,
     basis: SvdBasis | None = None,
     keep_means: bool = False,
+    center: bool = False,
 ) -> EnsembleResult:
     """Averages each model over its folds, combines the models, and scores every fold, mean and the ensemble.
 
@@ -63,6 +64,7 @@ def ensemble_run(
         dim: embedding dimension after `svd`, see `svd_ensemble`.
         basis: of an earlier `svd` of the same models, instead of a new one; its dimension is the result's.
         keep_means: return the fold means, too; else one is in memory at a time where the method allows it.
+        center: whether a new basis of `svd` is of centred members, see `SvdBasis.fit`; a given one says it itself.
 
     Raises:
         UserError: weights for other models than given, a basis of another ensemble, or anything `fold_mean`, `weighted_sum`,
@@ -84,11 +86,12 @@ def ensemble_run(
         return EnsembleResult(ensemble, models, _scores(ensemble, pairs), means=kept)
     aligned = align(means, ordered, names)
     if basis is None:
-        basis = SvdBasis.fit(aligned.values, aligned.weights, dim)
+        basis = SvdBasis.fit(aligned.values, aligned.weights, dim, center)
     else:
         basis.require({name: values.shape[1] for name, values in aligned.values.items()}, aligned.weights)
     ensemble = Embeddings(aligned.ids, basis.project(aligned.values))
-    return EnsembleResult(ensemble, models, _scores(ensemble, pairs), _concatenation_scores(aligned, pairs), basis, kept)
+    concatenation = _concatenation_scores(aligned, pairs, basis)
+    return EnsembleResult(ensemble, models, _scores(ensemble, pairs), concatenation, basis, kept)
 
 
 def _scored_mean(
@@ -116,7 +119,7 @@ def _scores(embeddings: Embeddings, pairs: Sequence[Pair] | None) -> PairScores:
     return UNDEFINED if pairs is None else pair_scores(embeddings, pairs)
 
 
-def _concatenation_scores(aligned: Aligned, pairs: Sequence[Pair] | None) -> PairScores:
+def _concatenation_scores(aligned: Aligned, pairs: Sequence[Pair] | None, basis: SvdBasis) -> PairScores:
     """Scores of the cosines of `concatenated`, a part of the pairs at a time."""
     if pairs is None:
         return UNDEFINED
@@ -124,6 +127,6 @@ def _concatenation_scores(aligned: Aligned, pairs: Sequence[Pair] | None) -> Pai
     cosines = [np.zeros(0)]
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = slice(start, start + PAIRS_AT_ONCE)
-        a, b = (concatenated(aligned.values, aligned.weights, rows[part]) for rows in (first, second))
+        a, b = (concatenated(aligned.values, aligned.weights, rows[part], basis.means()) for rows in (first, second))
         cosines.append(cosine_similarity(a, b))
     return cosine_scores(np.concatenate(cosines), similarity)

@@ -13,6 +13,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import pair_rows, spearman
 from vsim_tf.evaluation.raw_videos import RawVideos, sample_raw_videos
 from vsim_tf.inference.cosine import cosine_similarity
+from vsim_tf.inference.linear_model import TERM_OPTIONS, LinearModel
 from vsim_tf.records.labels import Pair
 
 TAG_BASELINE = "ridge to tags"
@@ -21,7 +22,7 @@ MAX_VIDEOS = 100_000
 MAX_TERMS = 3000
 """Characters and pairs of neighbours that are counted, the most frequent ones: matrices grow with their square."""
 ALPHA = 1.0
-"""Ridge penalty: scikit-learn's default, not tuned."""
+"""Ridge penalty of the baseline: scikit-learn's default, not tuned."""
 FRAME_NORM = 0.8
 """Root of the mean squared norm of the scaled mean frame; that of the title's TF-IDF is 1."""
 PAIRS_AT_ONCE = 512
@@ -68,25 +69,23 @@ class TagRidge:
     Args:
         videos: training videos.
         tags: known tags, ascending, `[tags]` int64.
+        alpha: penalty.
 
     Raises:
         UserError: no video has a known tag.
     """
 
-    def __init__(self, videos: RawVideos, tags: np.ndarray):
+    def __init__(self, videos: RawVideos, tags: np.ndarray, alpha: float = ALPHA):
         from scipy.linalg import solve
 
         self._terms = _fit_terms(videos.titles)
         self._scaler = StandardScaler().fit(videos.mean_frames)
         titles, frames = self.features(videos)
         targets = multi_hot(videos.tags, tags)
-        cross = titles.T @ frames
-        gram = np.block([[(titles.T @ titles).toarray(), cross], [cross.T, frames.T @ frames]]).astype(np.float64)
+        gram, mean = centred_gram(titles, frames)
         moments = np.concatenate([(titles.T @ targets).toarray(), (targets.T @ frames).T]).astype(np.float64)
-        mean = np.concatenate([np.asarray(titles.mean(axis=0)).ravel(), frames.mean(axis=0)])
-        gram -= len(frames) * np.outer(mean, mean)
         moments -= np.outer(mean, targets.sum(axis=0))
-        gram[np.diag_indices_from(gram)] += ALPHA
+        gram[np.diag_indices_from(gram)] += alpha
         self._weights = solve(gram, moments, assume_a="pos", overwrite_a=True, overwrite_b=True)
         self._offset = mean @ self._weights
 
@@ -102,13 +101,53 @@ class TagRidge:
         deviation: np.ndarray = titles @ self._weights[:terms] + frames @ self._weights[terms:] - self._offset
         return deviation
 
+    def tag_basis(self, videos: RawVideos, dim: int) -> tuple[np.ndarray, float]:
+        """Directions in the space of tags that hold most of the predictions: their first right singular vectors.
+
+        Args:
+            videos: the training videos.
+            dim: how many are wanted.
+
+        Returns:
+            Orthonormal columns, `[tags, dim or fewer]`, and the share of the predictions' squares that they hold.
+        """
+        from scipy.linalg import eigh, qr
+
+        gram, _ = centred_gram(*self.features(videos))
+        features, tags = self._weights.shape
+        span = qr(self._weights.T, mode="economic")[0] if tags > features else np.eye(tags)  # all predictions are in it
+        inside = self._weights @ span
+        squares = inside.T @ gram @ inside
+        size = len(squares)
+        values, vectors = eigh(squares, subset_by_index=[max(size - dim, 0), size - 1])
+        largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=0, keepdims=True), axis=0)
+        basis: np.ndarray = span @ (vectors * np.where(largest < 0, -1.0, 1.0))[:, ::-1]
+        return basis, float(values.sum() / max(np.trace(squares), np.finfo(float).tiny))
+
+    def projected(self, basis: np.ndarray) -> LinearModel:
+        """The model whose embeddings are predicted tags times a matrix, `[tags, dim]`."""
+        frame_dim = len(self._scaler.mean_)
+        scale = FRAME_NORM / math.sqrt(frame_dim) / self._scaler.scale_
+        terms = tuple(self._terms.get_feature_names_out().tolist()) if self._terms else ()
+        idf = self._terms.idf_ if self._terms else np.zeros(0)
+        numbers = (idf, self._scaler.mean_, scale, self._weights @ basis, self._offset @ basis)
+        return LinearModel(terms, *(np.asarray(values, np.float32) for values in numbers))
+
+
+def centred_gram(titles: sparse.csr_array, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """X^T X of centred features, `[features, features]` float64, and their mean, `[features]`."""
+    cross = titles.T @ frames
+    gram = np.block([[(titles.T @ titles).toarray(), cross], [cross.T, frames.T @ frames]]).astype(np.float64)
+    mean = np.concatenate([np.asarray(titles.mean(axis=0)).ravel(), frames.mean(axis=0)])
+    gram -= len(frames) * np.outer(mean, mean)
+    return gram, mean
+
 
 def _fit_terms(titles: Sequence[str]) -> TfidfVectorizer | None:
     """None where there is no text."""
     if not any(title.strip() for title in titles):
         return None
-    options = {"analyzer": "char", "ngram_range": (1, 2), "dtype": np.float32}
-    return TfidfVectorizer(vocabulary=_frequent_terms(CountVectorizer(**options), titles), **options).fit(titles)
+    return TfidfVectorizer(vocabulary=_frequent_terms(CountVectorizer(**TERM_OPTIONS), titles), **TERM_OPTIONS).fit(titles)
 
 
 def _frequent_terms(counter: CountVectorizer, titles: Sequence[str]) -> list[str]:

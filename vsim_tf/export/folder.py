@@ -40,7 +40,7 @@ def export_model(model: "Model", folder: PathLike, format: str = "savedmodel") -
     interface, size = Interface.of(model), sum(member.weight_bytes for member in model.members)
     count = sum(len(member.checkpoints) for member in model.members)
     form.require_size(size)
-    if mixed := [member.config.name for member in model.members if member.precision != "float32"]:
+    if mixed := [member.name for member in model.members if member.precision != "float32"]:
         raise UserError(f"{model.name}: {', '.join(mixed)} not in float32; load the model with precision='float32' to export it")
     with new_folder(target) as part, enough_memory("to export a model", f"the number of checkpoints ({count})"):
         require_space(part, size, "the exported model")

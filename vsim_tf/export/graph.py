@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from vsim_tf.distributed.device import precision_scope
 from vsim_tf.export.frame_sampling import sampled_frames
-from vsim_tf.export.interface import FRAMES, NUM_FRAMES, PROBABILITIES, Interface
+from vsim_tf.export.interface import FRAMES, NUM_FRAMES, PROBABILITIES, Interface, networks_of
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.model import Model
 from vsim_tf.layers.normalize import l2_normalize
@@ -32,8 +32,8 @@ class ModelGraph:
     """
 
     def __init__(self, model: Model, interface: Interface):
-        self.model, self.interface = model, interface
-        self.networks = [[_network(member, checkpoint) for checkpoint in member.checkpoints] for member in model.members]
+        self.model, self.interface, self.members = model, interface, networks_of(model)
+        self.networks = [[_network(member, checkpoint) for checkpoint in member.checkpoints] for member in self.members]
         self.weights = [value for each in itertools.chain(*self.networks) for value in model_weights(each).values()]
         self.specs = self._specs()
         self.function = tf.function(self._traced, input_signature=list(self.specs.values()), autograph=False)
@@ -48,7 +48,7 @@ class ModelGraph:
 
     def _traced(self, *tensors: tf.Tensor) -> dict[str, tf.Tensor]:
         inputs = dict(zip(self.specs, tensors, strict=True))
-        members = zip(self.model.members, self.interface.of_members, self.networks, strict=True)
+        members = zip(self.members, self.interface.of_members, self.networks, strict=True)
         results = [self._mean(self._batch(member, place, inputs), networks) for member, place, networks in members]
         return {self.interface.output: tf.ensure_shape(self._combined(results), [None, self.interface.width])}
 
@@ -75,12 +75,12 @@ class ModelGraph:
 
     def _combined(self, results: list[tf.Tensor]) -> tf.Tensor:
         """The result of the ensemble, of those of its members."""
-        members = self.model.members
+        members = self.members
         if self.model.projection:
-            matrices = self.model.projection.matrices()
+            means, matrices = self.model.projection.means(), self.model.projection.matrices()
             parts = [
-                l2_normalize(result) @ tf.constant(matrices[member.config.name], tf.float32)
-                for member, result in zip(members, results, strict=True)
+                l2_normalize(result - tf.constant(means[name], tf.float32)) @ tf.constant(matrices[name], tf.float32)
+                for name, result in zip((member.name for member in members), results, strict=True)
             ]
             return tf.add_n(parts)
         total = sum(member.weight for member in members) if self.interface.output == PROBABILITIES else 1.0

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from vsim_tf.errors import UserError
+from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.io.paths import EXPORT, TOKENIZER
 from vsim_tf.runs.run_folder import write_json
 from vsim_tf.text.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
+    from vsim_tf.inference.member import Member
     from vsim_tf.inference.model import Model
 
 FORMAT, VERSION = "vsim_tf export", 1
@@ -33,6 +35,17 @@ class TextEncoding(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """What equal encodings have in common."""
         return self.tokenizer.kind, self.tokenizer.fingerprint, self.tokenizer.normalization, self.max_length, self.form
+
+
+def networks_of(model: "Model") -> "list[Member]":
+    """The members of a model; `UserError` where one is a linear model, whose text is characters, which no graph here reads."""
+    networks = [member for member in model.members if not isinstance(member, LinearMember)]
+    if others := [member.name for member in model.members if isinstance(member, LinearMember)]:
+        raise UserError(
+            f"{model.name}: {', '.join(others)} counts characters of titles, which a graph cannot; make an ensemble without"
+            " it to export (docs/serving.md)"
+        )
+    return networks
 
 
 class Interface(NamedTuple):
@@ -59,13 +72,14 @@ class Interface(NamedTuple):
         """The interface of a model.
 
         Raises:
-            UserError: it reads pictures.
+            UserError: it reads pictures, or has a linear model.
         """
-        if reading := [member.config.name for member in model.members if member.config.tower]:
+        networks = networks_of(model)
+        if reading := [member.config.name for member in networks if member.config.tower]:
             raise UserError(f"{model.name}: {', '.join(reading)} read pictures; models that read features can be exported")
         found: dict[tuple[Any, ...], TextEncoding] = {}
         keys = []
-        for member in model.members:
+        for member in networks:
             encoding = TextEncoding(member.format.tokenizer, member.config.text.max_length, member.config.text.form)
             found.setdefault(encoding.key, encoding)
             keys.append(encoding.key)

@@ -35,7 +35,7 @@ def verify(model: "Model", interface: Interface, folder: Path, form: Format) -> 
     Raises:
         UserError: a number differs by more than `TOLERANCE`.
     """
-    videos = random_videos(interface, max(member.config.frames.max_frames for member in model.members))
+    videos = random_videos(interface, model.max_frames)
     expected = model.predict(videos).probabilities if model.classes else model.encode(videos)
     client, run = Client(folder), form.open(folder, interface.output)
     found = run(client.inputs(videos))

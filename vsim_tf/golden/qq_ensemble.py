@@ -32,7 +32,7 @@ def ensemble(file: GoldenFile) -> None:
 def _vectors(file: GoldenFile, members: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     weights = dict.fromkeys(members, float(file.config["weight"]))
     basis = SvdBasis.fit(members, weights, int(file.config["components"]))
-    return concatenated(members, weights, slice(None)), basis.project(members)
+    return concatenated(members, weights, slice(None), basis.means()), basis.project(members)
 
 
 def _cosines(values: np.ndarray) -> np.ndarray:

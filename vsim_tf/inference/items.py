@@ -17,7 +17,8 @@ from vsim_tf.features.sources import MAX_FRAMES, Preparation
 from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.features.videos import read_video
 from vsim_tf.inference.given import ASR, FRAMES, OCR, PICTURES, TITLE, VIDEO, Item, is_list, is_path
-from vsim_tf.input.decoding import BatchFormat, RawVideo
+from vsim_tf.input.decoding import RawVideo
+from vsim_tf.input.video_form import VideoForm
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.records.schema import FLOAT16_EXPONENT, NO_SPEECH
 from vsim_tf.text.fields import ALL_FIELDS, Fields
@@ -44,7 +45,7 @@ class ItemReader:
         UserError: the tower makes features of another dimension.
     """
 
-    def __init__(self, form: BatchFormat, tower: Tower | None = None):
+    def __init__(self, form: VideoForm, tower: Tower | None = None):
         self.form, self.dim, self.tower = form, form.frame_embedding_size, None if form.picture else tower
         if self.tower and self.tower.dim != self.dim:
             raise UserError(f"the tower makes features of {self.tower.dim} numbers; the model reads {self.dim}", ["clip_dir"])

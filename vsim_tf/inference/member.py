@@ -38,6 +38,10 @@ class Member:
     Attributes:
         run: folder of the first checkpoint.
         config: the network's configuration.
+        name: the registered name.
+        dim: embedding dimension.
+        frame_dim: feature dimension of a frame; 0 where pictures are read.
+        max_frames: frames that are sampled of a video, at most.
         format: how videos become its batches.
         classes: ids of its classes; none of a model of embeddings.
         videos: how many videos are to be embedded between two turns of its checkpoints.
@@ -61,6 +65,8 @@ class Member:
         self._network = self._maker.model
         self._embedder = self._maker if product is EMBEDDINGS else Embedder(self._network)
         self.config = self._network.config
+        self.name, self.dim, frames = self.config.name, self.config.dim, self.config.frames
+        self.frame_dim, self.max_frames = 0 if self.config.tower else frames.dim, frames.max_frames
         self.classes = self.run.classes.ids if product is PREDICTIONS else ()
         self._weights = HeldWeights(self._network, checkpoints)
         self.videos = self._weights.videos

@@ -12,6 +12,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.features.tower import Tower
 from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
 from vsim_tf.inference.given import Given, Item, is_list, is_path, require_list
+from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.quantization import quantized, truncated
 from vsim_tf.inference.saving import save_model
@@ -56,8 +57,11 @@ class Projection(Protocol):
     def project(self, members: Mapping[str, np.ndarray]) -> np.ndarray:
         """Name of a member -> embeddings, `[videos, dim of its own]`; the result is `[videos, dim]`."""
 
+    def means(self) -> dict[str, np.ndarray]:
+        """Name of a member -> what is subtracted from its embeddings first, `[dim of its own]`."""
+
     def matrices(self) -> dict[str, np.ndarray]:
-        """Name of a member -> `[dim of its own, dim]`: embeddings scaled to unit norm, times these, sum up to the projection."""
+        """Name of a member -> `[dim of its own, dim]`: what is left, at unit norm, times these, sums up to the projection."""
 
     def save(self, path: PathLike) -> None:
         """Writes a file from which it can be read again."""
@@ -82,26 +86,32 @@ class Model:
         max_frames: frames that are sampled of a video, at most.
         classes: ids of the classes, in the order of the probabilities; empty of a model of embeddings.
         tower: see above; it may be set.
+        runs: of the members that are networks.
 
     Raises:
         UserError: the members differ in features, in the size of embeddings, which a sum needs to be equal, or in classes.
     """
 
     def __init__(
-        self, members: Sequence[Member], name: str = "", projection: Projection | None = None, tower: Tower | None = None
+        self,
+        members: Sequence[Member | LinearMember],
+        name: str = "",
+        projection: Projection | None = None,
+        tower: Tower | None = None,
     ):
         self.members, self.name, self.projection, self.tower = tuple(members), name, projection, tower
+        self.runs = [member.run for member in self.members if isinstance(member, Member)]
         self._forms = [member.format for member in self.members]
         self._checkpoints = sum(len(member.checkpoints) for member in self.members)
         self.classes = self._common_classes()
         self.dim = self._embedding_dim()
-        readers = [member.config for member in self.members if not member.config.tower]
-        self.frame_dim = self._same("frames.dim", {config.name: config.frames.dim for config in readers}) if readers else 0
-        self.max_frames = max(member.config.frames.max_frames for member in self.members)
+        widths = {member.name: member.frame_dim for member in self.members if member.frame_dim}
+        self.frame_dim = self._same("frames.dim", widths) if widths else 0
+        self.max_frames = max(member.max_frames for member in self.members)
 
     def _common_classes(self) -> tuple[str, ...]:
         if len({member.classes for member in self.members}) > 1:
-            names = ", ".join(member.config.name for member in self.members)
+            names = ", ".join(member.name for member in self.members)
             raise UserError(f"{self.name}: {names} were not trained on the same classes; load one of them alone")
         return self.members[0].classes
 
@@ -110,7 +120,7 @@ class Model:
             return self.projection.dim
         if self.classes and self._checkpoints > 1:
             return 0
-        return self._same("embedding_size", {member.config.name: member.config.dim for member in self.members})
+        return self._same("embedding_size", {member.name: member.dim for member in self.members})
 
     def _same(self, what: str, sizes: Mapping[str, int]) -> int:
         if len(set(sizes.values())) > 1:
@@ -174,7 +184,7 @@ class Model:
         if not self.classes:
             raise UserError(f"{self.name}: a model of embeddings predicts no classes; load a classifier")
         videos = self._videos(items)
-        parts = [self._sum(results) for results in self._results(Member.probabilities, videos, batch_size, progress)]
+        parts = [self._sum(results) for results in self._results("probabilities", videos, batch_size, progress)]
         scores = np.concatenate([np.zeros((0, len(self.classes))), *parts])
         probabilities = scores / sum(member.weight for member in self.members)
         return ClassPredictions([self.classes[best] for best in scores.argmax(axis=1)], probabilities)
@@ -254,12 +264,10 @@ class Model:
 
     def _embeddings(self, videos: Videos, batch_size: int, progress: bool = False) -> NDArray[np.float64]:
         """The members' means as one, `[videos, dim]`."""
-        parts = [self._combined(results) for results in self._results(Member.embeddings, videos, batch_size, progress)]
+        parts = [self._combined(results) for results in self._results("embeddings", videos, batch_size, progress)]
         return np.concatenate([np.zeros((0, self.dim)), *parts])
 
-    def _results(
-        self, of_member: Callable[..., np.ndarray], videos: Videos, batch_size: int, progress: bool
-    ) -> Iterator[list[np.ndarray]]:
+    def _results(self, method: str, videos: Videos, batch_size: int, progress: bool) -> Iterator[list[np.ndarray]]:
         """A method's results of all members, for one part of the videos after the other, which is read once."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise UserError(f"batch_size={batch_size!r}: an integer of at least 1 is accepted")
@@ -274,7 +282,8 @@ class Model:
             for numbers, read in read_ahead(self._read(videos, at_a_time), 1, 1):
                 names = [*map(videos.where, numbers)].__getitem__
                 yield [
-                    of_member(member, read[reading_of(member.format)], batch_size, names, bar.update) for member in self.members
+                    getattr(member, method)(read[reading_of(member.format)], batch_size, names, bar.update)
+                    for member in self.members
                 ]
 
     def _read(self, videos: Videos, at_a_time: int) -> Iterator[tuple[range, dict[Reading, list[RawVideo]]]]:
@@ -287,7 +296,7 @@ class Model:
     def _combined(self, results: Sequence[np.ndarray]) -> np.ndarray:
         if not self.projection:
             return self._sum(results)
-        return self.projection.project({member.config.name: part for member, part in zip(self.members, results, strict=True)})
+        return self.projection.project({member.name: part for member, part in zip(self.members, results, strict=True)})
 
     def _sum(self, results: Sequence[np.ndarray]) -> np.ndarray:
         total = np.zeros_like(results[0])
@@ -298,8 +307,8 @@ class Model:
     def _videos(self, items: Given) -> Videos:
         """The videos of what is given; `UserError` for records of another tower's features."""
         if is_path(items):
-            for member in self.members:
-                member.run.require_features(expand_pattern(os.fspath(items)))
+            for run in self.runs:
+                run.require_features(expand_pattern(os.fspath(items)))
         return videos_of(items, self._forms, self.tower)
 
     def _require_embeddings(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.inference.member import Member
 from vsim_tf.io.disk_space import format_bytes
 from vsim_tf.io.tables import markdown_table
@@ -43,13 +44,17 @@ def model_card(model: "Model", name: str, use: str = "") -> str:
     Raises:
         UserError: a run folder of the model is gone or damaged.
     """
-    parts = [Part.of(member, checkpoint) for member in model.members for checkpoint in member.checkpoints]
+    parts = [Part.of(member, checkpoint) for member in _networks(model) for checkpoint in member.checkpoints]
     sections = {
         "Use": use or _example(model, name), "Models": _models(model), "Input": _input(model), "Training": _training(parts),
         "Scores": _scores(parts), "Limits": _limits(model),
     }  # fmt: skip
     text = [f"# {name}", _summary(model), *(part for title, body in sections.items() for part in (f"## {title}", body))]
     return "\n\n".join(text) + "\n"
+
+
+def _networks(model: "Model") -> list[Member]:
+    return [member for member in model.members if not isinstance(member, LinearMember)]
 
 
 def _summary(model: "Model") -> str:
@@ -64,9 +69,9 @@ def _summary(model: "Model") -> str:
 def _example(model: "Model", name: str) -> str:
     """At most five lines, started where the folder lies."""
     imports, keys = ["import vsim_tf"], ['"title": "天地玄黄"']
-    if any(member.config.text.form == ALL_FIELDS for member in model.members):
+    if any(member.config.text.form == ALL_FIELDS for member in _networks(model)):
         keys += ['"ocr": ""', '"asr": ""']
-    if any(member.config.tower for member in model.members):
+    if any(member.config.tower for member in _networks(model)):
         keys.append('"pictures": ["0.jpg", "1.jpg"]')
     if model.frame_dim:
         imports.insert(0, "import numpy as np")
@@ -81,11 +86,15 @@ def _models(model: "Model") -> str:
     table = markdown_table(header, map(_model_row, model.members), texts=4)
     if not model.projection:
         return table
-    said = "Embeddings are scaled to unit norm, concatenated, and reduced by the basis in result.basis.npz,"
+    centred = "centred, " if any(mean.any() for mean in model.projection.means().values()) else ""
+    said = f"Embeddings are {centred}scaled to unit norm, concatenated, and reduced by the basis in result.basis.npz,"
     return f"{table}\n\n{said} whose numbers are sorted by singular value."
 
 
-def _model_row(member: Member) -> tuple[str, ...]:
+def _model_row(member: Member | LinearMember) -> tuple[str, ...]:
+    if isinstance(member, LinearMember):
+        made = "ridge to tags", f"TF-IDF of {len(member.model.terms):,} terms", ""
+        return member.name, *made, f"{member.parameters:,}", "1", f"{member.weight:.4g}"
     config, count = member.config, len(member.checkpoints)
     encoder = f"{config.encoder.kind}, {config.encoder.num_layers} layers of {config.encoder.hidden_size}"
     return config.name, config.type_name, encoder, config.recipe, f"{member.parameters:,}", f"{count}", f"{member.weight:.4g}"
@@ -95,7 +104,9 @@ def _input(model: "Model") -> str:
     return markdown_table(("model", "texts", "frames"), map(_input_row, model.members), texts=3)
 
 
-def _input_row(member: Member) -> tuple[str, ...]:
+def _input_row(member: Member | LinearMember) -> tuple[str, ...]:
+    if isinstance(member, LinearMember):
+        return member.name, "title: all of it", f"features, {member.frame_dim} numbers each, all of them"
     text, frames, tower = member.config.text, member.config.frames, member.config.tower
     fields = "title, ocr, asr" if text.form == ALL_FIELDS else "title"
     read = f"pictures, {tower.picture_size} x {tower.picture_size} pixels" if tower else f"features, {frames.dim} numbers each"
@@ -149,11 +160,11 @@ def _number(summary: Mapping[str, Any], key: str) -> str:
 
 def _limits(model: "Model") -> str:
     """What follows from the configurations."""
-    sizes = sorted({member.config.encoder.vocab_size for member in model.members})
+    sizes = sorted({member.config.encoder.vocab_size for member in _networks(model)})
     lines = [
         "Longer texts are cut to the tokens above, and of more frames so many are sampled.",
         f"Words outside of the vocabulary ({', '.join(f'{size:,}' for size in sizes)} tokens) become [UNK].",
-    ]
+    ] if sizes else []  # fmt: skip
     if model.frame_dim:
         lines.append(
             "Features must be made as those that the models were trained on. The folder knows their dimension,"

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from vsim_tf.errors import UserError, system_reason
+from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.model_card import model_card
 from vsim_tf.inference.model_file import SavedMember, write_model_file
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import new_folder, output_file
-from vsim_tf.io.paths import MODEL_CARD, RESULT, basis_file
+from vsim_tf.io.paths import FULL, MODEL_CARD, RESULT, basis_file, fold_folder, linear_file
 from vsim_tf.runs.checkpoint_files import run_of
 from vsim_tf.runs.run_copy import copy_run
 from vsim_tf.runs.run_folder import RunFolder
@@ -27,12 +28,20 @@ def save_model(model: "Model", folder: PathLike) -> None:
     needed = sum(member.weight_bytes for member in model.members)
     with new_folder(target) as part:
         require_space(part, needed, "the saved model")
-        saved = [_save(member, part) for member in model.members]
+        saved = [
+            _save_linear(member, part) if isinstance(member, LinearMember) else _save(member, part) for member in model.members
+        ]
         if model.projection:
             model.projection.save(basis_file(part / RESULT))
         write_model_file(part, saved, has_basis=model.projection is not None)
         with output_file(part / MODEL_CARD) as file:
             file.write(model_card(model, Path(target.absolute()).name).encode())
+
+
+def _save_linear(member: LinearMember, folder: Path) -> SavedMember:
+    path = linear_file(fold_folder(folder, member.name, FULL))
+    member.model.save(path)
+    return SavedMember(member.name, member.weight, [path.relative_to(folder).as_posix()])
 
 
 def _save(member: Member, folder: Path) -> SavedMember:

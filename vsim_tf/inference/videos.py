@@ -15,6 +15,7 @@ from vsim_tf.inference.items import ItemReader
 from vsim_tf.input.decoding import BatchFormat, RawVideo, batch_videos, raw_videos
 from vsim_tf.input.order import EvaluationOrder
 from vsim_tf.input.pictures import video_named
+from vsim_tf.input.video_form import VideoForm
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.schema import VideoBatch
 from vsim_tf.records.tfrecords import expand_pattern
@@ -26,7 +27,7 @@ Reading = tuple[PictureSizes | None, int, str]
 HOST = "CPU:0"
 
 
-def reading_of(form: BatchFormat) -> Reading:
+def reading_of(form: VideoForm) -> Reading:
     """What two formats have in common for which the same videos are read."""
     return form.picture, form.frame_embedding_size, form.text_form
 
@@ -39,7 +40,7 @@ class Videos(Protocol):
     def where(self, number: int, /) -> str:
         """What messages call a video."""
 
-    def read(self, numbers: Sequence[int], form: BatchFormat) -> list[RawVideo]:
+    def read(self, numbers: Sequence[int], form: VideoForm) -> list[RawVideo]:
         """Some videos as records have them; `UserError` where one cannot be read."""
 
 
@@ -56,7 +57,7 @@ class ItemVideos:
         UserError: an item that a model cannot read; with its name.
     """
 
-    def __init__(self, items: Sequence[Item], forms: Sequence[BatchFormat], tower: Tower | None, name: Callable[[int], str]):
+    def __init__(self, items: Sequence[Item], forms: Sequence[VideoForm], tower: Tower | None, name: Callable[[int], str]):
         self.items, self.where = items, name
         self.readers = {reading_of(form): ItemReader(form, tower) for form in forms}
         for number in range(len(items)):
@@ -69,7 +70,7 @@ class ItemVideos:
     def __len__(self) -> int:
         return len(self.items)
 
-    def read(self, numbers: Sequence[int], form: BatchFormat) -> list[RawVideo]:
+    def read(self, numbers: Sequence[int], form: VideoForm) -> list[RawVideo]:
         reader = self.readers[reading_of(form)]
         return reader.read([self.items[number] for number in numbers], lambda row: self.where(numbers[row]))
 
@@ -94,11 +95,11 @@ class RecordVideos:
     def where(self, number: int, /) -> str:
         return self.index.where(number)
 
-    def read(self, numbers: Sequence[int], form: BatchFormat) -> list[RawVideo]:
+    def read(self, numbers: Sequence[int], form: VideoForm) -> list[RawVideo]:
         return raw_videos(self.index.read(np.array(numbers)), lambda row: self.where(numbers[row]), "videos", form)
 
 
-def videos_of(given: Given, forms: Sequence[BatchFormat], tower: Tower | None) -> Videos:
+def videos_of(given: Given, forms: Sequence[VideoForm], tower: Tower | None) -> Videos:
     """The videos of what a model is called with.
 
     Raises:

@@ -12,6 +12,7 @@ from vsim_tf.errors import RecordError
 from vsim_tf.features.pictures import Picture, PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
 from vsim_tf.input.pictures import sample_pictures, video_named
+from vsim_tf.input.video_form import VideoForm
 from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.example import Example
 from vsim_tf.records.schema import (
@@ -41,7 +42,6 @@ Frames = np.ndarray | Pictures
 ZEROS_BEHIND = "zeros"
 CONTEXTS = {"context": "ocr_asr", "title": "title"}
 """Parts of a video's text that are targets, and how they are encoded."""
-
 SUFFIXES = {"videos": ("",), "pairs": PAIR_SUFFIXES}
 """Of the keys of each video of a record."""
 
@@ -220,14 +220,14 @@ def _targets(videos: Sequence[RawVideo], form: BatchFormat) -> dict[str, np.ndar
     return targets
 
 
-def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[RawVideo]:
+def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: VideoForm) -> list[RawVideo]:
     """The videos of the records; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
         return [_raw_video(features, suffix, form) for features in map(_features, records) for suffix in SUFFIXES[kind]]
 
 
 @contextlib.contextmanager
-def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> Iterator[None]:
+def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: VideoForm) -> Iterator[None]:
     """Finds out which record is unusable, and why, when one of a batch is."""
     try:
         yield
@@ -286,7 +286,7 @@ def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Cal
             raise RecordError(f"{where(row)}: {found}")
 
 
-def _raw_video(feature: Features, suffix: str, form: BatchFormat) -> RawVideo:
+def _raw_video(feature: Features, suffix: str, form: VideoForm) -> RawVideo:
     frames: Frames
     if form.picture:
         frames = _pictures(feature, FRAME_PICTURE + suffix)

@@ -15,6 +15,7 @@ Output folder, with one run folder for each model and stage:
     folds_modulo/            the same by another split: manifest.json, fold-00-of-05.tfrecord ...
     MODEL/pretrain/          config.json, tag_list.txt, tokenizer/, metrics.jsonl, events/, last/, best/, summary.json
     MODEL/fold-00/ ...       the same, and embeddings/ or predictions/
+    linear/full/             the linear model as a member of an ensemble: linear.npz, linear.json, embeddings/
     records/                 of short videos: unlabeled/, labeled/, test_a/, test_b/ with pictures.tfrecords, features.tfrecords
     check.json  result.zip  result.source.json  result.basis.npz  result.csv  timings.tsv
     report.md  report.png  report.html
@@ -23,6 +24,7 @@ Saved model:
 
     model.json  README.md  result.basis.npz
     MODEL/fold-00/ ...       as above: config.json, tag_list.txt or category_ids.txt, tokenizer/, summary.json, last/ or best/
+    linear/full/linear.npz   of an ensemble with the linear model
 
 Index of videos:
 
@@ -115,7 +117,7 @@ OUTPUT = "output"
 """The output folder unless another one is given."""
 FOLDS, PRETRAIN, FOLD_RUNS = "folds", "pretrain", "fold-*"
 FULL = "full"
-"""The run of a classifier that trains on all videos."""
+"""The run of a classifier, or of the linear model, that is fitted to all videos."""
 RESULT, RESULT_CSV, REPORT, TIMINGS = "result.zip", "result.csv", "report.md", "timings.tsv"
 LAUNCH = "run"
 """What `run.sh` locks."""
@@ -229,6 +231,11 @@ def embeddings_file(run: PathLike, test_name: str) -> Path:
 def predictions_file(run: PathLike, test_name: str) -> Path:
     """The class logits of a test set by a run."""
     return Path(run, PREDICTIONS, f"{test_name}.npz")
+
+
+def linear_file(run: PathLike) -> Path:
+    """The linear model in its run folder."""
+    return Path(run, "linear.npz")
 
 
 # --- saved model ------------------------------------------------------------------------------------------------------

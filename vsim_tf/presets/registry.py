@@ -1,6 +1,6 @@
 """The named models of all systems."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from vsim_tf.errors import UserError
@@ -24,7 +24,9 @@ PRETRAININGS: dict[str, Callable[[], Pretraining]] = {make.__name__: make for ma
 """Models that are pre-trained alone: classifiers start from their weights."""
 CLASSIFIERS: dict[str, Callable[[], Classifier]] = {make.__name__: make for make in wbdc2022_rank8.CLASSIFIERS}
 LINEAR = "linear"
-"""A member of an ensemble of classifiers that is fitted when the ensemble is made (`evaluation.class_baselines`)."""
+"""A member of an ensemble that is fitted when the ensemble is made: of classifiers logistic regression
+(`evaluation.class_baselines`), of models of embeddings ridge to the tags (`evaluation.linear_fit`).
+"""
 LINEAR_WEIGHT = 1.0
 MODELS: dict[str, Callable[[], Preset]] = {make.__name__: make for make in (*ENSEMBLE_MODELS, debug)}
 
@@ -54,6 +56,14 @@ def ensemble_weight(name: str) -> float:
     if name == LINEAR:
         return LINEAR_WEIGHT
     return classifier(name).ensemble_weight if name in CLASSIFIERS else preset(name).ensemble_weight
+
+
+def ensemble_weights(names: Sequence[str]) -> list[float]:
+    """The weights of models of one ensemble, as registered; next to models of embeddings, `LINEAR` has the mean of theirs."""
+    others = [ensemble_weight(name) for name in names if name != LINEAR]
+    of_classes = set(names) <= {*CLASSIFIERS, LINEAR}
+    linear = LINEAR_WEIGHT if of_classes else sum(others) / len(others)
+    return [linear if name == LINEAR else ensemble_weight(name) for name in names]
 
 
 def classifier(name: str) -> Classifier:

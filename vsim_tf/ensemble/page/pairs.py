@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class PairResults:
         weights: of the models.
         ensemble: all of them together.
         pairs: labelled pairs of the test set; none where it has no labels.
-        method, normalize: how models are combined, see `ensemble_run`.
+        method, normalize, center: how models are combined, see `ensemble_run`.
     """
 
     members: Mapping[str, Embeddings]
@@ -41,6 +42,7 @@ class PairResults:
     pairs: Sequence[Pair] = ()
     method: str = "sum"
     normalize: bool = False
+    center: bool = False
 
     @property
     def are_comparable(self) -> bool:
@@ -65,19 +67,21 @@ class PairResults:
     def spearman_of(self, weights: dict[str, float]) -> float:
         """Score of an ensemble of some members."""
         members = {name: [self.members[name]] for name in weights}
-        return ensemble_run(members, weights, self.pairs, self.method, self.normalize).scores.spearman
+        run = ensemble_run(members, weights, self.pairs, self.method, self.normalize, center=self.center)
+        return run.scores.spearman
 
 
-def pair_results(result: EnsembleResult, pairs: Sequence[Pair], method: str, normalize: bool) -> PairResults:
+def pair_results(result: EnsembleResult, pairs: Sequence[Pair], combination: Mapping[str, Any]) -> PairResults:
     """What the page shows of an ensemble.
 
     Args:
         result: of a test set, with the fold means.
         pairs: labelled pairs of the test set.
-        method, normalize: how models were combined.
+        combination: how models were combined: method, normalize and center of `ensemble_run`.
     """
     weights = {model.name: model.weight for model in result.models}
-    return PairResults(result.means, weights, result.embeddings, pairs, method, normalize)
+    how = {name: combination[name] for name in ("method", "normalize", "center")}
+    return PairResults(result.means, weights, result.embeddings, pairs, **how)
 
 
 def pair_sections(results: PairResults, files: Sequence[str]) -> list[Section]:

@@ -1,0 +1,110 @@
+"""Weights of an ensemble on out-of-fold pairs: how it ranks pairs that they were not fitted to, and members that hurt it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vsim_tf.ensemble.combine import weighted_sum
+from vsim_tf.ensemble.out_of_fold import OutOfFold
+from vsim_tf.errors import UserError
+from vsim_tf.evaluation.metrics import spearman
+from vsim_tf.inference.cosine import cosine_similarity
+from vsim_tf.records.embeddings import Embeddings
+from vsim_tf.records.ranks import rank_normalized
+
+LEAST_RISE = 1e-6
+"""Of Spearman; less may come of rounding."""
+
+
+def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
+    """Weights of models by non-negative least squares from the ranks of their cosines to that of the similarity.
+
+    Ranks are centred, so that no model gets weight for being there.
+
+    Args:
+        cosines: of pairs by each model, `[pairs, models]`.
+        similarity: of the pairs, `[pairs]`.
+
+    Returns:
+        `[models]`, at least 0, with the sum 1.
+
+    Raises:
+        UserError: fewer than two similarities, or no model ranks the pairs as people do.
+    """
+    from scipy.optimize import nnls
+
+    if len(np.unique(similarity)) < 2:
+        raise UserError("weights=fit: all out-of-fold pairs have the same similarity; give weights", ["weights"])
+    ranks = np.stack([rank_normalized(column) for column in (*cosines.T, similarity)], axis=1)
+    ranks -= ranks.mean(axis=0)
+    weights, _ = nnls(np.nan_to_num(ranks[:, :-1]), ranks[:, -1])  # nan of a model with the same cosine everywhere
+    if not weights.any():
+        raise UserError("weights=fit: no model ranks the out-of-fold pairs as people do; give weights", ["weights"])
+    normalized: np.ndarray = weights / weights.sum()
+    return normalized
+
+
+def combined_cosines(pairs: OutOfFold, rows: np.ndarray, weights: np.ndarray, method: str, normalize: bool) -> np.ndarray:
+    """Cosines of the ensemble on some rows of the pairs, `[rows]`; of `svd`, before its concatenation is reduced."""
+    sides = [{name: side[name][rows] for name in pairs.names} for side in (pairs.first, pairs.second)]
+    if method == "svd":
+        terms = [cosine_similarity(sides[0][name], sides[1][name]) for name in pairs.names]
+        cosines: np.ndarray = np.stack(terms, axis=1) @ weights
+        return cosines
+    ids = [str(row) for row in rows.tolist()]
+    members = [[Embeddings(ids, side[name]) for name in pairs.names] for side in sides]
+    first, second = (weighted_sum(side, weights.tolist(), normalize, pairs.names).values for side in members)
+    return cosine_similarity(first, second)
+
+
+def cross_fitted_cosines(pairs: OutOfFold, method: str, normalize: bool) -> np.ndarray:
+    """Cosines of the ensemble, `[pairs]`: of each fold by weights fitted on the others, or on all where these do not do.
+
+    Raises:
+        UserError: as in `fit_weights`, on all pairs.
+    """
+    cosines, found = pairs.cosines(), np.empty(len(pairs.similarity))
+    weights = fit_weights(cosines, pairs.similarity)
+    for number in np.unique(pairs.fold):
+        inside = pairs.fold == number
+        try:
+            fitted = fit_weights(cosines[~inside], pairs.similarity[~inside])
+        except UserError:  # there are no others, or too few
+            fitted = weights
+        found[inside] = combined_cosines(pairs, np.flatnonzero(inside), fitted, method, normalize)
+    return found
+
+
+def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[str], dict[str, float]]:
+    """Drops members one after the other, each time the one without which the cross-fitted ensemble rises most.
+
+    Args:
+        pairs: of all members.
+        method, normalize: how they are combined, see `ensemble_run`.
+
+    Returns:
+        Names of the members that are left, and of those dropped in their order with the rise of Spearman without each.
+
+    Raises:
+        UserError: as in `fit_weights`, on all pairs and members.
+    """
+
+    def score(names: Sequence[str]) -> float:
+        return spearman(cross_fitted_cosines(pairs.of(names), method, normalize), pairs.similarity)
+
+    def score_without(name: str) -> float:
+        try:
+            return score([other for other in kept if other != name])
+        except UserError:  # none of the others ranks pairs as people do
+            return -np.inf
+
+    kept, dropped = pairs.names, {}
+    reached = score(kept)
+    while len(kept) > 1:
+        scores = {name: np.nan_to_num(score_without(name), nan=-np.inf) for name in kept}
+        worst = max(scores, key=lambda name: scores[name])
+        if not scores[worst] > reached + LEAST_RISE:
+            break
+        dropped[worst], reached = float(scores[worst] - reached), scores[worst]
+        kept = [name for name in kept if name != worst]
+    return kept, dropped
