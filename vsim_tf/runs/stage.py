@@ -188,8 +188,7 @@ class Stage(Component):
 
     def averaging(self, decay: float) -> "Stage":
         """With an exponential average of weights; a decay of 0 is none."""
-        average = ExponentialAverage(decay=decay).to_dict() if decay else None
-        return self.replace({"average": average})
+        return self.replace({"average": {"type": ExponentialAverage.type_name, "decay": decay} if decay else None})
 
     @property
     def rate_paths(self) -> list[str]:
