@@ -14,8 +14,7 @@ def define() -> None:
     """Defines the flags of a fine-tuning script."""
     flags.DEFINE_enum(
         "pair_loss", PUBLISHED, [PUBLISHED, *PAIR_LOSSES],
-        "What is learned of similarities: their values (mse), correlation (pearson), or order (cosent, combinations)"
-        " (docs/recipes.md).",
+        "Loss of similarities: the model's own, or of their values (mse), correlation (pearson) or order (cosent, combinations).",
     )  # fmt: skip
     flags.DEFINE_string(
         "matryoshka", None, "Dimensions, e.g. 64,128: the loss is the mean of those of the first so many numbers, and of all."
