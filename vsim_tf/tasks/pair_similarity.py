@@ -38,10 +38,11 @@ class SimilarityTask(Task):
 
     def loss(self, step: Step) -> Tensor:
         first, second = (output.embedding for output in step.outputs)
-        target, size = step.batch.targets["similarity"], first.shape[-1]
-        sizes = [*truncated_dims([self], size), size]
-        terms = [self.of_pairs(losses.cosine(first[:, :dim], second[:, :dim]), target, step) for dim in sizes]
-        return sum(terms) / len(terms)
+        target = step.batch.targets["similarity"]
+        whole = self.of_pairs(losses.cosine(first, second), target, step)
+        parts = [(first[:, :dim], second[:, :dim]) for dim in truncated_dims([self], first.shape[-1])]
+        terms = [self.of_pairs(losses.cosine(*part), target, step) for part in parts]
+        return sum(terms, whole) / (len(terms) + 1) if terms else whole  # no more operations than in 2021: rounding is the same
 
     def of_pairs(self, similarity: Tensor, target: Tensor, step: Step) -> Tensor:
         """This replica's part of the sum over videos, a scalar, of similarities and targets, `[batch]` each."""

@@ -121,7 +121,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
 
 
 def _early(summary: dict[str, Any]) -> str:
-    return f" of {summary[OF_STEPS]}, as its patience was at an end" if OF_STEPS in summary else ""
+    return f" of {summary[OF_STEPS]}, ended by patience" if OF_STEPS in summary else ""
 
 
 def _selected(summary: dict[str, Any]) -> str:
