@@ -188,3 +188,8 @@ def test_a_loss_that_weighs_nothing_is_not_computed():
     assert float(total) == float(alone) and float(logs["tag"]) == 0
     with pytest.raises(AssertionError):
         total_logs_and_gradients({"tag": Broken()}, FIRST, SECOND, TARGET)
+
+
+def test_a_stage_in_which_nothing_weighs_is_refused():
+    with pytest.raises(UserError, match="tasks=mse, kl, tag: all have weight=0, nothing would be learned"):
+        toys.stage(changes={f"tasks.{name}.weight": 0.0 for name in ("mse", "kl", "tag")})

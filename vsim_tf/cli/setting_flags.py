@@ -29,17 +29,14 @@ ARGUMENTS = (
 )  # fmt: skip
 """Arguments of the library's functions that are flags of the same name."""
 
-FLAG_OF_ARGUMENT = (
-    {name: f"--{name}" for name in ARGUMENTS}
-    | {
-        "tag_file": "--multi_label_file",
-        "test_files": "--test_file",
-        "folds.overwrite": "--overwrite (to write_tfrecord.py)",
-        "pretrain.overwrite": "--overwrite (to run.sh: --pretrain_flags=--overwrite)",
-        "pair.overwrite": "--overwrite (to run.sh: --finetune_flags=--overwrite)",
-    }
-    | {f"training.tasks.{task}.dims": "--matryoshka" for task in ("mse", "kl", "pair")}
-)
+FLAG_OF_ARGUMENT = {name: f"--{name}" for name in ARGUMENTS} | {
+    "tag_file": "--multi_label_file",
+    "test_files": "--test_file",
+    "folds.overwrite": "--overwrite (to write_tfrecord.py)",
+    "pretrain.overwrite": "--overwrite (to run.sh: --pretrain_flags=--overwrite)",
+    "pair.overwrite": "--overwrite (to run.sh: --finetune_flags=--overwrite)",
+    **dict.fromkeys((f"training.tasks.{task}.dims" for task in ("mse", "kl", "pair")), "--matryoshka"),
+}
 """Arguments that have a flag, some by the stage that takes it."""
 
 _BEGIN, _END = r"(?<![\w./'\"-])", r"(?![\w/'\"-]|\.\w)"

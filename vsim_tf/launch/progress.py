@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from vsim_tf.io.paths import SUMMARY
 from vsim_tf.launch.plan import Stage
-from vsim_tf.runs.logged_step import logged_step, total_steps
+from vsim_tf.runs.logged_step import made_steps, total_steps
 
 Clock = Callable[[], float]
 
@@ -50,8 +49,7 @@ class Work:
         """Steps that each of its runs has made."""
         if self.ended is not None:
             return list(self.steps.values()) or [1]
-        steps = self.steps.items()  # a complete run may have ended before its last step
-        return [of if (folder / SUMMARY).exists() else min(logged_step(folder), of) for folder, of in steps] or [0]
+        return [made_steps(folder, steps) for folder, steps in self.steps.items()] or [0]
 
     def shares(self) -> list[float]:
         """How much of each of its runs is done, from 0 to 1."""

@@ -28,6 +28,7 @@ from vsim_tf.records.classes import ClassTable, read_class_table, write_class_ta
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
+from vsim_tf.runs.logged_step import OF_STEPS
 from vsim_tf.runs.migration import migrate_flat_config
 from vsim_tf.runs.settings import Difference, differences, other_settings
 from vsim_tf.runs.stage import Stage
@@ -36,9 +37,6 @@ from vsim_tf.types import PathLike
 
 if TYPE_CHECKING:
     from vsim_tf.input.decoding import BatchFormat
-
-OF_STEPS = "of_steps"
-"""In the summary of a run that ended early: the number of steps that it was asked for."""
 
 
 class RunFolder:

@@ -207,6 +207,8 @@ class Stage(Component):
         message = "reload_best=True with an average of weights: give one (training.reload_best=false)"
         require(not (self.reload_best and self.average), message, "reload_best")
         require(bool(self.tasks), "tasks={}: at least one task is needed", "tasks")
+        weighs = any(task.weight for task in self.tasks.values())
+        require(weighs, f"tasks={', '.join(self.tasks)}: all have weight=0, nothing would be learned", "tasks")
         late = [name for place, (name, task) in enumerate(self.tasks.items()) if place and task.comes_first]
         message = f"tasks={', '.join(self.tasks)}: {', '.join(late)} must be the first, which sees nothing masked"
         require(not late, message, "tasks")

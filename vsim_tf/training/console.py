@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import SUMMARY
 from vsim_tf.io.tables import table_text
-from vsim_tf.runs.run_folder import OF_STEPS, RunFolder, RunSettings
+from vsim_tf.runs.logged_step import OF_STEPS
+from vsim_tf.runs.run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:
     import tensorflow as tf

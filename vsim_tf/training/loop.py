@@ -20,7 +20,7 @@ from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
 from vsim_tf.runs.checkpoints import TrainingState
-from vsim_tf.runs.run_folder import OF_STEPS
+from vsim_tf.runs.logged_step import OF_STEPS
 from vsim_tf.runs.stage import Stage
 from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.global_batch import GlobalBatch
@@ -212,7 +212,7 @@ class Trainer:
                         metrics = self._evaluate_and_save(folder, evaluate, log, step, logs, signals)
                     if signals.asked():
                         self._save_and_stop(folder, step, logs, signals)
-                    if step == total or self._out_of_patience():
+                    if step == total or (due and self._out_of_patience()):
                         break
                     epoch = ended_epoch(step) if self.stage.reload_best else None
                     if epoch and self.state.evaluated.numpy() > epoch.start:  # else an epoch without evaluation would be lost
@@ -231,8 +231,10 @@ class Trainer:
 
     def _out_of_patience(self) -> bool:
         """Whether the newest evaluation, with which the state was saved, is the last of so many that brought nothing better."""
-        patience, step, evaluated = self.stage.patience, self.state.step.numpy(), self.state.evaluated.numpy()
-        return bool(0 < patience * self.stage.eval_every <= step - self.state.best_step.numpy() and evaluated == step)
+        if not self.stage.patience:
+            return False
+        step, evaluated, best = (int(v.numpy()) for v in (self.state.step, self.state.evaluated, self.state.best_step))
+        return evaluated == step and step - best >= self.stage.patience * self.stage.eval_every
 
     def _shown(self, logs: dict[str, tf.Tensor], metrics: dict[str, float]) -> dict[str, str]:
         """Loss of the last step and selected metric of the last evaluation."""
