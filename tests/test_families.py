@@ -23,6 +23,7 @@ from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.averaging import WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.schedules import Schedule
+from vsim_tf.presets.pair_losses import similarity_tasks, with_pair_loss
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.checkpoints import TrainingState
 from vsim_tf.runs.run_folder import batch_format
@@ -36,6 +37,14 @@ PRETRAIN, FINETUNE, STAGE = "pretrain", "finetune", "stage"
 BATCH = 8  # the smallest in which no part of a batch is empty
 COSINE = {"type": "cosine", "peak": 1e-3, "warmup": 0, "horizon": 100}
 MATCHING = {"tag": {"type": "mean_tags", "head": "relu_cls"}, "itm": {"type": "matching"}}
+
+
+def pair_tasks(loss, dims=()) -> dict:
+    """Tasks of a fine-tuning with another loss of similarities, as JSON has them."""
+    stage = with_pair_loss(toys.stage(), loss, dims)
+    return {name: task.to_dict() for name, task in stage.tasks.items()}
+
+
 CASES = {  # model, stage, changes of the model, changes of the stage
     "roformer": ("uniter_roformer", PRETRAIN, {}, {}),
     "uniter": ("uniter", PRETRAIN, {}, {}),
@@ -48,6 +57,9 @@ CASES = {  # model, stage, changes of the model, changes of the stage
     "job 1": ("qq_job1", PRETRAIN, {"pooling.padding": False}, {}),
     "job 1 with matching": ("qq_job1", PRETRAIN, {"pack": True, "pooling.padding": False}, {"tasks": MATCHING}),
     "job 2": ("qq_job2", PRETRAIN, {"pack": True, "pooling.padding": False}, {"groups.head.schedule": COSINE}),
+    "correlation": ("uniter", FINETUNE, {}, {"tasks": pair_tasks("pearson")}),
+    "order": ("uniter_roformer", FINETUNE, {}, {"tasks": pair_tasks("cosent", [2, 5])}),
+    "order of mixtures": ("mix_nextvlad", FINETUNE, {}, {"tasks": pair_tasks("combinations")}),
     "job 4 of pairs": ("qq_job4", FINETUNE, {"pooling.padding": False}, {}),
     "single stream": ("wbdc_single", STAGE, {"pooling.padding": False}, {}),
     "dual encoder": ("wbdc_clip", STAGE, {"pooling.padding": False}, {"gradient_method": "awp"}),
@@ -83,6 +95,9 @@ ROWS = {  # (family, entry): case
     (Task, "squared_error"): "uniter of pairs",
     (Task, "similarity_divergence"): "uniter of pairs",
     (Task, "mean_squared_error"): "job 4 of pairs",
+    (Task, "pearson"): "correlation",
+    (Task, "cosent"): "order",
+    (Task, "combinations"): "order of mixtures",
     (Schedule, "linear"): "uniter of pairs",
     (Schedule, "cosine"): "job 2",
     (Model, "two_stream"): "classes of two streams",
@@ -140,7 +155,7 @@ def uses(component, family, entry) -> bool:
 def batch_of(model, stage):
     if model.name.startswith("wbdc"):
         return toy_short_videos.training_batch(model, stage.tasks, BATCH)
-    make = toys.random_pair_batch if "mse" in stage.tasks else toys.random_batch
+    make = toys.random_pair_batch if similarity_tasks(stage) else toys.random_batch
     return make(model, BATCH)
 
 

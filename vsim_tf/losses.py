@@ -1,6 +1,7 @@
 """Loss terms as pure functions of tensors, in `keras.ops` only.
 
-Every function returns one number per sample (or position); the tasks in `vsim_tf.tasks` say how they are summed and weighted.
+Every function returns one number per sample (or position), but for those of a batch at the end; the tasks in `vsim_tf.tasks`
+say how they are summed and weighted.
 """
 
 from vsim_tf.layers.normalize import l2_normalize
@@ -10,6 +11,8 @@ from vsim_tf.types import Tensor
 PROBABILITY_EPSILON = 1e-7
 CONTRASTIVE_TEMPERATURE = 0.07
 MIXTURE_TEMPERATURE = 2.0
+VARIANCE_EPSILON = 1e-8
+"""Added to variances of similarities: a deviation of 0.0001 counts as constant."""
 
 
 def bce_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
@@ -137,3 +140,32 @@ def similarity_divergence(similarity: Tensor, target: Tensor) -> Tensor:
     s = ops.clip(similarity, PROBABILITY_EPSILON, 1.0)
     t = ops.clip(target, PROBABILITY_EPSILON, 1.0)
     return t * ops.log(t / s)
+
+
+# --- of all pairs of a batch at once: `[batch]` similarities and targets to a scalar -------------------------------------
+
+
+def pearson_distance(similarity: Tensor, target: Tensor) -> Tensor:
+    """1 − r, r Pearson's correlation of similarities and targets; 1 where one of them is constant, and for a single pair."""
+    s, t = similarity - ops.mean(similarity), target - ops.mean(target)
+    variances = [ops.mean(ops.square(values)) + VARIANCE_EPSILON for values in (s, t)]
+    return 1.0 - ops.mean(s * t) / ops.sqrt(variances[0] * variances[1])
+
+
+def cosent(similarity: Tensor, target: Tensor, scale: float) -> Tensor:
+    """log(1 + Σ over i, j with t_i > t_j of exp(scale·(s_j − s_i))), CoSENT (Su 2022); 0 where all targets tie."""
+    differences, ordered = _combinations(similarity, target)
+    exponents = ops.where(ordered, scale * differences, -1e9)  # not −inf, of which gradients are NaN
+    return ops.logsumexp(ops.append(ops.reshape(exponents, (-1,)), [0.0]))
+
+
+def ranking(similarity: Tensor, target: Tensor, scale: float) -> Tensor:
+    """Mean over i, j with t_i > t_j of log(1 + exp(scale·(s_j − s_i))), RankNet (Burges et al. 2005); 0 where all targets tie."""
+    differences, ordered = _combinations(similarity, target)
+    total = ops.sum(ops.where(ordered, ops.softplus(scale * differences), 0.0))
+    return total / ops.maximum(ops.sum(ops.cast(ordered, total.dtype)), 1.0)
+
+
+def _combinations(similarity: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """s_j − s_i, and whether t_i > t_j, `[batch, batch]` each, i in rows."""
+    return similarity[None, :] - similarity[:, None], target[:, None] > target[None, :]

@@ -12,8 +12,10 @@ from vsim_tf.cli import finetune, flags, pretrain, run_length, settings
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
+from vsim_tf.optim.averaging import ExponentialAverage
 from vsim_tf.presets import registry
 from vsim_tf.presets.sizes import sized
+from vsim_tf.tasks.pair_ranking import CoSent
 
 
 @pytest.fixture
@@ -88,6 +90,9 @@ CHANGES = {
     "--set=training.tasks.tag.weight=0.5": ("tasks.tag.weight", 0.5),
     "--set=training.tasks.tag.form=asl": ("tasks.tag.form", "asl"),
     "--set=training.selection.metric=mse": ("selection.metric", "mse"),
+    "--patience=3": ("patience", 3),
+    "--average_decay=0.9": ("average", {"type": "ema", "decay": 0.9}),
+    "--average_decay=0": ("average", None),
 }
 
 
@@ -122,6 +127,49 @@ def test_what_cannot_be_set(given_flags, argument, message):
     given_flags(flags.define_pair, argument)
     with pytest.raises(UserError, match=message):
         flags.finetune_stage("2021")
+
+
+def test_another_pair_loss_with_its_settings(given_flags):
+    """`--set` reaches scale and weight, and flags win over what the loss wants."""
+    settings_of_loss = ("--set=training.tasks.pair.scale=5", "--set=training.tasks.pair.weight=0.5", "--bucket_by_length")
+    given_flags(flags.define_pair, "--pair_loss=cosent", "--matryoshka=64,128", *settings_of_loss)
+    stage = flags.finetune_stage("plus")
+    assert stage.tasks["pair"] == CoSent(scale=5.0, weight=0.5, dims=(64, 128))
+    assert list(stage.tasks) == ["pair", "tag"] and stage.bucket_by_length and stage.labels == "rank"
+
+
+def test_the_published_loss_of_the_first_numbers_too(given_flags):
+    given_flags(flags.define_pair, "--matryoshka=64")
+    stage, published = flags.finetune_stage("2021"), registry.preset("uniter").finetune
+    assert [stage.tasks[name].dims for name in ("mse", "kl")] == [(64,), (64,)]
+    assert stage == published.replace({"tasks.mse.dims": [64], "tasks.kl.dims": [64]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pair_loss=mse", "--kl_weight=1"], "--kl_weight=1: --pair_loss=mse has no such term, give one of the two"),
+        (["--matryoshka=64,"], "--matryoshka=64,: integers are needed, each larger than the one before, e.g. 64,128"),
+        (["--matryoshka="], "--matryoshka=: integers are needed"),
+        (["--pair_loss=cosent", "--accumulate=2"], "--accumulate=2: uniter needs the whole batch at once"),
+    ],
+)
+def test_pair_losses_that_are_refused_before_anything_is_loaded(given_flags, arguments, message):
+    given_flags(finetune.define_flags, *arguments)
+    with pytest.raises(UserError) as error:
+        finetune.check_flags()
+    assert in_flags(error.value).startswith(message)
+
+
+def test_an_average_of_weights_in_pre_training(given_flags, data_dir):
+    """Next to reloading the best weights it is refused, which --set can put off."""
+    given_flags(flags.define_pretrain, "--average_decay=0.99")
+    assert flags.pretrain_options().training.average == ExponentialAverage(decay=0.99)
+    given_flags(flags.define_pretrain, "--model=qq_job1", "--average_decay=0.99", "--set=training.reload_best=false")
+    assert flags.pretrain_options().training.average == ExponentialAverage(decay=0.99)
+    given_flags(flags.define_pretrain, "--model=qq_job1", "--average_decay=0.99")
+    with pytest.raises(UserError, match=r"reload_best=True with an average of weights: give one \(training.reload_best=false\)"):
+        flags.pretrain_options()
 
 
 @pytest.mark.parametrize(("arguments", "multiple"), [((), 16), (("--length_multiple=0",), 0), (("--length_multiple=4",), 4)])

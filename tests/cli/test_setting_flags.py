@@ -19,7 +19,7 @@ def paths_of_settings() -> set[str]:
     for make in registry.MODELS.values():
         parts = {"model.": make().model, "training.": make().pretrain}, {"training.": make().finetune}
         paths |= {path for part in parts for prefix, settings in part.items() for path in settings.paths(prefix)}
-    return paths
+    return paths.union(*(make().stage.paths("training.") for make in registry.CLASSIFIERS.values()))
 
 
 def all_flags() -> set[str]:
@@ -59,7 +59,12 @@ def test_errors_of_a_model(given_flags, model, arguments, message):  # noqa: F81
 
 @pytest.mark.parametrize(
     ("argument", "words"),
-    [("--set=training.seed=-1", "--set=training.seed=-1: seed=-1: an integer"), ("--seed=-1", "--seed=-1: an integer")],
+    [
+        ("--set=training.seed=-1", "--set=training.seed=-1: seed=-1: an integer"),
+        ("--seed=-1", "--seed=-1: an integer"),
+        ("--average_decay=1", "--average_decay=1.0: a probability above 0 and below 1 is needed"),
+        ("--matryoshka=128,64", "--matryoshka=128,64: integers from 1 on are needed, each larger than the one before"),
+    ],
 )
 def test_errors_of_a_stage(given_flags, argument, words):  # noqa: F811
     given_flags(flags.define_pair, argument)

@@ -226,3 +226,18 @@ def test_scores_do_not_depend_on_batch_size_and_order(name, tmp_path):
     for values, scores in found[1:]:
         np.testing.assert_allclose(values, found[0][0], atol=1e-5)
         assert scores == pytest.approx(found[0][1], abs=1e-6)
+
+
+def test_similarities_of_the_first_numbers(tmp_path):
+    """Next to those of all, which are as they are without."""
+    network = toys.network("uniter")
+    file = toys.write_records(tmp_path / "pairs", toys.random_pairs(9))
+    pairs = numbered_batches([file], "pairs", toys.batch_format(), 4)
+    scores, plain = (PairEvaluator(Embedder(network, dims=dims), pairs)() for dims in ((2, 5), ()))
+    vectors = [Embedder(network).embed(pairs.map(lambda n, batch, e=e: (n, batch.elements[e]))).values for e in (0, 1)]
+    target = np.concatenate([batch.targets["similarity"].numpy() for _, batch in pairs])
+    for dim in (2, 5):
+        a, b = (values[:, :dim] for values in vectors)
+        cosines = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+        assert scores.pop(f"spearman_{dim}") == pytest.approx(spearman(cosines, target), abs=1e-6)
+    assert scores == plain

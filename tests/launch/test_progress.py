@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vsim_tf.io.paths import CONFIG, METRICS_FILE
+from vsim_tf.io.paths import CONFIG, METRICS_FILE, SUMMARY
 from vsim_tf.launch.plan import Stage
 from vsim_tf.launch.progress import Progress, about
 
@@ -111,6 +111,16 @@ def test_a_damaged_log_counts_nothing(plan):
         assert started(plan)[0].runs() == (1, 8), text
     (folder / METRICS_FILE).write_text('{"step": 50}\n{"step": 6')
     assert started(plan)[0].runs() == (1.5, 8)
+
+
+def test_a_run_that_ended_early_has_made_its_steps(tmp_path):
+    """Of 50 steps of each of two folds 12; that it ended before 40 says nothing of 50."""
+    task = ToyTask("uniter", tmp_path, 2, 50)
+    progress = Progress([Stage("fine-tuning", (task,))])
+    for folder, asked in zip(task.folders, (50, 40), strict=True):
+        log_step(folder, 12)
+        (folder / SUMMARY).write_text(json.dumps({"step": 12, "of_steps": asked}))
+    assert progress.works[0][0].made() == [50, 12]
 
 
 def test_without_training_nothing_is_known(plan):

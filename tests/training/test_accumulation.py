@@ -157,7 +157,7 @@ def test_how_a_batch_is_cut(graph, parts, squares, offsets):
     ("name", "accumulate", "message"),
     [
         ("uniter", 6, "accumulate=6: a micro-batch has at least one example, and batch_size=5 has 5; give 5 or less"),
-        ("mix_nextvlad", 2, "accumulate=2: mix_nextvlad needs the whole batch at once (BatchNorm, contrastive loss)"),
+        ("mix_nextvlad", 2, "accumulate=2: mix_nextvlad needs the whole batch at once (BatchNorm, a loss of all its examples)"),
     ],
 )
 def test_what_cannot_be_cut_is_refused(name, accumulate, message):

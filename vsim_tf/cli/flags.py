@@ -11,7 +11,7 @@ from typing import Any
 
 from absl import flags
 
-from vsim_tf.cli import run_length, settings
+from vsim_tf.cli import pair_loss, run_length, settings
 from vsim_tf.cli.enum_flags import EnumWithHidden
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import (
@@ -120,6 +120,7 @@ def define_pair() -> None:
     flags.DEFINE_string("train_record_pattern", None, "Pairs to train on, instead of --folds.")
     flags.DEFINE_string("val_record_pattern", None, "Pairs to validate on, instead of --folds.")
     flags.DEFINE_string("run_name", "pair", "Run folder below <output_dir>/<model> for --train_record_pattern.")
+    pair_loss.define()
     settings.define((*settings.PAIR_FLAGS, *settings.TRAINING_FLAGS), FINETUNE, "training.tasks.tag.weight=0.5")
     run_length.define()
     run_length.define_preset("batch, epochs and rates by the number of pairs")
@@ -311,7 +312,7 @@ def finetune_stage(recipe: str, model: Model | None = None, pairs: int | None = 
     if preset:
         preset.choice(FINETUNE, FLAGS.model)
     settings.require_known_sections(settings.TRAINING)
-    published = recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune)
+    published = pair_loss.as_asked(recipes.recipe(recipe).stage("finetune", registry.preset(FLAGS.model).finetune), FLAGS)
     plan = preset.plan(FINETUNE, model, pairs) if preset and model and pairs is not None else None
     stage = settings.stage_as_asked(published, examples=pairs, plan=plan)
     if announces:

@@ -36,6 +36,7 @@ FLAG_OF_ARGUMENT = {name: f"--{name}" for name in ARGUMENTS} | {
     "folds.overwrite": "--overwrite (to write_tfrecord.py)",
     "pretrain.overwrite": "--overwrite (to run.sh: --pretrain_flags=--overwrite)",
     "pair.overwrite": "--overwrite (to run.sh: --finetune_flags=--overwrite)",
+    **dict.fromkeys((f"training.tasks.{task}.dims" for task in ("mse", "kl", "pair")), "--matryoshka"),
 }
 """Arguments that have a flag, some by the stage that takes it."""
 

@@ -94,6 +94,15 @@ TRAINING_FLAGS = (
         "remat", "training.remat", BOOLEAN,
         "Compute each block of the encoder again in the backward pass: less memory, the same gradients, more time.",
     ),
+    SettingFlag(
+        "average_decay", "training.average.decay", FLOAT,
+        "Decay d of an average of weights, s = d*s + (1-d)*w after each step, which is evaluated and kept; 0: the weights alone.",
+        FROM_0,
+    ),
+    SettingFlag(
+        "patience", "training.patience", INTEGER,
+        "End a run after so many evaluations in turn without a better one, 0: never; best/ has the weights of the best.", FROM_0,
+    ),
     SettingFlag("eval_freq", "training.eval_every", INTEGER, "Steps between evaluations; each saves a checkpoint.", FROM_1),
     SettingFlag("print_freq", "training.log_every", INTEGER, "Steps between log lines.", FROM_1),
     SettingFlag("seed", "training.seed", INTEGER, "Seed of first weights, order, token masking and dropout."),
@@ -160,6 +169,7 @@ def stage_as_asked(stage: Stage, scales_schedules: bool = False, examples: int |
     values = {flag.path: flag.value for flag in setting_flags} | chosen(plan.settings if plan else {}, setting_flags)
     stage = stage.replace(batch_size=_batch_size_by_set() or values["training.batch_size"])
     stage = run_length.lasting(stage, scales_schedules, examples, plan)
+    decay = values.pop("training.average.decay")
     horizon, multiple = "training.groups.head.schedule.horizon", "training.length_multiple"
     implied = values[horizon] is None and FLAGS.total_steps is not None
     if implied:
@@ -167,7 +177,9 @@ def stage_as_asked(stage: Stage, scales_schedules: bool = False, examples: int |
     if FLAGS.jit_compile and values[multiple] is None:
         values[multiple] = COMPILED_LENGTH_MULTIPLE
     try:
-        return _changed(stage, TRAINING, values)
+        stage = _changed(stage, TRAINING, values)
+        with fields_below(TRAINING):
+            return stage if decay is None else stage.averaging(decay)
     except UserError as error:
         if not (implied and horizon in error.fields):
             raise

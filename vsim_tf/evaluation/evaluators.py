@@ -20,6 +20,8 @@ from vsim_tf.types import Tensor
 class PairEvaluator:
     """Spearman and mean squared error of the predicted similarity of labelled pairs.
 
+    `spearman_64` is that by the first 64 numbers of the embeddings, for each of the embedder's `dims`.
+
     Args:
         embedder: the model.
         batches: of pairs, with their numbers (`input.pipeline.numbered_batches`).
@@ -29,8 +31,10 @@ class PairEvaluator:
     batches: Iterable[tuple[Tensor, PairBatch]]
 
     def __call__(self) -> dict[str, float]:
-        predicted, target = self.embedder.similarities(self.batches)
-        return {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
+        of_dims, target = self.embedder.similarities_by_dims(self.batches)
+        predicted, sizes = of_dims[:, -1], enumerate(self.embedder.dims)
+        scores = {"spearman": spearman(predicted, target), "mse": float(np.mean((predicted - target) ** 2))}
+        return scores | {f"spearman_{size}": spearman(of_dims[:, column], target) for column, size in sizes}
 
 
 @dataclasses.dataclass(frozen=True)

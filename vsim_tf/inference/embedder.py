@@ -43,13 +43,15 @@ class Embedder:
     Args:
         model: made under the scope of the strategy.
         strategy: where the replicas live; by default one device.
+        dims: similarities are also measured of the first so many numbers of the embeddings.
 
     Attributes:
         width: numbers of a video.
     """
 
-    def __init__(self, model: VideoNetwork, strategy: tf.distribute.Strategy | None = None):
+    def __init__(self, model: VideoNetwork, strategy: tf.distribute.Strategy | None = None, dims: Sequence[int] = ()):
         self.model, self.strategy, self.width = model, strategy or tf.distribute.get_strategy(), model.config.dim
+        self.dims = tuple(dims)
         self.replicas = max(self.strategy.num_replicas_in_sync // worker_shard()[1], 1)
         videos = video_spec(model.config)
         pairs = PairBatch(videos, videos, {"similarity": tf.TensorSpec([None], tf.float32)})
@@ -98,8 +100,10 @@ class Embedder:
         return output.embedding, tf.sigmoid(logits), losses.bce_from_logits(logits, batch.targets["tags"])
 
     def _pairs(self, batch: PairBatch) -> tf.Tensor:
-        """`[batch]` cosines."""
-        return losses.cosine(*(output.embedding for output in call_elements(self.model, batch, training=False)))
+        """`[batch, dims + 1]` cosines: of the first numbers of the embeddings, and of all."""
+        first, second = (output.embedding for output in call_elements(self.model, batch, training=False))
+        sizes = (*self.dims, self.width)
+        return tf.stack([losses.cosine(first[:, :size], second[:, :size]) for size in sizes], axis=1)
 
     def vectors(self, batches: Iterable[tuple[tf.Tensor, VideoBatch]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers and `[batch, dim]` float32 embeddings of each batch; those of other workers are not gathered."""
@@ -139,13 +143,18 @@ class Embedder:
 
     def similarities(self, batches: Iterable[tuple[tf.Tensor, PairBatch]]) -> tuple[np.ndarray, np.ndarray]:
         """Predicted and human similarity of all pairs of `numbered_batches`, `[pairs]` float32 each, in their order."""
+        predicted, target = self.similarities_by_dims(batches)
+        return predicted[:, -1], target
+
+    def similarities_by_dims(self, batches: Iterable[tuple[tf.Tensor, PairBatch]]) -> tuple[np.ndarray, np.ndarray]:
+        """The same, where predictions are `[pairs, dims + 1]`: of the first numbers of the embeddings, and of all."""
         parts = [
             (numbers, cosines.numpy(), batch.targets["similarity"].numpy())
             for numbers, batch, cosines in self._results(self.pairs, batches)
         ]
         columns = zip(*parts, strict=True) if parts else ([], [], [])
-        types = (np.int64, np.float32, np.float32)
-        joined = [_joined(list(column), dtype) for column, dtype in zip(columns, types, strict=True)]
+        widths, types = [(), (len(self.dims) + 1,), ()], (np.int64, np.float32, np.float32)
+        joined = [_joined(list(column), dtype, *width) for column, dtype, width in zip(columns, types, widths, strict=True)]
         numbers, predicted, target = gather_arrays(self.strategy, joined)
         order = np.argsort(numbers)
         return predicted[order], target[order]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from vsim_tf.launch.plan import Stage
-from vsim_tf.runs.logged_step import logged_step, total_steps
+from vsim_tf.runs.logged_step import made_steps, total_steps
 
 Clock = Callable[[], float]
 
@@ -49,7 +49,7 @@ class Work:
         """Steps that each of its runs has made."""
         if self.ended is not None:
             return list(self.steps.values()) or [1]
-        return [min(logged_step(folder), steps) for folder, steps in self.steps.items()] or [0]
+        return [made_steps(folder, steps) for folder, steps in self.steps.items()] or [0]
 
     def shares(self) -> list[float]:
         """How much of each of its runs is done, from 0 to 1."""

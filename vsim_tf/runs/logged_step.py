@@ -4,10 +4,23 @@ import json
 import os
 from pathlib import Path
 
-from vsim_tf.io.paths import CONFIG, METRICS_FILE
+from vsim_tf.io.paths import CONFIG, METRICS_FILE, SUMMARY
 
 TAIL = 1 << 14
 """Bytes at the end of the log, which hold its last lines."""
+
+OF_STEPS = "of_steps"
+"""In the summary of a run that ended early: the number of steps that it was asked for."""
+
+
+def made_steps(folder: Path, of_steps: int) -> int:
+    """How many of its steps a run has made; all of them where it ended early."""
+    try:
+        if json.loads((folder / SUMMARY).read_bytes())[OF_STEPS] == of_steps:
+            return of_steps
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return min(logged_step(folder), of_steps)
 
 
 def logged_step(folder: Path) -> int:

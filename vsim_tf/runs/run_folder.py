@@ -29,6 +29,7 @@ from vsim_tf.records.feature_origin import Origin, origin_of, require_same_tower
 from vsim_tf.records.tags import read_tag_list
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.extension import asks_for_more_steps, require_extensible
+from vsim_tf.runs.logged_step import OF_STEPS
 from vsim_tf.runs.migration import migrate_flat_config
 from vsim_tf.runs.settings import FEATURES_BY, Difference, differences, other_settings
 from vsim_tf.runs.stage import Stage
@@ -236,7 +237,7 @@ def prepare_run_folder(folder: Path, settings: RunSettings, overwrite: bool) -> 
 def _finished(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
     """The summary of a run that has all its steps; one of fewer steps is there until another process extends the run."""
     summary = read_summary(folder)
-    extended = summary is not None and summary.get("step") in range(settings.training.total_steps)
+    extended = summary is not None and _steps(summary) in range(settings.training.total_steps)
     return None if extended else summary
 
 
@@ -247,7 +248,7 @@ def finished_run(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
         UserError: the folder holds a finished run with other settings.
     """
     summary = read_summary(folder)
-    if summary is None or summary.get("step") != settings.training.total_steps:
+    if summary is None or _steps(summary) != settings.training.total_steps:
         return None
     if differing := settings.differences(RunFolder.open(folder)):
         raise other_settings(folder, settings.kind, differing)
@@ -300,7 +301,12 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
 
 def is_complete(folder: Path, total_steps: int) -> bool:
     """Whether a folder holds a complete run of so many steps; one of fewer may be extended."""
-    return (read_summary(folder) or {}).get("step") == total_steps
+    return bool(_steps(read_summary(folder) or {}) == total_steps)
+
+
+def _steps(summary: dict[str, Any]) -> Any:
+    """The number of steps that a complete run was asked for."""
+    return summary.get(OF_STEPS, summary.get("step"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from vsim_tf.components import LARGEST, Component, require
 from vsim_tf.io.paths import BEST, LAST
 from vsim_tf.models.architectures import Model
-from vsim_tf.optim.averaging import WeightAverage
+from vsim_tf.optim.averaging import ExponentialAverage, WeightAverage
 from vsim_tf.optim.gradients import GradientMethod
 from vsim_tf.optim.groups import Group
 from vsim_tf.optim.schedules import Schedule, WarmUpSchedule
@@ -79,6 +79,7 @@ class Stage(Component):
         val_videos: so many of the first videos are evaluated on in pre-training, with the pairs among them; 0: all.
         gradient_method: how gradients are made; None: by one pass.
         average: which average of weights is evaluated and kept; None: the weights as they are.
+        patience: the run ends after so many evaluations in turn of which none is better than the best before; 0: it never does.
     """
 
     batch_size: int
@@ -105,6 +106,7 @@ class Stage(Component):
     val_videos: int = 0
     gradient_method: GradientMethod | None = None
     average: WeightAverage | None = None
+    patience: int = 0
 
     def require_micro_batches(self, model: Model, replicas: int) -> None:
         """`UserError` where model or tasks need the whole batch at once, or a replica's has too few examples for `accumulate`."""
@@ -112,7 +114,7 @@ class Stage(Component):
         given, of_replica = f"accumulate={self.accumulate}", f" on {replicas} replicas" if replicas > 1 else ""
         require(
             self.accumulate == 1 or self.videos_are_independent(model),
-            f"{given}: {model.name} needs the whole batch at once (BatchNorm, contrastive loss); leave it out",
+            f"{given}: {model.name} needs the whole batch at once (BatchNorm, a loss of all its examples); leave it out",
             "training.accumulate",
         )
         require(
@@ -184,6 +186,10 @@ class Stage(Component):
                 changes[f"groups.{name}.schedule"] = schedule.replace(warmup=warmup, horizon=total).to_dict()
         return self.replace(changes)
 
+    def averaging(self, decay: float) -> "Stage":
+        """With an exponential average of weights; a decay of 0 is none."""
+        return self.replace({"average": {"type": ExponentialAverage.type_name, "decay": decay} if decay else None})
+
     @property
     def rate_paths(self) -> list[str]:
         """Settings of the peak learning rates by their paths from config.json on, the last group's first."""
@@ -193,12 +199,16 @@ class Stage(Component):
         self.require_positive("batch_size", "total_steps", "val_batch_size", "eval_every", "log_every", "accumulate")
         self.require_finite("clip_norm")
         require(self.reduction in REDUCTIONS, f"reduction={self.reduction!r}: 'sum' or 'mean' is accepted", "reduction")
+        require(0 <= self.patience <= LARGEST, f"patience={self.patience}: an integer from 0 is needed", "patience")
         require(0 <= self.val_videos <= LARGEST, f"val_videos={self.val_videos}: an integer from 0 is needed", "val_videos")
         starts = [phase.start for phase in self.phases.values()]
         ordered = not starts or (starts[0] == 0 and starts == sorted(set(starts)))
         require(ordered, f"phases: start={', '.join(map(str, starts))}: from 0 on, each later than the one before", "phases")
-        require(not (self.reload_best and self.average), "reload_best=True with an average of weights: give one", "reload_best")
+        message = "reload_best=True with an average of weights: give one (training.reload_best=false)"
+        require(not (self.reload_best and self.average), message, "reload_best")
         require(bool(self.tasks), "tasks={}: at least one task is needed", "tasks")
+        weighs = any(task.weight for task in self.tasks.values())
+        require(weighs, f"tasks={', '.join(self.tasks)}: all have weight=0, nothing would be learned", "tasks")
         late = [name for place, (name, task) in enumerate(self.tasks.items()) if place and task.comes_first]
         message = f"tasks={', '.join(self.tasks)}: {', '.join(late)} must be the first, which sees nothing masked"
         require(not late, message, "tasks")

@@ -52,11 +52,16 @@ class Objective:
         videos = world.examples if len(outputs) == 1 else len(outputs) * world.examples
         step = Step(network, batch, outputs, world, videos, training)
         terms = {
-            name: task.weight * task.loss(step._replace(count=world.counts.get(name), shared=world.shared.get(name)))
+            name: _term(task, step._replace(count=world.counts.get(name), shared=world.shared.get(name)))
             for name, task in self.tasks.items()
         }
         total = sum(terms.values())
         return total, {name: value / videos for name, value in ({"loss": total} | terms | _gates(outputs)).items()}
+
+
+def _term(task: Task, step: Step) -> Tensor:
+    """The weighted loss, which is not computed where it weighs nothing."""
+    return task.weight * task.loss(step) if task.weight else ops.zeros(())
 
 
 def _gates(outputs: tuple[VideoOutput, ...]) -> dict[str, Tensor]:

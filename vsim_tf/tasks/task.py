@@ -45,7 +45,7 @@ class Task(Component):
     the mean, as in 2021, so that Adam's epsilon means the same and replicas simply add their gradients (docs/facts.md 4.1, 5.2).
 
     Attributes:
-        weight: factor of the loss.
+        weight: factor of the loss; with 0 it is not computed.
         reads_context: whether it needs the tokens of OCR and speech, and of the title alone: targets "context_ids",
             "context_mask", "title_ids" and "title_mask", `[batch, text]` each.
         comes_first: whether it reads the batch as it was before the corruptions of others.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vsim_tf.errors import UserError
 from vsim_tf.io.paths import SUMMARY
 from vsim_tf.io.tables import table_text
+from vsim_tf.runs.logged_step import OF_STEPS
 from vsim_tf.runs.run_folder import RunFolder, RunSettings
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _order(settings: RunSettings) -> str:
     if not (settings.training.bucket_by_length and (model.trims_text or model.trims_frames)):
         return "in random order"
     independent = settings.training.videos_are_independent(model)
-    seen = "" if independent else "; batch statistics and negatives see that (bucket_by_length=True)"
+    seen = "" if independent else "; statistics and losses of a batch see that (bucket_by_length=True)"
     return f"examples of similar length, batches in random order{seen}"
 
 
@@ -109,7 +110,7 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
         raise UserError(f"{folder / SUMMARY}: no number {', '.join(missing)}; remove the file to have it regenerated")
     last, best = summary[metric], summary[f"{BEST}{metric}"]
     logger.info(
-        f"{label}: complete at step {summary['step']}, {_title(metric)} {_score(last)}"
+        f"{label}: complete at step {summary['step']}{_early(summary)}, {_title(metric)} {_score(last)}"
         f" (best {_score(best)} at step {summary[BEST_STEP]}), in {folder}"
         + (f"; traces of the step: {trainer.traces}" if trainer and trainer.traces else "")
         + (f", compilations: {trainer.compilations}" if trainer and trainer.compilations else "")
@@ -122,6 +123,10 @@ def announce_finished(label: str, summary: dict[str, Any], folder: Path, trainer
             " the best checkpoint embeds by the weights before the first step (checkpoint=best of the embedding stage)",
             extra={"fields": [*rates, "training.total_steps", "overwrite", "checkpoint"]},
         )
+
+
+def _early(summary: dict[str, Any]) -> str:
+    return f" of {summary[OF_STEPS]}, ended by patience" if OF_STEPS in summary else ""
 
 
 def _selected(summary: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from vsim_tf.runs.run_folder import (
 from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
 from vsim_tf.runs.weights import restore_weights
+from vsim_tf.tasks.pair_similarity import truncated_dims
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Batches, Trainer
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
@@ -82,7 +83,7 @@ def finetune(
                 index = RecordIndex(run.train_files)
                 check_sample(index, "pairs", form, PAIRS_LOOKED_AT, pretrained / TAGS, pretrained / TOKENIZER)
                 trainer = make_trainer(start.model, training, strategy)
-                embedder = Embedder(trainer.network, strategy)
+                embedder = Embedder(trainer.network, strategy, truncated_dims(training.tasks.values(), start.model.dim))
                 counts = {"runs": len(runs), "training pairs of the first": len(index)}
                 announce(f"fine-tune {model}", settings, strategy, counts, len(index), run.folder.parent)
                 unfinished = [each.folder for each in runs if overwrite or not is_complete(each.folder, training.total_steps)]

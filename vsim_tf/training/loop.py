@@ -20,6 +20,7 @@ from vsim_tf.models.network import VideoNetwork
 from vsim_tf.optim.adam import GroupAdam
 from vsim_tf.optim.groups import grouped
 from vsim_tf.runs.checkpoints import TrainingState
+from vsim_tf.runs.logged_step import OF_STEPS
 from vsim_tf.runs.stage import Stage
 from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.global_batch import GlobalBatch
@@ -84,7 +85,7 @@ class Trainer:
         if replicas > 1 and not self.stage.videos_are_independent(self.network.config):
             raise UserError(
                 f"jit_compile=True with {replicas} replicas: {self.network.config.name} needs numbers of all replicas within"
-                " a step (BatchNorm, contrastive loss), which XLA cannot compile; leave it out, or use one device",
+                " a step (BatchNorm, a loss of all examples), which XLA cannot compile; leave it out, or use one device",
                 ["training.jit_compile"],
             )
 
@@ -166,7 +167,7 @@ class Trainer:
 
         Returns:
             step, the metrics of the last evaluation, and the selected metric of the best with its step, e.g. `best_spearman` and
-            `best_step`; None for a metric that is not defined.
+            `best_step`; None for a metric that is not defined. `of_steps` are the stage's, where the run ended before its last.
 
         Raises:
             UserError: a number is no longer finite, a checkpoint cannot be read or written, or memory does not suffice; the
@@ -177,7 +178,8 @@ class Trainer:
         with StopSignals(self.strategy) as signals:
             self.state.reset()
             restored = self.state.restore_last(folder)
-            self.state.require_moments(folder, self.stage.total_steps)
+            if not self._out_of_patience():
+                self.state.require_moments(folder, self.stage.total_steps)
             if not restored:
                 start_from()
                 self.state.start_average()
@@ -210,7 +212,7 @@ class Trainer:
                         metrics = self._evaluate_and_save(folder, evaluate, log, step, logs, signals)
                     if signals.asked():
                         self._save_and_stop(folder, step, logs, signals)
-                    if step == total:
+                    if step == total or (due and self._out_of_patience()):
                         break
                     epoch = ended_epoch(step) if self.stage.reload_best else None
                     if epoch and self.state.evaluated.numpy() > epoch.start:  # else an epoch without evaluation would be lost
@@ -224,8 +226,15 @@ class Trainer:
             del data  # here and now: Python's collector may do so in a thread that its own threads wait for
         best_value, best_step = float(self.state.best_value.numpy()), int(self.state.best_step.numpy())
         best = {f"best_{self.stage.selection.metric}": best_value, "best_step": best_step}
-        summary: dict[str, float | None] = without_nan(metrics | {"step": total} | best)
-        return summary
+        summary: dict[str, float | None] = without_nan(metrics | {"step": step} | best)
+        return summary if step == total else summary | {OF_STEPS: total}
+
+    def _out_of_patience(self) -> bool:
+        """Whether the newest evaluation, with which the state was saved, is the last of so many that brought nothing better."""
+        if not self.stage.patience:
+            return False
+        step, evaluated, best = (int(v.numpy()) for v in (self.state.step, self.state.evaluated, self.state.best_step))
+        return evaluated == step and step - best >= self.stage.patience * self.stage.eval_every
 
     def _shown(self, logs: dict[str, tf.Tensor], metrics: dict[str, float]) -> dict[str, str]:
         """Loss of the last step and selected metric of the last evaluation."""
