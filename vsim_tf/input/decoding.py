@@ -31,6 +31,7 @@ from vsim_tf.records.schema import (
     PairBatch,
     VideoBatch,
 )
+from vsim_tf.records.tags import category_tag
 from vsim_tf.records.videos import Features, check_video
 from vsim_tf.text.fields import ALL_FIELDS, Fields, encode_fields
 from vsim_tf.text.tokenizers import Tokenizer, decode_titles
@@ -62,6 +63,7 @@ class BatchFormat:
         classes: of the videos, whose indices become targets; None: not.
         context: tokens of OCR and speech, and of the title alone, become targets.
         picture: frames are pictures of these sizes; None: features.
+        categories: of the videos are among the tags (`records.tags.category_tag`).
     """
 
     tokenizer: Tokenizer
@@ -78,6 +80,7 @@ class BatchFormat:
     classes: ClassTable | None = None
     context: bool = False
     picture: PictureSizes | None = None
+    categories: bool = False
 
     @property
     def trims(self) -> bool:
@@ -293,7 +296,10 @@ def _raw_video(feature: Features, suffix: str, form: BatchFormat) -> RawVideo:
     else:
         frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
     category = _category(feature, CATEGORY_ID + suffix) if form.classes else ""
-    return RawVideo(_texts(feature, suffix), frames, _tags(feature, TAG_ID + suffix), category)
+    tags = _tags(feature, TAG_ID + suffix)
+    if form.categories:
+        tags = [*tags, *map(category_tag, feature[CATEGORY_ID + suffix].int64_list.value)]
+    return RawVideo(_texts(feature, suffix), frames, tags, category)
 
 
 def _category(feature: Features, key: str) -> str:
