@@ -16,6 +16,7 @@ from vsim_tf.distributed.strategy import distribute
 from vsim_tf.inference.embedder import Embedder
 from vsim_tf.input.decoding import decode
 from vsim_tf.input.pipeline import numbered_batches
+from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.losses import cosine
 from vsim_tf.models.build import build_network
 from vsim_tf.optim.adam import GroupAdam
@@ -127,6 +128,7 @@ VARIANTS = [(name, {"recipe": recipe}) for name in toys.RANK_4 for recipe in ("2
 VARIANTS += [(name, {"recipe": "plus"}) for name in toys.JOBS]  # without it they trim nothing
 VARIANTS += [(name, {"pooling": pooling}) for name in ("uniter", "uniter_roformer") for pooling in ("cls", "max")]
 VARIANTS += [("uniter", {"frames.padding": "zeros", "recipe": recipe}) for recipe in ("2021", "plus")]
+VARIANTS += [(name, {"linear": LinearConfig(buckets=11).to_dict(), "recipe": "plus"}) for name in ("uniter", "mix_nextvlad")]
 QUICK_VARIANTS = [(name, {"recipe": "plus"}) for name in toys.QUICK_MODELS] + [("uniter_roformer", {"pooling": "max"})]
 
 

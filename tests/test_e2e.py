@@ -37,6 +37,8 @@ from vsim_tf.inference.embed_files import announce_embedded, embed_folds, embed_
 from vsim_tf.io.files import exclusive
 from vsim_tf.io.paths import report_file, sources_file
 from vsim_tf.launch.plan import flags_of
+from vsim_tf.layers.linear_config import LinearConfig
+from vsim_tf.models.build import build_network
 from vsim_tf.records.embeddings import Embeddings, read_embeddings, read_submission
 from vsim_tf.records.fold_writer import write_folds
 from vsim_tf.records.labels import read_labels
@@ -45,6 +47,7 @@ from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import parse_example, video_record
 from vsim_tf.runs.checkpoint_files import newest_checkpoint
 from vsim_tf.runs.run_folder import RunFolder, checkpoint_fingerprint
+from vsim_tf.runs.weights import restore_weights
 from vsim_tf.training import finished, pretrain_inputs
 from vsim_tf.training.finetuning import finetune
 from vsim_tf.training.finished import announce_finetuned, announce_pretrained
@@ -657,10 +660,16 @@ def test_unfinished_stages_are_refused(root, tmp_path):
         ensemble(root, folds=(0, 1))
 
 
+def linear_weights(run: RunFolder) -> dict[str, np.ndarray]:
+    network = build_network(run.model)
+    restore_weights(network, run.checkpoint())
+    return {weight.name: np.asarray(weight) for weight in network.linear.weights}
+
+
 @pytest.mark.slow
 def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path, monkeypatch):
     monkeypatch.setattr(device, "use_deterministic_kernels", lambda wanted: None)  # it would hold for the tests that follow
-    model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus")
+    model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus", linear=LinearConfig(buckets=101))
     pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model=model))
     steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
     command = ["train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds", "--folds=0"]
@@ -668,6 +677,9 @@ def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp
         finetune_command.main()
     run = RunFolder.open(tmp_path / "uniter/fold-00")
     assert run.model.recipe == "plus"
+    fitted, kept = (linear_weights(RunFolder.open(tmp_path / "uniter" / name)) for name in ("pretrain", "fold-00"))
+    assert all(np.abs(values).max() > 0 for values in fitted.values())
+    assert all(np.array_equal(kept[name], values) for name, values in fitted.items())
     assert (run.training.clip_norm, run.training.labels) == (1.0, "rank")
     with flags_of(finetune_command.define_flags, [*command, *steps, "--clip_norm=0", "--labels=scores"]):
         stage = flags.finetune_stage(run.model.recipe)

@@ -12,6 +12,7 @@ from vsim_tf.cli import finetune, flags, pretrain, run_length, settings
 from vsim_tf.cli.setting_flags import in_flags
 from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing
+from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.optim.averaging import ExponentialAverage
 from vsim_tf.presets import registry
 from vsim_tf.presets.sizes import sized
@@ -239,9 +240,13 @@ def test_defaults_of_pretraining(given_flags, data_dir):
 def test_a_recipe_changes_model_and_stage_and_flags_win(given_flags, data_dir):
     given_flags(flags.define_pretrain, "--recipe=plus")
     options, preset = flags.pretrain_options(), registry.preset("uniter")
-    assert options.model == preset.model.without_padding().replace(recipe="plus")
+    without_padding = preset.model.without_padding().replace(recipe="plus")
+    assert options.model == without_padding.replace(linear=LinearConfig(), categories=True)
     assert options.training == preset.pretrain.replace(clip_norm=1.0)
-    given_flags(flags.define_pretrain, "--recipe=plus", "--clip_norm=0")
+    given_flags(
+        flags.define_pretrain, "--recipe=plus", "--clip_norm=0", "--set=model.linear=null", "--set=model.categories=false"
+    )
+    assert flags.pretrain_options().model == without_padding
     assert flags.pretrain_options().training == preset.pretrain
 
 

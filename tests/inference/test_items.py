@@ -10,7 +10,8 @@ import toys
 from vsim_tf.errors import UserError
 from vsim_tf.inference.items import ItemReader
 from vsim_tf.inference.videos import ItemVideos, numbered_video_batches
-from vsim_tf.input.decoding import RawVideo, decode
+from vsim_tf.input.decoding import decode
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.records.videos import video_record
 
 FRAMES = np.arange(2 * toys.DIM).reshape(2, toys.DIM) / 3

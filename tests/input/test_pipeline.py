@@ -17,7 +17,7 @@ from vsim_tf.input import pipeline
 from vsim_tf.input.decoding import multi_hot
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.io.memory import enough_memory
-from vsim_tf.records.videos import video_record
+from vsim_tf.records.videos import pair_record, video_record
 from vsim_tf.tasks.masked_tokens import MaskedTokens
 
 
@@ -80,6 +80,17 @@ def test_ids_titles_and_tags_of_a_batch(tmp_path):
     assert batch.input_ids[1].numpy().tolist() == [tokenizer.cls_id, tokenizer.sep_id] + [tokenizer.pad_id] * 6
     assert batch.targets["tags"].numpy().tolist() == [[1, 0, 0, 0, 1], [0] * 5, [0] * 5]
     assert batch.targets.keys() == {"tags"}
+
+
+@pytest.mark.parametrize("kind", ["videos", "pairs"])
+def test_categories_are_tags_where_the_format_has_them(tmp_path, kind):
+    frames = np.zeros((1, toys.DIM))
+    first, second = (video_record(f"{n}", "天", frames, tags=[7], category=category) for n, category in enumerate([2, None]))
+    records = [first, second] if kind == "videos" else [pair_record(first, second, 0.5)]
+    form = dataclasses.replace(toys.batch_format(), tags=np.array([-3, 7]), categories=True)
+    for categories, expected in ((True, [[1, 1], [0, 1]]), (False, [[0, 1], [0, 1]])):
+        batch = one_batch(tmp_path, records, dataclasses.replace(form, categories=categories), kind)
+        assert np.concatenate([each.targets["tags"] for each in batch.elements]).tolist() == expected
 
 
 @pytest.mark.parametrize("count", [0, 1, 32, 33, 500])

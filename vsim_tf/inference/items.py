@@ -17,7 +17,7 @@ from vsim_tf.features.sources import MAX_FRAMES, Preparation
 from vsim_tf.features.tower import Tower, features_of_videos
 from vsim_tf.features.videos import read_video
 from vsim_tf.inference.given import ASR, FRAMES, OCR, PICTURES, TITLE, VIDEO, Item, is_list, is_path
-from vsim_tf.input.decoding import RawVideo
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.input.video_form import VideoForm
 from vsim_tf.io.read_ahead import Ahead
 from vsim_tf.records.schema import FLOAT16_EXPONENT, NO_SPEECH

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.inference.linear_model import LinearModel
-from vsim_tf.input.decoding import RawVideo
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.input.video_form import VideoForm
 
 
@@ -17,6 +17,7 @@ class LinearForm(NamedTuple):
     text_form: str = "single"
     picture: None = None
     classes: None = None
+    categories: bool = False
 
 
 class LinearMember:

@@ -12,7 +12,7 @@ from vsim_tf.inference.embed_files import load_embedder
 from vsim_tf.inference.embedder import Embedder, chunks
 from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
 from vsim_tf.inference.videos import numbered_video_batches
-from vsim_tf.input.decoding import RawVideo
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.io.read_ahead import read_ahead
 from vsim_tf.records.predictions import softmax
 from vsim_tf.runs.checkpoint_files import run_of

@@ -17,8 +17,8 @@ from vsim_tf.inference.member import Member
 from vsim_tf.inference.quantization import quantized, truncated
 from vsim_tf.inference.saving import save_model
 from vsim_tf.inference.videos import ItemVideos, Reading, Videos, reading_of, videos_of
-from vsim_tf.input.decoding import RawVideo
 from vsim_tf.input.order import WINDOW_BATCHES
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.io.memory import enough_memory
 from vsim_tf.io.read_ahead import read_ahead
 from vsim_tf.records.tfrecords import expand_pattern

@@ -12,9 +12,10 @@ from vsim_tf.features.pictures import PictureSizes
 from vsim_tf.features.tower import Tower
 from vsim_tf.inference.given import Given, Item, as_items, is_path
 from vsim_tf.inference.items import ItemReader
-from vsim_tf.input.decoding import BatchFormat, RawVideo, batch_videos, raw_videos
+from vsim_tf.input.decoding import BatchFormat, batch_videos, raw_videos
 from vsim_tf.input.order import EvaluationOrder
 from vsim_tf.input.pictures import video_named
+from vsim_tf.input.raw_video import RawVideo
 from vsim_tf.input.video_form import VideoForm
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.schema import VideoBatch

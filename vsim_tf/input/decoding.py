@@ -3,42 +3,39 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from vsim_tf.errors import RecordError
-from vsim_tf.features.pictures import Picture, PictureSizes
+from vsim_tf.features.pictures import PictureSizes
 from vsim_tf.input.frames import FrameDraw, aligned_empty, frame_indices, sample_frames
 from vsim_tf.input.pictures import sample_pictures, video_named
+from vsim_tf.input.raw_video import (
+    Frames,
+    Pictures,
+    RawVideo,
+    Unusable,
+    only_value,
+    read_features,
+    read_texts,
+    read_video,
+    require,
+)
 from vsim_tf.input.video_form import VideoForm
 from vsim_tf.records.classes import ClassTable
 from vsim_tf.records.example import Example
 from vsim_tf.records.schema import (
-    ASR_TEXT,
-    BYTES_PER_FRAME_VALUE,
-    CATEGORY_ID,
-    FLOAT16_EXPONENT,
-    FRAME_FEATURE,
-    FRAME_PICTURE,
     ID,
-    NO_SPEECH,
-    OCR_TEXT,
     PAIR_SUFFIXES,
     SIMILARITY,
-    TAG_ID,
-    TITLE,
     PairBatch,
     VideoBatch,
 )
 from vsim_tf.records.videos import Features, check_video
 from vsim_tf.text.fields import ALL_FIELDS, Fields, encode_fields
-from vsim_tf.text.tokenizers import Tokenizer, decode_titles
+from vsim_tf.text.tokenizers import Tokenizer
 
-Pictures = Sequence[Picture]
-Frames = np.ndarray | Pictures
-"""Of a video: bits of features, `[frames, width]` uint16, or pictures, which records hold encoded."""
 ZEROS_BEHIND = "zeros"
 CONTEXTS = {"context": "ocr_asr", "title": "title"}
 """Parts of a video's text that are targets, and how they are encoded."""
@@ -62,6 +59,7 @@ class BatchFormat:
         classes: of the videos, whose indices become targets; None: not.
         context: tokens of OCR and speech, and of the title alone, become targets.
         picture: frames are pictures of these sizes; None: features.
+        categories: of the videos are among the tags (`records.tags.category_tag`).
     """
 
     tokenizer: Tokenizer
@@ -78,6 +76,7 @@ class BatchFormat:
     classes: ClassTable | None = None
     context: bool = False
     picture: PictureSizes | None = None
+    categories: bool = False
 
     @property
     def trims(self) -> bool:
@@ -153,7 +152,7 @@ def decode(
         RecordError: a record cannot become part of a batch.
     """
     with _bad_record_named(records, where, kind, form):
-        features = [_features(record) for record in records]
+        features = [read_features(record) for record in records]
         sides = [_decode_videos(features, suffix, form, draw, where) for suffix in SUFFIXES[kind]]
         return PairBatch(sides[0], sides[1], {"similarity": _similarity(features)}) if kind == "pairs" else sides[0]
 
@@ -161,24 +160,8 @@ def decode(
 def decode_texts(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: BatchFormat) -> list[list[Fields]]:
     """Texts of the videos of each record; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
-        features = [_features(record) for record in records]
-        return [[_texts(feature, suffix) for suffix in SUFFIXES[kind]] for feature in features]
-
-
-class RawVideo(NamedTuple):
-    """A video as its record has it.
-
-    Attributes:
-        texts: title, OCR and speech.
-        frames: bits of features, `[frames, width]` uint16, or pictures.
-        tags: tag ids.
-        category: its class, four digits; empty where it is not known.
-    """
-
-    texts: Fields
-    frames: Frames
-    tags: Sequence[int]
-    category: str = ""
+        features = [read_features(record) for record in records]
+        return [[read_texts(feature, suffix) for suffix in SUFFIXES[kind]] for feature in features]
 
 
 def batch_videos(
@@ -223,7 +206,7 @@ def _targets(videos: Sequence[RawVideo], form: BatchFormat) -> dict[str, np.ndar
 def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: VideoForm) -> list[RawVideo]:
     """The videos of the records; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
-        return [_raw_video(features, suffix, form) for features in map(_features, records) for suffix in SUFFIXES[kind]]
+        return [_raw_video(features, suffix, form) for features in map(read_features, records) for suffix in SUFFIXES[kind]]
 
 
 @contextlib.contextmanager
@@ -231,42 +214,26 @@ def _bad_record_named(records: Sequence[bytes], where: Callable[[int], str], kin
     """Finds out which record is unusable, and why, when one of a batch is."""
     try:
         yield
-    except _Unusable:
+    except Unusable:
         for row, record in enumerate(records):
             check_record(record, kind, None if form.picture else form.frame_embedding_size, where(row))
         raise
 
 
-class _Unusable(Exception):
-    """A record of a batch is unusable."""
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise _Unusable
-
-
-def _features(record: bytes) -> Features:
-    try:
-        return cast("Features", Example.FromString(record).features.feature)
-    except DecodeError:
-        raise _Unusable from None
-
-
 def _similarity(features: Sequence[Features]) -> np.ndarray:
     values = [feature[SIMILARITY].float_list.value for feature in features]
-    _require(all(len(value) == 1 for value in values))
+    require(all(len(value) == 1 for value in values))
     return np.array([value[0] for value in values], np.float32)
 
 
 def _decode_videos(
     features: Sequence[Features], suffix: str, form: BatchFormat, draw: FrameDraw | None, where: Callable[[int], str]
 ) -> VideoBatch:
-    ids = [_only_value(feature[ID + suffix]) for feature in features]
+    ids = [only_value(feature[ID + suffix]) for feature in features]
     try:
         names = [video_id.decode("utf-8") for video_id in ids]
     except UnicodeDecodeError:
-        raise _Unusable from None
+        raise Unusable from None
     videos = [_raw_video(feature, suffix, form) for feature in features]
 
     def named(row: int) -> str:
@@ -287,55 +254,8 @@ def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Cal
 
 
 def _raw_video(feature: Features, suffix: str, form: VideoForm) -> RawVideo:
-    frames: Frames
-    if form.picture:
-        frames = _pictures(feature, FRAME_PICTURE + suffix)
-    else:
-        frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
-    category = _category(feature, CATEGORY_ID + suffix) if form.classes else ""
-    return RawVideo(_texts(feature, suffix), frames, _tags(feature, TAG_ID + suffix), category)
-
-
-def _category(feature: Features, key: str) -> str:
-    values = feature[key].int64_list.value
-    return f"{values[0]:04d}" if values else ""
-
-
-def _texts(feature: Features, suffix: str) -> Fields:
-    """Title, OCR and speech; the last two may be missing, and the contest of 2021 wrote `nan` for no speech."""
-    optional = [feature[key + suffix].bytes_list.value or [b""] for key in (OCR_TEXT, ASR_TEXT)]
-    title, ocr, asr = decode_titles([_only_value(feature[TITLE + suffix]), *(values[0] for values in optional)])
-    return Fields(title, ocr, "" if asr == NO_SPEECH else asr)
-
-
-def _pictures(feature: Features, key: str) -> list[bytes]:
-    _require(key in feature)
-    pictures = list(feature[key].bytes_list.value)
-    _require(bool(pictures) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
-    return pictures
-
-
-def _only_value(feature: Any) -> bytes:
-    values = feature.bytes_list.value
-    _require(len(values) == 1)
-    return cast("bytes", values[0])
-
-
-def _frames(feature: Features, key: str, width: int) -> np.ndarray:
-    """Bits of the frames of a video, `[frames, width]` uint16."""
-    _require(key in feature)
-    frames = list(feature[key].bytes_list.value)  # each look at a value copies it
-    _require(bool(frames) or feature[key].WhichOneof("kind") in (None, "bytes_list"))
-    _require(set(map(len, frames)) <= {width * BYTES_PER_FRAME_VALUE})
-    bits = np.frombuffer(b"".join(frames), "<u2").reshape(-1, width)
-    _require(not len(bits) or (bits & FLOAT16_EXPONENT).max() != FLOAT16_EXPONENT)
-    return bits
-
-
-def _tags(feature: Features, key: str) -> Sequence[int]:
-    tags: Sequence[int] = feature[key].int64_list.value
-    _require(bool(tags) or feature[key].WhichOneof("kind") in (None, "int64_list"))
-    return tags
+    width = None if form.picture else form.frame_embedding_size
+    return read_video(feature, suffix, width, form.classes is not None, form.categories)
 
 
 def multi_hot(tags: Sequence[Sequence[int]], known: np.ndarray) -> np.ndarray:

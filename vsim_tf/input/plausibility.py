@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.errors import UserError
-from vsim_tf.input.decoding import BatchFormat, Frames, RawVideo, raw_videos
+from vsim_tf.input.decoding import BatchFormat, raw_videos
+from vsim_tf.input.raw_video import Frames, RawVideo
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.text.fields import ALL_FIELDS
 from vsim_tf.types import PathLike

@@ -24,3 +24,7 @@ class VideoForm(Protocol):
     @property
     def classes(self) -> ClassTable | None:
         """Of the videos; None: they are not read."""
+
+    @property
+    def categories(self) -> bool:
+        """Those of the videos are tags, too."""

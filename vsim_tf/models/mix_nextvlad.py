@@ -55,8 +55,9 @@ class MixNextVLADNetwork(VideoNetwork):
         experts = [embedding for embedding, _ in fused]
         logits = [classify(expert) for classify, expert in zip(self.classifiers, experts, strict=False)]
         gate = self.gate_weights(sequence, text, training=training)
+        embedding = mixture(gate, [ops.cast(expert, "float32") for expert in experts])
         return VideoOutput(
-            embedding=mixture(gate, [ops.cast(expert, "float32") for expert in experts]),
+            embedding=self.beside_linear(embedding, input_ids, attention_mask, frames, num_frames),
             logits={"tags": mixture(gate, logits)} if logits else {},
             experts=Experts(logits, vectors, experts, text, gate, tuple(se_gate for _, se_gate in fused)),
         )

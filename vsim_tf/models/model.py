@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from vsim_tf.components import LARGEST, Component, require
 from vsim_tf.layers.encoder_config import EncoderConfig
+from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.layers.vision_config import VisionConfig
 from vsim_tf.text.fields import ALL_FIELDS, SHORTEST
 from vsim_tf.text.special_tokens import CLS, FORMS, SEP
@@ -80,6 +81,8 @@ class Model(Component):
         recipe: the registered recipe that it is trained by; later stages read theirs here.
         num_classes: of the class head; 0 as long as it is not known.
         tower: makes features of pictures; None: frames are features already.
+        categories: the categories of the training videos are tags, too.
+        linear: a linear embedding that is added to the network's; None: it is the network's alone.
     """
 
     name: str
@@ -91,6 +94,8 @@ class Model(Component):
     recipe: str = "2021"
     num_classes: int = 0
     tower: VisionConfig | None = None
+    categories: bool = False
+    linear: LinearConfig | None = None
 
     videos_are_independent: ClassVar[bool] = True
     """Whether no video's output depends on others of its batch in training either: no batch statistics, no negatives."""
@@ -110,6 +115,7 @@ class Model(Component):
             require(self.frames.dim == self.tower.hidden_size, width, "frames.dim", "tower.hidden_size")
             size = f"resize={self.frames.resize}: at least picture_size={self.tower.picture_size}, of which pictures are cropped"
             require(self.frames.resize >= self.tower.picture_size, size, "frames.resize", "tower.picture_size")
+            require(self.linear is None, "linear with tower: a linear embedding is one of frame features", "linear", "tower")
 
     def _require_embedding_size(self) -> None:
         size = f"embedding_size={self.embedding_size}"

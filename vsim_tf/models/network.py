@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from vsim_tf.layers.linear_embedding import LinearEmbedding
 from vsim_tf.layers.named_weights import NamedWeight
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.layers.vision_tower import VisionTower, pixel_values
@@ -21,6 +22,7 @@ class VideoNetwork(keras.Model):
         config: the model that it was built from.
         encoder: of the text, or of text and frames.
         tower: makes features of pictures, if the model has one.
+        linear: adds a linear embedding to the network's, if the model has one.
         heads: what tasks have added, by name.
     """
 
@@ -29,6 +31,8 @@ class VideoNetwork(keras.Model):
         self.config = config
         self.encoder = TransformerEncoder(config.encoder, pooler=pooler)
         self.tower = VisionTower(config.tower) if config.tower else None
+        linear = config.linear
+        self.linear = LinearEmbedding(linear, config.encoder.vocab_size, config.dim, name="linear") if linear else None
         self.heads: dict[str, keras.layers.Layer] = {}
 
     def add_tag_heads(self, head: TagHead) -> None:
@@ -53,6 +57,14 @@ class VideoNetwork(keras.Model):
         # not by ops.take, whose gradient TensorFlow makes dense with a warning
         of_real = ops.scatter(ops.expand_dims(indices, -1), vectors[1:], (slots[0] * slots[1], dim))
         return ops.reshape(ops.where(real[:, None], of_real, vectors[0]), (*slots, dim))
+
+    def beside_linear(
+        self, embedding: Tensor, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor
+    ) -> Tensor:
+        """The embedding of the video, `[batch, dim]` float32, of the network's."""
+        if self.linear is None:
+            return embedding
+        return self.linear.beside(embedding, self.linear(input_ids, attention_mask, frames, num_frames))
 
     def weights_by_name(self) -> dict[str, keras.Variable]:
         """Weights and BatchNorm statistics by their path without the network's name, e.g. `encoder/embedding/word`."""

@@ -39,6 +39,7 @@ class SingleStreamNetwork(VideoNetwork):
         logits = {}
         if self.tag_head and self.classifier:
             logits["tags"] = self.classifier(self.tag_head.features(sequence, embedding))
+        embedding = self.beside_linear(embedding, input_ids, attention_mask, frames, num_frames)
         return VideoOutput(l2_normalize(embedding) if self.config.unit_norm else embedding, logits, sequence)
 
     def pooled(self, sequence: Sequence) -> Tensor:

@@ -1,12 +1,17 @@
 """A named model with its stages."""
 
 import dataclasses
+import types
 from collections.abc import Mapping
 from typing import Any, Self
 
 from vsim_tf.components import by_first_name
+from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.models.architectures import Model
 from vsim_tf.runs.stage import Stage
+
+PLUS_OF_PAIRS: Mapping[str, Any] = types.MappingProxyType({"categories": True, "linear": LinearConfig().to_dict()})
+"""What the recipe `plus` adds to models of pairs (docs/recipes.md)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,7 +92,9 @@ class Preset:
     @property
     def pretraining(self) -> Pretraining:
         """Its first stage alone."""
-        return Pretraining(model=self.model, stage=self.pretrain, size=self.size, published_size=self.published_size)
+        return Pretraining(
+            model=self.model, stage=self.pretrain, size=self.size, published_size=self.published_size, model_of_plus=PLUS_OF_PAIRS
+        )
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Self:
         """A copy with values at dotted paths changed, e.g. `{"finetune.batch_size": 112}`, and with other fields."""

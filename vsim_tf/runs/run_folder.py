@@ -331,6 +331,7 @@ def batch_format(
     return BatchFormat(
         tokenizer, tags, text.max_length, frames.max_frames, frames.dim, model.trims_text, model.trims_frames,
         text_form=text.form, sampling=frames.sampling, padding=frames.padding, classes=classes, context=context, picture=picture,
+        categories=model.categories,
     )  # fmt: skip
 
 

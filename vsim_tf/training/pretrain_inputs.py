@@ -12,6 +12,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.io.files import require_existing, stamp
 from vsim_tf.io.paths import SOURCE, TOKENIZER
 from vsim_tf.models.architectures import Model
+from vsim_tf.records.category_tags import with_categories
 from vsim_tf.records.feature_origin import origin_of
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.schema import ASR_TEXT, OCR_TEXT, TITLE
@@ -130,6 +131,8 @@ def read_inputs(options: PretrainOptions) -> PretrainInputs:
     files = {name: expand_pattern(pattern) for name, pattern in options.patterns().items()}
     pairs = read_labels(options.label_file) if options.label_file else []
     tags = read_tag_list(options.tag_file) if options.tag_file else np.zeros(0, np.int64)
+    if options.model.categories:
+        tags = with_categories(tags, _tagged(files))
     tokenizer = make_tokenizer(options, options.model.encoder.kind, _tagged(files))
     model = options.fitted_model(tokenizer.vocab_size, len(tags), tokenizer.pad_id)
     return PretrainInputs(files, expand_pattern(options.val_records), pairs, tags, tokenizer, model)

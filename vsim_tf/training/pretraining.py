@@ -28,6 +28,7 @@ from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks import masked_tokens
 from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.linear_start import MAX_VIDEOS, fit_linear
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objective_evaluator import ObjectiveEvaluator
 from vsim_tf.training.pretrain_inputs import PretrainInputs, PretrainOptions, note_source, read_inputs
@@ -35,6 +36,7 @@ from vsim_tf.training.projection import write_projection
 
 VIDEOS_LOOKED_AT = 2000
 """Of each data set, before training: enough to see what is missing altogether, read in a second."""
+VIDEOS_AT_ONCE = 256
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ def _train(
             options.folder,
             data.batches,
             _evaluator(options, inputs, trainer, form, corruptions),
-            lambda: start_from_published(trainer.network, options.hub_dir, options.clip_dir),
+            lambda: _start(trainer.network, options, inputs, form),
             label,
             options.keep_optimizer,
             data.ended_epoch,
@@ -109,6 +111,14 @@ def _evaluator(
     data = TrainingData(files, "videos", form, batch, training.seed, corruptions, bucket=False)
     videos = min(data.num_records, training.val_videos or data.num_records)
     return ObjectiveEvaluator(trainer, data, max(videos // batch, 1))
+
+
+def _start(network: VideoNetwork, options: PretrainOptions, inputs: PretrainInputs, form: BatchFormat) -> None:
+    """First weights, where they are not random."""
+    start_from_published(network, options.hub_dir, options.clip_dir)
+    if network.linear:
+        videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, limit=MAX_VIDEOS)
+        fit_linear(network.linear, (batch for _, batch in videos), form.tokenizer.special_ids)
 
 
 def start_from_published(network: VideoNetwork, hub_dir: str, clip_dir: str) -> None:

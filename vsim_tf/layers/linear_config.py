@@ -1,0 +1,28 @@
+"""Settings of a linear embedding."""
+
+import math
+
+from vsim_tf.components import Component, require
+from vsim_tf.layers.encoder_config import MAX_NGRAM_BUCKETS
+
+
+class LinearConfig(Component):
+    """A linear embedding of title and mean frame, fitted in closed form before training (`layers/linear_embedding.py`).
+
+    Attributes:
+        buckets: rows for pairs of neighbouring tokens, which are hashed into them; best a prime.
+        weight: of the linear embedding next to the network's, both of unit norm.
+        penalty: of ridge regression.
+    """
+
+    buckets: int = 8191
+    weight: float = 1.0
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_positive("buckets")
+        few = f"buckets={self.buckets}: at most {MAX_NGRAM_BUCKETS} are accepted"
+        require(self.buckets <= MAX_NGRAM_BUCKETS, few, "buckets")
+        for name in ("weight", "penalty"):
+            value = getattr(self, name)
+            require(0 < value < math.inf, f"{name}={value!r}: a number above 0 is needed", name)

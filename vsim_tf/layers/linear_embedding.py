@@ -1,0 +1,73 @@
+"""Linear embeddings of videos, next to which a network learns what is not linear."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from vsim_tf.layers.linear_config import LinearConfig
+from vsim_tf.layers.ngram_embedding import MULTIPLIER
+from vsim_tf.layers.normalize import l2_normalize
+from vsim_tf.types import Shape, Tensor
+
+
+class LinearEmbedding(keras.layers.Layer):
+    """Σ_t w_t·T[t] / sqrt(Σ_t w_t²) + (mean frame − centre)·K + b, over the terms t of a title with the weights w_t = idf[t].
+
+    Terms are tokens, and pairs of neighbours by a hash; each occurrence counts. Videos without frames have the first term and
+    the bias alone. The weights are the solution of a ridge regression (`training/linear_start.py`), and no training changes them.
+    Next to a deep network: Cheng et al. 2016, arXiv 1606.07792.
+
+    Args:
+        config: its settings.
+        vocab_size: number of tokens.
+        dim: embedding dimension.
+    """
+
+    def __init__(self, config: LinearConfig, vocab_size: int, dim: int, **kwargs: Any):
+        super().__init__(dtype="float32", trainable=False, **kwargs)
+        self.config, self.vocab_size, self.dim = config, vocab_size, dim
+
+    @property
+    def rows(self) -> int:
+        """Number of terms."""
+        return self.vocab_size + self.config.buckets
+
+    def build(self, input_ids_shape: Shape, attention_mask_shape: Shape, frames_shape: Shape, num_frames_shape: Shape) -> None:
+        del input_ids_shape, attention_mask_shape, num_frames_shape
+        frame_dim = frames_shape[-1]
+        self.idf = self.add_weight(name="idf", shape=(self.rows,), initializer="zeros")
+        self.table = self.add_weight(name="terms", shape=(self.rows, self.dim), initializer="zeros")
+        self.centre = self.add_weight(name="centre", shape=(frame_dim,), initializer="zeros")
+        self.kernel = self.add_weight(name="kernel", shape=(frame_dim, self.dim), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(self.dim,), initializer="zeros")
+
+    def call(self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor) -> Tensor:
+        """`[batch, dim]` float32 of the inputs of a network."""
+        terms, present = self.terms(input_ids, attention_mask)
+        weights = ops.take(self.idf, terms, axis=0) * present
+        title = ops.sum(weights[:, :, None] * ops.take(self.table, terms, axis=0), axis=1)
+        norm = ops.sqrt(ops.maximum(ops.sum(ops.square(weights), axis=1, keepdims=True), 1e-12))
+        has_frames = ops.cast(num_frames > 0, "float32")[:, None]
+        deviation = (mean_frame(frames, num_frames) - self.centre) * has_frames
+        return title / norm + ops.matmul(deviation, self.kernel) + self.bias
+
+    def terms(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the terms of each title, `[batch, 2·text − 1]` int32, and whether each is there, float32."""
+        ids, present = ops.cast(input_ids, "int32"), ops.cast(attention_mask, "float32")
+        buckets = self.config.buckets
+        hashed = ops.mod(ops.mod(ids[:, :-1], buckets) * MULTIPLIER + ids[:, 1:], buckets)
+        terms = ops.concatenate([ids, self.vocab_size + hashed], axis=1)
+        return terms, ops.concatenate([present, present[:, :-1] * present[:, 1:]], axis=1)
+
+    def beside(self, embedding: Tensor, linear: Tensor) -> Tensor:
+        """The embedding of a network and the linear one, each of unit norm and the second times its weight, added up."""
+        return l2_normalize(ops.cast(embedding, "float32")) + self.config.weight * l2_normalize(linear)
+
+
+def mean_frame(frames: Tensor, num_frames: Tensor) -> Tensor:
+    """Mean over the real frames of each video, `[batch, dim]` float32; zeros without any."""
+    frames = ops.cast(frames, "float32")
+    real = ops.cast(ops.arange(ops.shape(frames)[1]) < ops.expand_dims(num_frames, -1), "float32")
+    counts = ops.maximum(ops.sum(real, axis=1, keepdims=True), 1.0)
+    return ops.sum(frames * real[:, :, None], axis=1) / counts
