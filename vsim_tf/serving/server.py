@@ -32,10 +32,10 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         UserError: the port is in use, or the address is none of this machine.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except OSError as error:
         raise UserError(f"host={host}: {error.strerror}", ["host"]) from None
-    with socket.socket(family, socket.SOCK_STREAM) as bound_socket:
+    with socket.socket(family, kind, protocol) as bound_socket:  # asyncio sends at once where the protocol is said to be TCP
         bound_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound_socket.bind(address)
