@@ -6,6 +6,7 @@ import socket
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,9 @@ def test_the_command_embeds_and_answers_what_has_come_when_it_ends(server, tmp_p
     run = make_run(tmp_path / "fold-00", "uniter", 0)
     script, url = start(server, f"--path={run}", "--max_wait_ms=1000", "--max_batch=16")
     assert url.startswith("http://127.0.0.1:")
-    run_the_client_of_the_document(server, url, tmp_path)
-    with ThreadPoolExecutor(1) as thread:
+    with ExitStack() as stopped, ThreadPoolExecutor(1) as thread:
+        stopped.callback(script.send, signal.SIGTERM)  # also where the test fails; a second one changes nothing
+        run_the_client_of_the_document(server, url, tmp_path)
         answer = thread.submit(post, f"{url}/embed", {"videos": videos})
         while json.load(urllib.request.urlopen(f"{url}/health", timeout=60))["waiting"] < len(videos):
             time.sleep(0.02)
