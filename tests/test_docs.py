@@ -11,7 +11,7 @@ from absl.flags import FlagValues
 from documents import DOCUMENTS, ROOT, blocks
 from script_flags import defined
 
-from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, export, extract, flags, index, search, write_labels
+from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, export, extract, flags, index, search, serve, write_labels
 
 DEFINED = {
     "write_tfrecord.py": flags.define_write_tfrecord, "train_pretrain.py": flags.define_pretrain,
@@ -111,7 +111,7 @@ def test_every_flag_that_is_named_exists():
     known = set().union(*({f"--{name}" for name in flags_of(script)} for script in DEFINED | CONSOLE)) | options_of_run_sh()
     known |= {f"--no{name}" for script in DEFINED for name in flags_of(script) if flags_of(script)[name].boolean}
     known |= {"--fast", "--slow", "--help", "--logdir"}  # of test.sh, of all, of TensorBoard
-    known |= {f"--{name}" for name in defined(export.define_flags)}
+    known |= {f"--{name}" for name in defined(export.define_flags, serve.define_flags)}
     for name, text in DOCUMENTS.items():
         named = set(re.findall(r"(?<![\w-])--\w+", text))
         assert not named - known, name

@@ -171,6 +171,7 @@ def test_all_other_code_is_tried_too():
         "docs/data.md": 4,
         "docs/library.md": 11,
         "docs/search.md": 1,
+        "docs/server.md": 1,
         "docs/serving.md": 3,
         "docs/video.md": 1,
     }

@@ -5,7 +5,7 @@ import toys
 from script_flags import defined
 from test_flags import given_flags  # noqa: F401
 
-from vsim_tf.cli import check, dedup, ensemble_flags, export, extract, flags, index, write_labels
+from vsim_tf.cli import check, dedup, ensemble_flags, export, extract, flags, index, serve, write_labels
 from vsim_tf.cli.setting_flags import FLAG_OF, FLAG_OF_ARGUMENT, FLAGS_BEHIND, in_flags, with_flags
 from vsim_tf.demo import __main__ as demo
 from vsim_tf.errors import UserError
@@ -119,7 +119,7 @@ def test_every_argument_of_the_table_is_a_flag():
     known = defined(
         flags.define_pretrain, flags.define_pair, flags.define_write_tfrecord, flags.define_inference,
         ensemble_flags.define_flags, demo.define_flags, extract.define_flags, check.define_flags, write_labels.define_flags,
-        index.define_flags, dedup.define_flags, export.define_flags,
+        index.define_flags, dedup.define_flags, export.define_flags, serve.define_flags,
     )  # fmt: skip
     assert {flag.split()[0].removeprefix("--") for flag in FLAG_OF_ARGUMENT.values()} <= set(known)
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "search": Command("vsim_tf.cli.search", "find the most similar videos of an index"),
     "dedup": Command("vsim_tf.cli.dedup", "find groups of near-duplicates in an index"),
     "export": Command("vsim_tf.cli.export", "write a model or an ensemble as a SavedModel or ONNX, for other programs"),
+    "serve": Command("vsim_tf.cli.serve", "serve a model over HTTP: embeddings, similarities, neighbours and classes"),
     "golden": Command("vsim_tf.golden.__main__", "compare this installation with numbers of the 2021 code"),
 }
 """Modules by name: only the one that is called is imported."""

@@ -27,6 +27,7 @@ ARGUMENTS = (
     "test_name", "checkpoint", "clip_dir", "tower_dir", "preset", "tag_list",
     "num_pointwise", "num_pairwise_videos", "num_pairs", "num_test_videos", "num_test_pairs", "seed",
     "num_unlabeled", "num_labeled", "num_video_files", "picture_size", "format", "threshold", "exact_below",
+    "host", "port", "max_videos", "max_text", "max_body_mb", "max_queue", "timeout",
 )  # fmt: skip
 """Arguments of the library's functions that are flags of the same name."""
 

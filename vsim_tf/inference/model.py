@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
@@ -10,11 +11,11 @@ from tqdm import tqdm
 
 from vsim_tf.errors import UserError
 from vsim_tf.features.tower import Tower
-from vsim_tf.inference.cosine import cosine_similarity, l2_normalize
+from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.inference.given import Given, Item, is_list, is_path, require_list
 from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.inference.member import Member
-from vsim_tf.inference.quantization import quantized, truncated
+from vsim_tf.inference.quantization import formed
 from vsim_tf.inference.saving import save_model
 from vsim_tf.inference.videos import ItemVideos, Reading, Videos, reading_of, videos_of
 from vsim_tf.input.order import WINDOW_BATCHES
@@ -165,11 +166,10 @@ class Model:
                 anything is computed, but for pictures, video files and records that turn out to be damaged.
         """
         self._require_embeddings()
-        none = truncated(np.zeros((0, self.dim)), truncate_dim)
-        quantized(none, precision, ranges)  # says now if it cannot be done
+        form = partial(formed, normalize=normalize, truncate_dim=truncate_dim, precision=precision, ranges=ranges)
+        form(np.zeros((0, self.dim)))  # says now if it cannot be done
         videos = self._videos(items)
-        values = truncated(self._embeddings(videos, batch_size, progress), truncate_dim)
-        result = quantized(l2_normalize(values) if normalize else values, precision, ranges)
+        result = form(self._embeddings(videos, batch_size, progress))
         return result[0] if isinstance(items, Mapping) else result
 
     def predict(self, items: Given, *, batch_size: int = BATCH_SIZE, progress: bool = False) -> ClassPredictions:
@@ -188,6 +188,14 @@ class Model:
         scores = np.concatenate([np.zeros((0, len(self.classes))), *parts])
         probabilities = scores / sum(member.weight for member in self.members)
         return ClassPredictions([self.classes[best] for best in scores.argmax(axis=1)], probabilities)
+
+    def check(self, items: Sequence[Item], name: Callable[[int], str] = "items[{}]".format) -> None:
+        """Looks at items without computing anything, nor decoding pictures and videos; `name` is what messages call one.
+
+        Raises:
+            UserError: an item that cannot be used.
+        """
+        ItemVideos(items, self._forms, self.tower, name)
 
     def save(self, folder: PathLike) -> None:
         """Writes a folder that `vsim_tf.load` opens to the same numbers, with a model card; it appears complete or not at all.

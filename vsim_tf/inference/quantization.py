@@ -6,10 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsim_tf.errors import UserError
+from vsim_tf.inference.cosine import l2_normalize
 
 PRECISIONS = ("float32", "float16", "int8", "binary")
 LEVELS = 256
 """Values of an int8."""
+
+
+def formed(
+    values: np.ndarray,
+    *,
+    normalize: bool = False,
+    truncate_dim: int | None = None,
+    precision: str = "float32",
+    ranges: Any = None,
+) -> NDArray[Any]:
+    """Embeddings, `[videos, dim]`, as `Model.encode` gives them: first numbers, unit norm, precision; errors are those below."""
+    kept = truncated(values, truncate_dim)
+    return quantized(l2_normalize(kept) if normalize else kept, precision, ranges)
 
 
 def truncated(values: np.ndarray, dim: int | None) -> np.ndarray:
