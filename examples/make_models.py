@@ -63,8 +63,8 @@ def make(system: str, work: Path) -> Path:
     shutil.rmtree(saved, ignore_errors=True)
     model.save(saved)
     scores = pair_score(model) if not model.classes else class_score(model, output)
-    with open(saved / "README.md", "a", encoding="utf-8") as card:
-        card.write(section(scores, (output / "report.md").read_text(encoding="utf-8")))
+    card, said = saved / "README.md", section(scores, (output / "report.md").read_text(encoding="utf-8"))
+    card.write_text(card.read_text(encoding="utf-8").replace("## Limits", f"{said}\n## Limits"), encoding="utf-8")
     shutil.rmtree(SHIPPED / system, ignore_errors=True)
     return Path(shutil.copytree(saved, SHIPPED / system))
 
@@ -86,11 +86,10 @@ def section(score: tuple[str, float], report: str) -> str:
     metric, value = score
     rows = [("this model", f"{value:.4f}"), *re.findall(r"^\| (baseline: [^|]+?) \|.* ([\d.]+) \|$", report, re.MULTILINE)]
     table = "\n".join(f"| {name} | {number} |" for name, number in rows)
-    return f"""
-## On demo data
+    return f"""## On demo data
 
 This model is for trying the software. It was trained within minutes on demo data, which are made up: it knows nothing of real
-videos and of the Chinese language.
+videos, nor of the Chinese language.
 
 | test_a of the demo data | {metric} |
 | --- | ---: |
