@@ -84,7 +84,7 @@ def class_score(model: vsim_tf.Model, output: Path) -> tuple[str, float]:
 def section(score: tuple[str, float], report: str) -> str:
     """What the card says of the score on demo data, with the baselines that the report has."""
     metric, value = score
-    rows = [("this model", f"{value:.4f}"), *re.findall(r"^\| (baseline: [^|]+?) \|.* ([\d.]+) \|$", report, re.MULTILINE)]
+    rows = [("this model", f"{value:.4f}"), *re.findall(r"^\| (baseline: [^|]+?) \|[ |]*([\d.]+) \|", report, re.MULTILINE)]
     table = "\n".join(f"| {name} | {number} |" for name, number in rows)
     return f"""## On demo data
 
