@@ -157,7 +157,7 @@ def test_a_tower_that_is_a_function_is_left_out_and_the_card_says_so(output, tmp
     model = vsim_tf.load(output / "mix_nextvlad")
     model.tower = Function()
     assert model.encode(PICTURES).shape == (1, 8)
-    assert "give the tower that did: `vsim_tf.load(folder, clip_dir=...)`" in card_of(model, tmp_path / "saved")
+    assert "need the tower that made them: `vsim_tf.load(folder, clip_dir=...)`" in card_of(model, tmp_path / "saved")
     with pytest.raises(vsim_tf.UserError, match=r"the key 'frames' is missing; .*clip_dir=...\) takes a tower"):
         vsim_tf.load(tmp_path / "saved").encode(PICTURES)
 

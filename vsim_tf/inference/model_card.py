@@ -47,7 +47,7 @@ def model_card(model: "Model", name: str, use: str = "", has_tower: bool = False
     parts = [Part.of(member, checkpoint) for member in model.members for checkpoint in member.checkpoints]
     sections = {
         "Use": use or _example(model, name), "Models": _models(model), "Input": _input(model), "Training": _training(parts),
-        "Scores": _scores(parts), "Limits": _limits(model, has_tower),
+        "Scores": _scores(parts), "Limits": _limits(model, has_tower, is_saved=not use),
     }  # fmt: skip
     text = [f"# {name}", _summary(model), *(part for title, body in sections.items() for part in (f"## {title}", body))]
     return "\n\n".join(text) + "\n"
@@ -148,7 +148,7 @@ def _number(summary: Mapping[str, Any], key: str) -> str:
     return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _limits(model: "Model", has_tower: bool) -> str:
+def _limits(model: "Model", has_tower: bool, is_saved: bool) -> str:
     """What follows from the configurations."""
     sizes = sorted({member.config.encoder.vocab_size for member in model.members})
     lines = [
@@ -160,9 +160,10 @@ def _limits(model: "Model", has_tower: bool) -> str:
     elif model.frame_dim:
         lines.append(
             "Features must be made as those that the models were trained on. The folder knows their dimension,"
-            f" {model.frame_dim}, and not what made them. For pictures and video files, give the tower that did:"
-            " `vsim_tf.load(folder, clip_dir=...)`."
+            f" {model.frame_dim}, and not what made them."
         )
+        if is_saved:
+            lines.append("Pictures and video files need the tower that made them: `vsim_tf.load(folder, clip_dir=...)`.")
     if model.classes:
         lines.append(f"Every video is put into one of the {len(model.classes)} classes, also a video of none of them.")
     lines.append("The folder has no scores on other data than those above.")
