@@ -20,7 +20,7 @@ SHIPPED = ROOT / "vsim_tf/pretrained"
 
 
 class Recipe(NamedTuple):
-    """How the model of a system is trained: its name, flags of run.sh beside the demo's own, and the run of its tower."""
+    """How the model of a system is trained: its name, flags of run.sh in addition to the demo's own, and the run of its tower."""
 
     model: str
     flags: tuple[str, ...]

@@ -163,7 +163,7 @@ def test_a_tower_that_is_a_function_is_left_out_and_the_card_says_so(output, tmp
 
 
 def card_of(model, folder: Path) -> str:
-    """What is said in the folder that a model is saved into."""
+    """The card in the folder that a model is saved into."""
     model.save(folder)
     return (folder / "README.md").read_text(encoding="utf-8")
 
