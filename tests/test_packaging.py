@@ -81,5 +81,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path):
         files = {name for name in archive.namelist() if ".dist-info/" not in name}
         (entry_points,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/entry_points.txt"))
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "vsim_tf").rglob("*.py")}
-    assert files == modules | {"vsim_tf/py.typed", "vsim_tf/ensemble/page/report.html.jinja"}
+    models = {str(path.relative_to(ROOT)) for path in (ROOT / "vsim_tf/pretrained").rglob("*") if path.is_file()}
+    assert len(models) > 20
+    assert files == modules | models | {"vsim_tf/py.typed", "vsim_tf/ensemble/page/report.html.jinja"}
     assert "vsim-tf = vsim_tf.cli.main:main" in entry_points

@@ -57,6 +57,19 @@ def test_errors_of_a_model(given_flags, model, arguments, message):  # noqa: F81
     assert in_flags(caught.value).startswith(message)
 
 
+TOGETHER = ("--set=model.encoder.hidden_size=24", "--set=model.frames.dim=24", "--set=model.tower.hidden_size=24")
+
+
+def test_values_that_fit_each_other_alone(given_flags):  # noqa: F811
+    """Features are as wide as states and the tower's result."""
+    given_flags(flags.define_pretrain, "--model=wbdc_clip", "--size=debug", *TOGETHER)
+    model = flags.pretrain_options().model
+    assert (model.encoder.hidden_size, model.frames.dim, model.tower.hidden_size) == (24, 24, 24)
+    given_flags(flags.define_pretrain, "--model=wbdc_clip", "--size=debug", *TOGETHER[:2], "--set=model.tower.hidden_size=0")
+    with pytest.raises(UserError, match=r"^--set=model.tower.hidden_size=0: hidden_size=0: an integer above 0"):
+        flags.pretrain_options()
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [

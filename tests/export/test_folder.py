@@ -1,6 +1,5 @@
 """Exported models run in programs that do not import this package, to the numbers of the checkpoints."""
 
-import importlib.util
 import json
 import os
 import re
@@ -111,10 +110,8 @@ def test_tensorflow_alone(models, tmp_path, name):
     assert_same_numbers(model, tmp_path / name, TENSORFLOW)
 
 
-@pytest.mark.parametrize("name", slow_but([], MODELS))
+@pytest.mark.parametrize("name", slow_but(["job"], MODELS))
 def test_onnxruntime_alone(models, tmp_path, name):
-    for package in ("tf2onnx", "onnxruntime"):
-        pytest.importorskip(package)
     model = models(name)
     assert vsim_tf.export_model(model, tmp_path / name, "onnx").largest_difference < 1e-5
     assert_same_numbers(model, tmp_path / name, ONNXRUNTIME)
@@ -123,9 +120,6 @@ def test_onnxruntime_alone(models, tmp_path, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_example_of_the_card(models, tmp_path, kind):
-    if kind == "onnx":
-        for package in ("tf2onnx", "onnxruntime"):
-            pytest.importorskip(package)
     model = models("uniter")
     vsim_tf.export_model(model, tmp_path / "exported", kind)
     (code,) = re.findall(r"```python\n(.*?)```", (tmp_path / "exported/README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -146,10 +140,12 @@ def test_the_code_of_serving_md(models, tmp_path):
     shutil.copytree(models("uniter").name, tmp_path / "output/demo")
     model = vsim_tf.load(tmp_path / "output/demo")
     vsim_tf.export_model(model, tmp_path / "exported")
-    codes = {in_python: "", tensorflow: "assert embeddings.shape == (2, 8)"}
-    if all(map(importlib.util.find_spec, ("tf2onnx", "onnxruntime"))):
-        vsim_tf.export_model(model, tmp_path / "exported-onnx", "onnx")
-        codes[onnxruntime] = "assert embeddings.shape == (1, 8)"
+    vsim_tf.export_model(model, tmp_path / "exported-onnx", "onnx")
+    codes = {
+        in_python: "",
+        tensorflow: "assert embeddings.shape == (2, 8)",
+        onnxruntime: "assert embeddings.shape == (1, 8)",
+    }
     for code, check in codes.items():
         environment = os.environ | ({"PYTHONPATH": str(ROOT)} if code == in_python else {})
         command = [sys.executable, "-c", f"{code}\n{check}"]

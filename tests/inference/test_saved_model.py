@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import toy_towers
 import toys
 from toy_runs import make_classifier, make_run
 from toy_short_videos import CATEGORIES
@@ -126,6 +127,47 @@ def test_a_classifier(tmp_path):
     assert {"wbdc_1/full/category_ids.txt", "wbdc_1/full/best/ckpt-0.index"} <= set(files(tmp_path / "saved"))
 
 
+PICTURES = [{"title": "天地", "pictures": [np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)]}]
+
+
+def test_a_tower_that_was_given_is_part_of_it(output, tmp_path):
+    """Without another clip_dir, and saved again."""
+    model = vsim_tf.load(output / "mix_nextvlad", clip_dir=toy_towers.write_clip(tmp_path / "clip"))
+    expected = model.encode(PICTURES)
+    assert "made by the vision tower in `tower`" in card_of(model, tmp_path / "saved")
+    again = vsim_tf.load(tmp_path / "saved")
+    assert_same_model(again, model)
+    np.testing.assert_array_equal(again.encode(PICTURES), expected)
+    again.save(tmp_path / "second")
+    assert files(tmp_path / "second") == files(tmp_path / "saved")
+    other = toy_towers.write_clip(tmp_path / "other", toy_towers.tensors(seed=8))
+    assert np.abs(vsim_tf.load(tmp_path / "saved", clip_dir=other).encode(PICTURES) - expected).max() > 1e-6
+    (tmp_path / "saved/tower/model.safetensors").unlink()
+    with pytest.raises(vsim_tf.UserError, match=r"no weights: .*saved/tower holds 1: config.json"):
+        vsim_tf.load(tmp_path / "saved")
+
+
+def test_a_tower_that_is_a_function_is_left_out_and_the_card_says_so(output, tmp_path):
+    class Function:
+        picture_size, dim = 8, toys.DIM
+
+        def __call__(self, pictures):
+            return pictures.mean((1, 2)).repeat(2, axis=1)
+
+    model = vsim_tf.load(output / "mix_nextvlad")
+    model.tower = Function()
+    assert model.encode(PICTURES).shape == (1, 8)
+    assert "need the tower that made them: `vsim_tf.load(folder, clip_dir=...)`" in card_of(model, tmp_path / "saved")
+    with pytest.raises(vsim_tf.UserError, match=r"the key 'frames' is missing; .*clip_dir=...\) takes a tower"):
+        vsim_tf.load(tmp_path / "saved").encode(PICTURES)
+
+
+def card_of(model, folder: Path) -> str:
+    """The card in the folder that a model is saved into."""
+    model.save(folder)
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_folder_holds_weights_and_little_else(output, saved):
     """Float32 weights without tag heads, and no state of an optimizer."""
     run = "fold-00/last/ckpt-0"
@@ -186,7 +228,7 @@ def test_a_folder_that_is_there_is_left_alone(saved, model, tmp_path):
 
 
 def test_a_save_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
-    def fail(*given):
+    def fail(*given, **named):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(saving, "model_card", fail)
@@ -213,6 +255,7 @@ def test_a_run_that_is_gone(output, tmp_path):
         ({"format": "layers-model"}, r"model.json: not a saved model of vsim_tf"),
         ({"version": 2}, r"model.json: saved in version 2, this vsim_tf reads 1; take a newer vsim_tf"),
         ({"members": []}, r"model.json: damaged; save the model again"),
+        ({"has_tower": "yes"}, r"model.json: damaged; save the model again"),
         ({"members": [{"model": "uniter", "weight": 1}]}, r"model.json: damaged"),
         ({"members": [{"model": "uniter", "weight": "1", "checkpoints": ["a"]}]}, r"model.json: damaged"),
         ({"members": [{"model": "uniter", "weight": 1, "checkpoints": ["../a"]}]}, r"model.json: damaged"),

@@ -13,7 +13,8 @@ from absl import flags
 
 from vsim_tf.errors import UserError
 from vsim_tf.export.formats import FORMATS
-from vsim_tf.io.files import require_existing, require_new
+from vsim_tf.inference.shipped import require_model
+from vsim_tf.io.files import require_new
 from vsim_tf.io.paths import BEST, LAST
 from vsim_tf.io.quiet_imports import quiet_imports
 
@@ -37,7 +38,7 @@ def check_inputs() -> None:
     """`UserError` for what can be seen to be wrong before TensorFlow is loaded."""
     if not FLAGS.path or not FLAGS.output:
         raise UserError("a model and --output are needed: vsim-tf export output/demo --output=exported")
-    require_existing(FLAGS.path)
+    require_model(FLAGS.path)
     require_new(FLAGS.output)
     FORMATS[FLAGS.format].require_installed()
     FORMATS[FLAGS.format].require_folder(Path(FLAGS.output))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from vsim_tf.errors import UserError, count_and_first
+from vsim_tf.inference.shipped import require_model
 from vsim_tf.io.files import require_existing
 from vsim_tf.records.embeddings import Embeddings, check_ids
 from vsim_tf.records.tfrecords import expand_pattern, split_paths
@@ -50,7 +51,8 @@ def check_flags() -> None:
 
 def check_inputs() -> None:
     """`UserError` for inputs that are not there, an output that is, and packages that are missing."""
-    require_existing(FLAGS.model_dir, *(split_paths(FLAGS.embeddings) if FLAGS.embeddings else ()))
+    require_model(FLAGS.model_dir)
+    require_existing(*(split_paths(FLAGS.embeddings) if FLAGS.embeddings else ()))
     if FLAGS.records:
         expand_pattern(FLAGS.records)
     if FLAGS.parquet:

@@ -14,6 +14,7 @@ from absl import flags
 from vsim_tf.cli.json_lines import neighbour, write_json_lines
 from vsim_tf.cli.messages import warnings_alone
 from vsim_tf.errors import UserError
+from vsim_tf.inference.shipped import require_model
 from vsim_tf.io.files import require_existing
 from vsim_tf.records.annotations import valid_text
 from vsim_tf.records.tfrecords import expand_pattern
@@ -77,7 +78,8 @@ def check_flags() -> None:
 
 def check_inputs() -> None:
     """`UserError` for inputs that are not there."""
-    require_existing(FLAGS.index, FLAGS.video, FLAGS.model_dir, FLAGS.clip_dir)
+    require_model(FLAGS.model_dir)
+    require_existing(FLAGS.index, FLAGS.video, FLAGS.clip_dir)
     if FLAGS.records:
         expand_pattern(FLAGS.records)
 

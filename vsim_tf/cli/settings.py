@@ -214,15 +214,17 @@ def require_known_sections(*sections: str) -> None:
 
 
 def _changed(component: AnyComponent, section: str, values: dict[str, Any]) -> AnyComponent:
-    """The component with values that are not None, then those of --set, by paths that begin with the section."""
+    """The component with values that are not None, then those of --set, by paths that begin with the section.
+
+    Values of --set are checked together: some fit each other alone, such as the width of features and that of states.
+    """
     given = {path.removeprefix(section): value for path, value in values.items() if value is not None}
     with fields_below(section):
         component = component.replace(given)
-    for path, equals, value in _set_values():
-        if path.startswith(section):
-            try:
-                with fields_below(section):
-                    component = component.replace({path.removeprefix(section): parse_value(value)})
-            except UserError as error:
-                raise UserError(f"--set={path}{equals}{value}: {error}") from None
-    return component
+    asked = {path: value for path, _, value in _set_values() if path.startswith(section)}
+    try:
+        with fields_below(section):
+            return component.replace({path.removeprefix(section): parse_value(value) for path, value in asked.items()})
+    except UserError as error:
+        named = [path for path in asked if path in error.fields] or list(asked)
+        raise UserError(f"{' '.join(f'--set={path}={asked[path]}' for path in named)}: {error}") from None

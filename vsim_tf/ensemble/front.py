@@ -12,6 +12,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
 from vsim_tf.inference.model_file import read_model_file
 from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
+from vsim_tf.inference.shipped import SHIPPED_MODELS, model_path
 from vsim_tf.io.files import read_json_object
 from vsim_tf.io.paths import (
     BEST,
@@ -23,6 +24,7 @@ from vsim_tf.io.paths import (
     LAST,
     RESULT,
     SAVED_MODEL,
+    TOWER,
     basis_file,
     fold_folder,
     linear_file,
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 
 ACCEPTED = (
     "accepted are a folder of models (output/demo), of one model's folds (output/demo/uniter), a run folder"
-    " (output/demo/uniter/fold-00), a checkpoint (output/demo/uniter/fold-00/last/ckpt-48), or a saved model"
+    " (output/demo/uniter/fold-00), a checkpoint (output/demo/uniter/fold-00/last/ckpt-48), a saved model, or the name of a"
+    f" model that comes with the package ({', '.join(SHIPPED_MODELS)})"
 )
 
 
@@ -85,12 +88,15 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
             there, that is the models of this basis, each the mean of its folds, concatenated and projected; else the sum of
             all models' means by the registered weights, scaled to the sum 1; of classifiers that of their probabilities. One of
             the models is the linear one, where an ensemble with it was made (`ensemble.linear_embeddings`);
-            the folder of a saved model (`Model.save`).
+            the folder of a saved model (`Model.save`);
+            `aiac2021_rank4`, `aiac2021_rank1` or `wbdc2022_rank8`, where nothing is there under this name: a small model that
+            comes with the package, for trying the software.
         precision: "float32", or "auto" for `mixed_bfloat16` on GPUs made for it, or "mixed_bfloat16" on any device.
         checkpoint: "last" or "best" of each run; None for the one that the model's stage keeps (`Selection.kept`). Of a path of a
             checkpoint, and of a saved model, it says nothing.
         clip_dir: a tower that makes features of pictures and video files, for models that read features: the Hugging Face folder
-            of a CLIP model, or a run folder or checkpoint of a model with a vision tower (`inference.tower.load_tower`).
+            of a CLIP model, or a run folder or checkpoint of a model with a vision tower (`inference.tower.load_tower`). By
+            default the tower of a saved model that has one.
 
     Raises:
         UserError: nothing of that kind is there, a run is not complete, a file of it cannot be used, the basis is of other
@@ -99,7 +105,7 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
     _require_one_of("precision", precision, PRECISIONS)
     if checkpoint is not None:
         _require_one_of("checkpoint", checkpoint, (LAST, BEST))
-    parts, basis = find_model(Path(path), checkpoint or "")
+    parts, basis, tower = find_model(model_path(path), checkpoint or "")
     product = _product(path, parts)
     with quiet_imports():
         from vsim_tf.inference.linear_member import LinearMember
@@ -114,13 +120,21 @@ def load(path: PathLike, precision: str = "float32", checkpoint: str | None = No
         dims = {member.name: member.dim for member in members}
         basis.require(dims, dict.fromkeys(dims, 0.0) | dict(zip(basis.names, basis.weights, strict=True)))
     model = Model(members, str(path), basis)
-    if clip_dir:
-        model.tower = _tower(clip_dir, precision, model)
+    if given := clip_dir or tower:
+        model.tower = _tower(given, precision, model)
     return model
 
 
-def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
-    """The checkpoints that a path stands for, and the basis of their ensemble; arguments and errors are those of `load`."""
+class Found(NamedTuple):
+    """What a path stands for: checkpoints, the basis of their ensemble, and the folder of a tower."""
+
+    parts: list[Part]
+    basis: SvdBasis | None
+    tower: Path | None = None
+
+
+def find_model(path: Path, kind: str) -> Found:
+    """What a path stands for; arguments and errors are those of `load`."""
     if (path / EXPORT).is_file():
         raise UserError(
             f"{path} is an exported model, a graph for programs without vsim_tf (docs/serving.md); load the model that it was"
@@ -128,14 +142,15 @@ def find_model(path: Path, kind: str) -> tuple[list[Part], SvdBasis | None]:
         )
     if not (path / SAVED_MODEL).is_file():
         basis = find_basis(path)
-        return find_parts(path, kind, basis), basis
-    members, has_basis = read_model_file(path)
-    parts = [Part(member.checkpoints, member.weight, member.model) for member in members]
+        return Found(find_parts(path, kind, basis), basis)
+    saved = read_model_file(path)
+    parts = [Part(member.checkpoints, member.weight, member.model) for member in saved.members]
     for part in parts:
         if not part.is_linear:
             for checkpoint in part.checkpoints:
                 require_checkpoint(checkpoint)
-    return parts, SvdBasis.load(basis_file(path / RESULT)) if has_basis else None
+    basis = SvdBasis.load(basis_file(path / RESULT)) if saved.has_basis else None
+    return Found(parts, basis, path / TOWER if saved.has_tower else None)
 
 
 def find_basis(path: Path) -> SvdBasis | None:

@@ -200,7 +200,8 @@ class Model:
     def save(self, folder: PathLike) -> None:
         """Writes a folder that `vsim_tf.load` opens to the same numbers, with a model card; it appears complete or not at all.
 
-        It holds the weights that embedding needs, and neither optimizer states nor a `tower` that was given.
+        It holds the weights that embedding needs and the `tower`, but no optimizer states. A tower that is a function of your own
+        is left out, as the card says.
 
         Raises:
             UserError: the folder is there already or cannot be written, or a run of the model is gone.

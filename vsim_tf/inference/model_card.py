@@ -33,13 +33,14 @@ class Part(NamedTuple):
         return cls(f"{member.config.name}/{run.path.name}", "/".join(Path(checkpoint).parts[-2:]), run)
 
 
-def model_card(model: "Model", name: str, use: str = "") -> str:
+def model_card(model: "Model", name: str, use: str = "", has_tower: bool = False) -> str:
     """The text of the card.
 
     Args:
         model: the model.
         name: of its folder.
         use: how the model is used; by default, by `vsim_tf.load`.
+        has_tower: whether a tower for models that read features lies next to the card.
 
     Raises:
         UserError: a run folder of the model is gone or damaged.
@@ -47,7 +48,7 @@ def model_card(model: "Model", name: str, use: str = "") -> str:
     parts = [Part.of(member, checkpoint) for member in _networks(model) for checkpoint in member.checkpoints]
     sections = {
         "Use": use or _example(model, name), "Models": _models(model), "Input": _input(model), "Training": _training(parts),
-        "Scores": _scores(parts), "Limits": _limits(model),
+        "Scores": _scores(parts), "Limits": _limits(model, has_tower, is_saved=not use),
     }  # fmt: skip
     text = [f"# {name}", _summary(model), *(part for title, body in sections.items() for part in (f"## {title}", body))]
     return "\n\n".join(text) + "\n"
@@ -158,18 +159,22 @@ def _number(summary: Mapping[str, Any], key: str) -> str:
     return "–" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _limits(model: "Model") -> str:
+def _limits(model: "Model", has_tower: bool, is_saved: bool) -> str:
     """What follows from the configurations."""
     sizes = sorted({member.config.encoder.vocab_size for member in _networks(model)})
     lines = [
         "Longer texts are cut to the tokens above, and of more frames so many are sampled.",
         f"Words outside of the vocabulary ({', '.join(f'{size:,}' for size in sizes)} tokens) become [UNK].",
     ] if sizes else []  # fmt: skip
-    if model.frame_dim:
+    if model.frame_dim and has_tower:
+        lines.append("Features must be made by the vision tower in `tower`, which makes those of pictures and video files.")
+    elif model.frame_dim:
         lines.append(
             "Features must be made as those that the models were trained on. The folder knows their dimension,"
             f" {model.frame_dim}, and not what made them."
         )
+        if is_saved:
+            lines.append("Pictures and video files need the tower that made them: `vsim_tf.load(folder, clip_dir=...)`.")
     if model.classes:
         lines.append(f"Every video is put into one of the {len(model.classes)} classes, also a video of none of them.")
     lines.append("The folder has no scores on other data than those above.")

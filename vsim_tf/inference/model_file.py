@@ -1,7 +1,6 @@
 """The file of a saved model that says what it is made of: checkpoints and weights of its members. TensorFlow is not needed."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -27,14 +26,28 @@ class SavedMember(NamedTuple):
     checkpoints: list[str]
 
 
-def write_model_file(folder: Path, members: Sequence[SavedMember], has_basis: bool) -> None:
+class ModelFile(NamedTuple):
+    """What the file says.
+
+    Attributes:
+        members: see above.
+        has_basis: whether they are projected by a basis.
+        has_tower: whether a vision tower is part of the model; false where the file does not say it.
+    """
+
+    members: list[SavedMember]
+    has_basis: bool
+    has_tower: bool = False
+
+
+def write_model_file(folder: Path, content: ModelFile) -> None:
     """Writes the file into the folder of a saved model."""
-    listed = [member._asdict() for member in members]
-    write_json(folder / SAVED_MODEL, {"format": FORMAT, "version": VERSION, "has_basis": has_basis, "members": listed})
+    members = [member._asdict() for member in content.members]
+    write_json(folder / SAVED_MODEL, {"format": FORMAT, "version": VERSION, **content._asdict(), "members": members})
 
 
-def read_model_file(folder: Path) -> tuple[list[SavedMember], bool]:
-    """The members, with paths of their checkpoints, and whether they are projected by a basis.
+def read_model_file(folder: Path) -> ModelFile:
+    """The content, with whole paths of checkpoints.
 
     Raises:
         UserError: the file is damaged, of a newer version or of another program.
@@ -45,11 +58,14 @@ def read_model_file(folder: Path) -> tuple[list[SavedMember], bool]:
         raise UserError(f"{file}: not a saved model of vsim_tf: its format is not {FORMAT!r}")
     if values.get("version") != VERSION:
         raise UserError(f"{file}: saved in version {values.get('version')}, this vsim_tf reads {VERSION}; take a newer vsim_tf")
-    members, has_basis = values.get("members"), values.get("has_basis")
-    if not isinstance(members, list) or not members or not all(map(_is_member, members)) or not isinstance(has_basis, bool):
+    members, has_basis, has_tower = values.get("members"), values.get("has_basis"), values.get("has_tower", False)
+    if not isinstance(members, list) or not members or not all(map(_is_member, members)):
+        raise UserError(f"{file}: damaged; save the model again")
+    if not isinstance(has_basis, bool) or not isinstance(has_tower, bool):
         raise UserError(f"{file}: damaged; save the model again")
     found = [SavedMember(**member) for member in members]
-    return [member._replace(checkpoints=[str(folder / path) for path in member.checkpoints]) for member in found], has_basis
+    found = [member._replace(checkpoints=[str(folder / path) for path in member.checkpoints]) for member in found]
+    return ModelFile(found, has_basis, has_tower)
 
 
 def _is_member(value: Any) -> bool:

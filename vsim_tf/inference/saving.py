@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from vsim_tf.errors import UserError, system_reason
+from vsim_tf.inference.compiled_tower import CompiledTower
 from vsim_tf.inference.linear_member import LinearMember
 from vsim_tf.inference.member import Member
 from vsim_tf.inference.model_card import model_card
-from vsim_tf.inference.model_file import SavedMember, write_model_file
+from vsim_tf.inference.model_file import ModelFile, SavedMember, write_model_file
 from vsim_tf.io.disk_space import require_space
 from vsim_tf.io.files import new_folder, output_file
-from vsim_tf.io.paths import FULL, MODEL_CARD, RESULT, basis_file, fold_folder, linear_file
+from vsim_tf.io.paths import FULL, MODEL_CARD, RESULT, TOWER, basis_file, fold_folder, linear_file
+from vsim_tf.models.clip_folder import write_vision_tower
 from vsim_tf.runs.checkpoint_files import run_of
 from vsim_tf.runs.run_copy import copy_run
 from vsim_tf.runs.run_folder import RunFolder
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 
 
 def save_model(model: "Model", folder: PathLike) -> None:
-    """Writes weights, configurations, vocabularies, tags or classes, summaries, basis and model card; see `Model.save`."""
+    """Writes weights, configurations, vocabularies, tags or classes, summaries, basis, tower and card; see `Model.save`."""
     target = Path(folder)
+    tower = model.tower.tower if model.frame_dim and isinstance(model.tower, CompiledTower) else None
     needed = sum(member.weight_bytes for member in model.members)
     with new_folder(target) as part:
         require_space(part, needed, "the saved model")
@@ -33,9 +36,11 @@ def save_model(model: "Model", folder: PathLike) -> None:
         ]
         if model.projection:
             model.projection.save(basis_file(part / RESULT))
-        write_model_file(part, saved, has_basis=model.projection is not None)
+        if tower:
+            write_vision_tower(tower, part / TOWER)
+        write_model_file(part, ModelFile(saved, model.projection is not None, tower is not None))
         with output_file(part / MODEL_CARD) as file:
-            file.write(model_card(model, Path(target.absolute()).name).encode())
+            file.write(model_card(model, Path(target.absolute()).name, has_tower=tower is not None).encode())
 
 
 def _save_linear(member: LinearMember, folder: Path) -> SavedMember:

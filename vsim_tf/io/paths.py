@@ -23,6 +23,7 @@ Output folder, with one run folder for each model and stage:
 Saved model:
 
     model.json  README.md  result.basis.npz
+    tower/                   config.json, model.safetensors: a vision tower that makes features of pictures
     MODEL/fold-00/ ...       as above: config.json, tag_list.txt or category_ids.txt, tokenizer/, summary.json, last/ or best/
     linear/full/linear.npz   of an ensemble with the linear model
 
@@ -240,8 +241,14 @@ def linear_file(run: PathLike) -> Path:
 
 # --- saved model ------------------------------------------------------------------------------------------------------
 
-SAVED_MODEL, MODEL_CARD = "model.json", "README.md"
+SAVED_MODEL, MODEL_CARD, TOWER = "model.json", "README.md", "tower"
 """Next to them the runs, MODEL/fold-00/ ... with one checkpoint each, and the basis of an SVD ensemble."""
+
+
+def shipped_model(name: str) -> Path:
+    """The folder of a saved model that comes with the package."""
+    return Path(__file__).parents[1] / "pretrained" / name
+
 
 # --- index ------------------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ IGNORED = re.compile(r"text_model\..*|(?:visual|text)_projection\.weight|logit_s
 PATCHES = f"{PREFIX}/embeddings/patch_embedding/kernel"
 _PARTS = ("embeddings", "encoder", "pre_layrnorm", "post_layernorm")
 
-_SIZES = {
+SIZES = {
     "image_size": "picture_size",
     "patch_size": "patch_size",
     "hidden_size": "hidden_size",
@@ -39,7 +39,7 @@ _SIZES = {
 }
 """Keys of the configuration, with their names in `VisionConfig`; the defaults are those of transformers."""
 
-_FIXED = {"model_type": ALONE, "hidden_act": "quick_gelu", "num_channels": CHANNELS, "attention_dropout": 0.0}
+FIXED = {"model_type": ALONE, "hidden_act": "quick_gelu", "num_channels": CHANNELS, "attention_dropout": 0.0}
 """What the tower computes; a folder that asks for anything else is refused."""
 
 
@@ -57,10 +57,10 @@ def read_vision_config(folder: PathLike) -> VisionConfig:
     require_fixed(path, values, {"configuration_files": None})
     read: Any = read_config(folder)
     of_tower = (read.vision_config if kind == WHOLE else read).to_dict()
-    require_fixed(path, of_tower, _FIXED)
-    require_types(path, of_tower, _SIZES, VisionConfig, _SIZES)
+    require_fixed(path, of_tower, FIXED)
+    require_types(path, of_tower, SIZES, VisionConfig, SIZES)
     try:
-        return VisionConfig(**{name: of_tower[key] for key, name in _SIZES.items()})
+        return VisionConfig(**{name: of_tower[key] for key, name in SIZES.items()})
     except UserError as error:  # sizes that do not go together
         raise UserError(f"{path}: {error}") from None
 
