@@ -124,7 +124,8 @@ assert small.dtype == np.int8 and small.shape == (3, 8) and bits.shape == (3, 1)
 assert len(categories) == 1 and probabilities.shape == (1, 5)
 assert scores.keys() == {"spearman", "pearson"} and neighbours == {"recall@1": 1, "mean_average_precision": 1}
 """
-    model, sizes, first, *_, error = run([sys.executable, "-c", code + check], tmp_path).splitlines()
+    shipped, model, sizes, first, *_, error = run([sys.executable, "-c", code + check], tmp_path).splitlines()
+    assert shipped == "(256,)"
     assert model == "Model('output/demo', dim=8, frame_dim=6, max_frames=4, members=2, checkpoints=3)"
     assert sizes == "8 6 4"
     assert first == "天地玄黄 天地玄黄 1.0"
@@ -169,7 +170,7 @@ def test_all_other_code_is_tried_too():
         "README.md": 1,
         "docs/architecture.md": 10,
         "docs/data.md": 4,
-        "docs/library.md": 11,
+        "docs/library.md": 12,
         "docs/search.md": 1,
         "docs/server.md": 1,
         "docs/serving.md": 3,

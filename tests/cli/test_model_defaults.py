@@ -20,6 +20,7 @@ from vsim_tf.presets.small import FINETUNE, PRETRAIN
         ("training.bucket_by_length", FINETUNE, "no (mix*, qq*), yes (uniter*)"),
         ("training.tasks.kl.weight", FINETUNE, "0.5 (mix*, uniter*)"),
         ("model.clusters", PRETRAIN, "64 (mix*)"),
+        ("training.average.decay", FINETUNE, "none"),
         ("training.nothing", PRETRAIN, ""),
     ],
 )  # fmt: skip

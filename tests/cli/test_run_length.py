@@ -90,7 +90,7 @@ def test_the_preset_for_classes(class_flag_values, tmp_path, console):
     assert (options.training.batch_size, options.training.total_steps) == (16, 12)  # 24 videos: a step an epoch
     said = console.readouterr().out
     assert "for 24 videos: --size=tiny --folds=0-2 --frames=features --start=random --batch_size=16" in said
-    assert f"--set=training.average.decay={options.training.average.decay}" in said
+    assert f" --average_decay={options.training.average.decay}\n" in said
     given = ("--folds=full", "--frames=pictures", "--start=pretrained", "--size=base", "--set=training.average.decay=0.9")
     class_flag_values(class_flags.define_classify, "--preset=small", *given)
     options = class_flags.class_options()

@@ -5,7 +5,7 @@ import toys
 from script_flags import defined
 from test_flags import given_flags  # noqa: F401
 
-from vsim_tf.cli import check, dedup, ensemble_flags, export, extract, flags, index, serve, write_labels
+from vsim_tf.cli import check, class_flags, dedup, ensemble_flags, export, extract, flags, index, serve, write_labels
 from vsim_tf.cli.setting_flags import FLAG_OF, FLAG_OF_ARGUMENT, FLAGS_BEHIND, in_flags, with_flags
 from vsim_tf.demo import __main__ as demo
 from vsim_tf.errors import UserError
@@ -15,7 +15,7 @@ from vsim_tf.presets import registry
 def paths_of_settings() -> set[str]:
     """Every path that config.json of a run may have."""
     paths = {"kind", "tokenizer.kind", "tokenizer.sha256", "tags.count", "tags.sha256"}
-    paths |= {"data.train", "data.validation", "data.pairs", "data.pretrained"}
+    paths |= {"data.train", "data.validation", "data.pairs", "data.pretrained", "data.features_by"}
     for make in registry.MODELS.values():
         parts = {"model.": make().model, "training.": make().pretrain}, {"training.": make().finetune}
         paths |= {path for part in parts for prefix, settings in part.items() for path in settings.paths(prefix)}
@@ -132,7 +132,7 @@ def test_every_argument_of_the_table_is_a_flag():
     known = defined(
         flags.define_pretrain, flags.define_pair, flags.define_write_tfrecord, flags.define_inference,
         ensemble_flags.define_flags, demo.define_flags, extract.define_flags, check.define_flags, write_labels.define_flags,
-        index.define_flags, dedup.define_flags, export.define_flags, serve.define_flags,
+        index.define_flags, dedup.define_flags, export.define_flags, serve.define_flags, class_flags.define_classify,
     )  # fmt: skip
     assert {flag.split()[0].removeprefix("--") for flag in FLAG_OF_ARGUMENT.values()} <= set(known)
 

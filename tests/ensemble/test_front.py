@@ -197,7 +197,7 @@ def test_a_checkpoint_beside_the_working_folder(tmp_path, monkeypatch):
 def test_a_tower_besides_that_of_the_training_features(tmp_path):
     first, second = (toy_towers.write_clip(tmp_path / str(seed), toy_towers.tensors(seed=seed)) for seed in (7, 8))
     run = RunFolder(tmp_path / "run", {"data": {"features_by": tower_origin(first).to_json()}})
-    model = SimpleNamespace(frame_dim=toy_towers.HIDDEN, members=[SimpleNamespace(run=run)])
+    model = SimpleNamespace(frame_dim=toy_towers.HIDDEN, runs=[run])
     assert _tower(first, "float32", model).dim == toy_towers.HIDDEN
     with pytest.raises(UserError, match=r"the model of .*run has those of .*/7, clip_dir=.*/8 those of .*/8; make"):
         _tower(second, "float32", model)

@@ -29,6 +29,7 @@ def described(path: str, stage: str) -> str:
     """The values of a setting, e.g. `256 (mix*), 210 (uniter_roformer)`; one of all models stands alone, and none is empty."""
     models = registered(stage)
     values = {name: _shown(settings[path]) for name, settings in models.items() if path in settings}
+    values |= {name: "none" for name, settings in models.items() if settings.get(path.rpartition(".")[0], "") is None}
     groups: dict[str, list[str]] = {}
     for name, value in values.items():
         groups.setdefault(value, []).append(name)

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vsim_tf.errors import UserError, count_and_first
 from vsim_tf.inference.products import EMBEDDINGS, Product
@@ -23,7 +24,7 @@ def trained_folds(output_dir: PathLike, model: str, fold: int) -> Path:
     """The folder of the pair records that a fine-tuned run validates on: of the model's own split, or of another one."""
     own = registry.preset(model).split
     folder = fold_folder(Path(output_dir), model, fold)
-    read = RunFolder.open(folder).config["data"].get("validation") if (folder / CONFIG).exists() else None
+    read = _validation_files(folder)
     for split in sorted(SPLITS, key=lambda split: split != own):
         folds = folds_folder(output_dir, split)
         if (folds / MANIFEST).exists() and fold < (manifest := parse_manifest(folds)).num_folds:
@@ -31,6 +32,15 @@ def trained_folds(output_dir: PathLike, model: str, fold: int) -> Path:
             if all(map(os.path.exists, files)) and data_files(files) == read:
                 return folds
     return folds_folder(output_dir, own)
+
+
+def _validation_files(run: Path) -> list[dict[str, Any]] | None:
+    """Files that a run validates on, as its config.json names them; None where it cannot be read."""
+    try:
+        files: list[dict[str, Any]] | None = RunFolder.open(run).config["data"].get("validation")
+    except UserError:
+        return None
+    return files
 
 
 def models_present(output_dir: PathLike, names: Iterable[str]) -> list[str]:

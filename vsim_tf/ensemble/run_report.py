@@ -17,7 +17,7 @@ from vsim_tf.ensemble.page.runs import Runs
 from vsim_tf.ensemble.publish import publish
 from vsim_tf.ensemble.report import Report
 from vsim_tf.ensemble.score_tables import score_text
-from vsim_tf.ensemble.scored import ensemble_run
+from vsim_tf.ensemble.scored import EnsembleResult, ensemble_run
 from vsim_tf.ensemble.svd_basis import SvdBasis
 from vsim_tf.ensemble.timings import timings_of
 from vsim_tf.errors import UserError
@@ -78,7 +78,7 @@ def ensemble_and_report(
         svd_basis: file of a basis that is applied; None fits one for `method="svd"`, to each of the two test sets.
         are_files: whether members are files, which `weights` names; then there is neither report nor page.
         basis: of training videos (`training_basis`), is applied where `svd_basis` names no file.
-        command, facts: stand in the report, facts (name -> text) with those of the data and the runs.
+        command, facts: stand in the report, facts (name -> text) with those of data and runs.
 
     Raises:
         UserError: members, labels, basis or files of a run cannot be used; then nothing is written.
@@ -88,9 +88,10 @@ def ensemble_and_report(
     combination: dict[str, Any] = {"method": method, "normalize": normalize, "basis": basis, "center": center}
     of_models = {} if are_files else _runs(output_dir, data_dir, weights, folds, test_name, labelled_test_name)
     members = {file: [Path(file)] for file in weights} if are_files else find_members(output_dir, of_models, test_name)
-    if reason := no_report(output_dir, data_dir, of_models, labelled_test_name):
-        logger.info(f"no report: {reason}")
+    reason = no_report(output_dir, data_dir, of_models, labelled_test_name)
     result = ensemble_run(members, weights, **combination, keep_means=bool(reason) and not are_files)
+    if reason:
+        logger.info(f"no report: {reason}")
     made = None
     if not are_files:
         described = {"ensemble": describe(svd_basis=svd_basis, **combination), **facts} | run_facts(output_dir, of_models)
@@ -99,12 +100,25 @@ def ensemble_and_report(
         scores, shown = (None, pair_results(result, [], combination)) if reason else score_test_set(*asked)
         report = Report(command, [scores] if scores else [], described, timings_of(output_dir))
         made = report, page_of(report, reason, output_dir, data_dir, of_models, name, shown)
-    require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
-    ids = test_ids(data_dir, test_name, are_files)
-    write_submission(output_zip, result.embeddings, dtype="float16" if method == "svd" else "float64", expected_ids=ids)
-    logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
-    written = [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
+    written = _write_result(output_zip, result, weights, method, are_files, data_dir, test_name)
     return [*written, *(publish(report_file(output_zip, output_dir), *made, "try normalize=True") if made else [])]
+
+
+def _write_result(
+    output_zip: str,
+    result: EnsembleResult,
+    weights: dict[str, float],
+    method: str,
+    are_files: bool,
+    data_dir: Path,
+    test_name: str,
+) -> list[Path]:
+    """Writes the zip and the basis; returns what it wrote."""
+    require_space(Path(output_zip).parent, zip_bytes(*result.embeddings.values.shape), "the submission zip")
+    dtype, ids = "float16" if method == "svd" else "float64", test_ids(data_dir, test_name, are_files)
+    write_submission(output_zip, result.embeddings, dtype=dtype, expected_ids=ids)
+    logger.info(f"{output_zip}: {len(result.embeddings.ids)} videos{'' if are_files else f' of {test_name}'}")
+    return [Path(output_zip), *_write_basis(basis_file(output_zip), result.basis, weights, are_files)]
 
 
 def _runs(

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Videos(NamedTuple):
-    """What is fitted to.
+    """Training videos as the regression sees them.
 
     Attributes:
         terms: rows of the terms of each title, one after the other, and `video` whose each is, `[occurrences]` int32.
