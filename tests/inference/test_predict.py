@@ -119,7 +119,7 @@ def test_a_tower_makes_features_for_the_models_that_read_them(model):
 def test_classifiers_of_different_classes_make_no_ensemble(model):
     first, second = model.members
     other = SimpleNamespace(
-        name="other", config=second.config, format=second.format, checkpoints=("a",), classes=("0000", "0300")
+        name="wbdc_3", config=second.config, format=second.format, checkpoints=("a",), classes=("0000", "0300")
     )
     with pytest.raises(vsim_tf.UserError, match="wbdc_1, wbdc_3 were not trained on the same classes; load one of them alone"):
         vsim_tf.Model([first, other])
