@@ -193,15 +193,11 @@ def test_entries_of_architecture_md_are_those_of_the_package():
 
 
 def test_the_first_lines_of_the_readme_work(tmp_path):
-    folder = tmp_path / "output/demo/uniter/fold-00"
-    shutil.copytree(ROOT / "tests/golden/checkpoints/uniter", folder)
-    (folder / "best").rename(folder / "last")
-    (folder / "summary.json").write_text("{}")
     (code,) = blocks(DOCUMENTS["README.md"], "python")
-    frames = "import numpy as np\nframes_a, frames_b = np.random.randn(5, 6), np.random.randn(2, 6)\n"
+    frames = "import numpy as np\nframes_a, frames_b = np.random.randn(5, 128), np.random.randn(2, 128)\n"
     assert (
         run([sys.executable, "-c", f"{frames}{code}\nprint(embeddings.shape, -1 <= similarity <= 1)"], tmp_path)
-        == "(2, 8) True\n"
+        == "(2, 256) True\n"
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vsim_tf.errors import UserError
-from vsim_tf.records.category_tags import category_tag, with_categories
+from vsim_tf.records.category_tags import category_tag, with_categories, without_categories
 from vsim_tf.records.tfrecords import write_records
 from vsim_tf.records.videos import video_record
 
@@ -15,6 +15,7 @@ def test_categories_are_tags_below_zero(tmp_path):
     write_records(tmp_path / "videos.tfrecords", records)
     found = with_categories(np.array([5, 9]), [str(tmp_path / "videos.tfrecords")])
     assert found.tolist() == [category_tag(3), category_tag(0), 5, 9] == [-4, -1, 5, 9] and found.dtype == np.int64
+    assert without_categories(found).tolist() == [5, 9]
 
 
 def test_tags_that_may_be_categories_are_refused():

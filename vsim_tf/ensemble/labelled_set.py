@@ -15,6 +15,7 @@ from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.evaluation.linear_baseline import TAG_BASELINE, ridge_spearman
 from vsim_tf.evaluation.raw_videos import read_raw_videos
 from vsim_tf.io.paths import records_pattern, set_labels
+from vsim_tf.records.category_tags import without_categories
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder
@@ -62,8 +63,10 @@ def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], fram
         logger.warning("The report has no baselines: %s", error, extra={"fields": error.fields})
         return {}
     try:
-        tags = known_tags(RunFolder.open(run), data_dir)
-        scores[TAG_BASELINE] = ridge_spearman(videos, pairs, training_files(data_dir), tags)
+        found = RunFolder.open(run)
+        tags = known_tags(found, data_dir)
+        alone = without_categories(tags) if found.model.categories else tags
+        scores[TAG_BASELINE] = ridge_spearman(videos, pairs, training_files(data_dir), alone)
     except UserError as error:
         logger.warning("The report has no baseline %r: %s", TAG_BASELINE, error, extra={"fields": error.fields})
     return scores

@@ -33,7 +33,7 @@ from vsim_tf.records.tags import read_tag_list
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder, run_lock, write_json
 
-REVISION = 1
+REVISION = 2
 """Of the code that fits the model: of another one it is fitted again."""
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class _Work:
 
 
 def known_tags(run: RunFolder, data_dir: Path) -> np.ndarray:
-    """Tags that a run was trained with; those of the data where it has none."""
+    """Tags that a run was trained with, those of categories among them; those of the data where it has none."""
     return run.tags if len(run.tags) else read_tag_list(data_dir / TAGS)
 
 

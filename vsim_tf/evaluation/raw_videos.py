@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vsim_tf.errors import UserError
+from vsim_tf.records.category_tags import category_tag
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.schema import ASR_TEXT, CATEGORY_ID, FRAME_FEATURE, NO_SPEECH, OCR_TEXT, TAG_ID, TITLE
 from vsim_tf.records.tfrecords import read_records
@@ -24,7 +25,7 @@ class RawVideos(NamedTuple):
         ids: one per video.
         titles: one per video, may be empty.
         mean_frames: mean over all frames of a video, `[videos, frame size]` float32; zeros for a video without frames.
-        tags: tag ids of each video; none where the records have none.
+        tags: tag ids of each video, and the tag of its category (`records.category_tags`); none where the records have none.
         texts: title, OCR and speech of each, with a blank between them.
         categories: class of each, four digits; empty where the record has none.
     """
@@ -81,7 +82,7 @@ def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int,
         for key, read in others.items():
             read.append(next(iter(features[key].bytes_list.value), b""))
         categories += [f"{category:04d}" for category in features[CATEGORY_ID].int64_list.value[:1]] or [""]
-        tags.append(list(features[TAG_ID].int64_list.value) if TAG_ID in features else [])
+        tags.append([*features[TAG_ID].int64_list.value, *map(category_tag, features[CATEGORY_ID].int64_list.value)])
     if not ids:
         raise UserError(f"{where}: holds no record")
     known = decode_titles(titles)

@@ -35,6 +35,11 @@ def with_categories(tags: np.ndarray, files: Sequence[str]) -> np.ndarray:
     return np.union1d(tags, np.fromiter(map(category_tag, set(_categories(files))), np.int64))
 
 
+def without_categories(tags: np.ndarray) -> np.ndarray:
+    """The tags of the tag list alone."""
+    return tags[tags >= 0]
+
+
 def _categories(files: Sequence[str]) -> Iterator[int]:
     index = RecordIndex(files)
     numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), MAX_VIDEOS)).astype(np.int64))
