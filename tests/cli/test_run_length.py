@@ -183,7 +183,7 @@ def test_what_was_chosen_is_said_once(given_flags, data, console):  # noqa: F811
     flags.pretrain_options(announces=True)
     chosen, length = console.readouterr().out.splitlines()
     assert chosen.startswith(
-        "--preset=small for 40 videos: --size=tiny --frame_embedding_size=6 --max_frames=8 --bert_seq_length=12"
+        "--preset=small for 40 videos: --size=tiny --recipe=plus --frame_embedding_size=6 --max_frames=8 --bert_seq_length=12"
     )
     assert "--bert_lr=0.001" in chosen
     assert "--lr=" not in chosen.replace("--bert_lr=", "")

@@ -187,7 +187,7 @@ SMALL = DataPreset(
     folds=((3000, 11), (0, 5)),
     class_runs="0-2",
     flags={
-        PAIRS: {"method": "svd", "weights": ["fit"]},
+        PAIRS: {"recipe": "plus", "method": "svd", "weights": ["fit"]},
         CLASSES: {"recipe": "plus", "frames": "features", "start": "random", "decision": "levels"},
     },
 )
