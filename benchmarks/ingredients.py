@@ -56,6 +56,8 @@ INGREDIENTS = {
     "gradients clipped to norm 1": ("clipped", "base"),
     "encoder schedule ends with the run": ("base", "horizon of 2021"),
     "rank labels": ("rank", "base"),
+    "categories as tags": ("categories", "base"),
+    "linear embedding": ("linear", "base"),
     "`plus`: all that is kept": ("plus", "base"),
 }
 """Name -> the training that has it, and the one that has not."""
@@ -73,10 +75,14 @@ def trainings(flags: Flags) -> dict[str, Training]:
     horizon = round(HORIZON_OF_2021 * flags.finetuning_steps)
     return {
         "base": Training("", ""),
-        "padding": Training("--recipe=plus --clip_norm=0", "--clip_norm=0 --labels=scores"),
+        "padding": Training(
+            "--recipe=plus --clip_norm=0 --set=model.categories=false --set=model.linear=null", "--clip_norm=0 --labels=scores"
+        ),
         "clipped": Training("--clip_norm=1", "--clip_norm=1"),
         "horizon of 2021": Training(None, f"--bert_total_steps={horizon}"),
         "rank": Training(None, "--labels=rank"),
+        "categories": Training("--set=model.categories=true", ""),
+        "linear": Training('--set=model.linear={"buckets":8191}', ""),
         "plus": Training("--recipe=plus", ""),
     }
 
