@@ -1,9 +1,11 @@
 """Weights and method of an ensemble, from flags and the preset."""
 
 import pytest
+import toys
 from script_flags import defined, refused
 
 from vsim_tf.cli import class_flags, ensemble, ensemble_classes, flags, run_length
+from vsim_tf.runs.run_folder import RunSettings, prepare_run_folder
 
 
 @pytest.fixture
@@ -37,6 +39,26 @@ def test_flags_and_preset(given, arguments, method, fitted, normalize):
     values = ensemble.settings()
     assert (values["method"], values.get("fitted", False), values["normalize"]) == (method, fitted, normalize)
     assert sum(values["weights"].values()) == pytest.approx(1)
+
+
+def prepare_run(folder, name, recipe):
+    settings = RunSettings("pair", toys.model(name, recipe=recipe), toys.stage(), toys.TOKENIZERS["bert"], toys.TAGS, {})
+    prepare_run_folder(folder / "output" / name / "fold-00", settings, False)
+
+
+@pytest.mark.parametrize(
+    ("trained", "arguments", "method"),
+    [
+        (["plus", "plus"], [], "svd"), (["2021", "plus"], [], "sum"), (["plus", "2021"], ["--models=uniter"], "svd"),
+        (["plus", "plus"], ["--method=sum"], "sum"), (["plus", "plus"], ["--normalize"], "sum"),
+        (["plus", "plus"], ["--members=a.zip"], "sum"),
+    ],
+)  # fmt: skip
+def test_the_method_of_the_recipe(given, tmp_path, trained, arguments, method):
+    for name, recipe in zip(("uniter", "mix_nextvlad"), trained, strict=True):
+        prepare_run(tmp_path, name, recipe)
+    given("--output_dir=output", *arguments)
+    assert ensemble.method() == method
 
 
 @pytest.mark.parametrize(("arguments", "decision"), [([], "class"), (["--preset=small"], "levels"),
@@ -109,9 +131,9 @@ def test_the_linear_model_weighs_as_much_as_the_mean_of_the_others(given):
 
 
 def test_the_linear_model_counts_once_it_has_been_fitted(given, tmp_path):
-    for path in ("output/uniter/fold-00/config.json", "output/linear/full/linear.npz"):
-        (tmp_path / path).parent.mkdir(parents=True)
-        (tmp_path / path).touch()
+    prepare_run(tmp_path, "uniter", "2021")
+    (tmp_path / "output/linear/full").mkdir(parents=True)
+    (tmp_path / "output/linear/full/linear.npz").touch()
     given()
     assert list(ensemble.settings()["weights"]) == ["uniter", "linear"]
     given("--models=uniter")

@@ -7,15 +7,17 @@ from typing import Any
 
 from vsim_tf.cli import app, class_flags, ensemble_classes, ensemble_flags, flags, run_length
 from vsim_tf.ensemble.combine import normalized_weights
-from vsim_tf.ensemble.find import folds_of_models, linear_present, models_present
+from vsim_tf.ensemble.find import fold_runs, folds_of_models, linear_present, models_present
 from vsim_tf.ensemble.note import announce_ensemble, note_sources
 from vsim_tf.ensemble.svd_basis import TEST, TRAIN, SvdBasis
 from vsim_tf.errors import UserError
-from vsim_tf.io.paths import RESULT
+from vsim_tf.io.paths import RESULT, fold_folder
 from vsim_tf.presets import registry
+from vsim_tf.presets.recipes import recipe
 from vsim_tf.presets.small import PAIRS
 from vsim_tf.records.test_sets import check_test_sets, labelled_set, submitted_set
 from vsim_tf.records.tfrecords import split_paths
+from vsim_tf.runs.run_folder import RunFolder
 
 define_flags = ensemble_flags.define_flags
 FIT = "fit"
@@ -39,8 +41,18 @@ def is_fitted() -> bool:
 
 
 def method() -> str:
-    """How models are combined."""
-    return run_length.chosen_flag("method", PAIRS) or "sum"
+    """How models are combined: as asked for, else as the recipe does it that all of them were trained by."""
+    return run_length.chosen_flag("method", PAIRS) or _method_of_recipes()
+
+
+def _method_of_recipes() -> str:
+    options = flags.FLAGS
+    if options.members or options.normalize:
+        return "sum"
+    runs = {model: fold_runs(options.output_dir, model) for model in options.models or registry.PUBLIC_MODELS}
+    folders = [fold_folder(options.output_dir, model, found[0]) for model, found in runs.items() if found]
+    methods = {recipe(RunFolder.open(folder).model.recipe).method for folder in folders}
+    return methods.pop() if len(methods) == 1 else "sum"
 
 
 def basis_from() -> str | None:

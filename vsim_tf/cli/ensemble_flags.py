@@ -37,7 +37,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "method", None, ["sum", "svd"],
         "sum: weighted sum of embeddings (2021). svd: all of them at unit norm, concatenated and reduced to 256 dimensions."
-        " Default: sum.",
+        " Default: sum; svd of models that were trained by --recipe=plus.",
     )  # fmt: skip
     flags.DEFINE_boolean(
         "center", False, "Subtract the mean of each model's embeddings before they are scaled to unit norm, in --method=svd."

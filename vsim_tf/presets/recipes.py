@@ -22,6 +22,7 @@ class Recipe:
         without_padding: models read padding nowhere.
         fixes: with the changes that a preset names (`Pretraining.model_of_plus` and `stage_of_plus`).
         pretrain, finetune, classify: fields of `Stage`.
+        method: how models of embeddings are combined, "sum" or "svd".
     """
 
     without_padding: bool = False
@@ -29,6 +30,7 @@ class Recipe:
     pretrain: dict[str, Any] = dataclasses.field(default_factory=dict)
     finetune: dict[str, Any] = dataclasses.field(default_factory=dict)
     classify: dict[str, Any] = dataclasses.field(default_factory=dict)
+    method: str = "sum"
 
     def parts(self, model: AnyModel, fixed: Mapping[str, Any]) -> AnyModel:
         """The published model with what is put right, by path."""
@@ -58,6 +60,7 @@ RECIPES = {
         pretrain={"clip_norm": 1.0},
         finetune={"clip_norm": 1.0, "labels": "rank"},
         classify={"clip_norm": 1.0},
+        method="svd",
     ),
 }
 
