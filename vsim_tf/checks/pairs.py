@@ -48,7 +48,7 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     if not set_labels(folder, PAIRWISE).exists():
         findings.notes.append(f"there is no {set_labels(folder, PAIRWISE)}, which fine-tuning learns from")
     if len(files) == len((POINTWISE, PAIRWISE)):
-        findings.notes.append(f"there is no test set, {folder / TEST_SETS / RECORDS}")
+        findings.notes.append(f"there is no test set, {folder / TEST_SETS / RECORDS}, which run.sh embeds at its end")
     return sections
 
 
@@ -60,7 +60,7 @@ def _known_tags(folder: Path, findings: Findings) -> frozenset[int] | None:
     """The tags of the list; None without a readable one."""
     file = folder / TAGS
     if not file.exists():
-        findings.notes.append(f"there is no {file}, the tags that pre-training learns")
+        findings.notes.append(f"there is no {file}, the tags that pre-training learns (docs/data.md, A table of videos)")
         return None
     try:
         return frozenset(read_tag_list(file, findings.refused(file)).tolist())
@@ -72,7 +72,10 @@ def _known_tags(folder: Path, findings: Findings) -> frozenset[int] | None:
 def _files(folder: Path, name: str, findings: Findings) -> list[str]:
     """The record files of a set; a folder without any is a problem, a missing one of a training set is noted."""
     if not (folder / name).exists():
-        use = {POINTWISE: "pre-training learns tags from", PAIRWISE: "fine-tuning learns similarity from"}[name]
+        use = {
+            POINTWISE: "pre-training learns tags from; the videos of the pairs may be in it",
+            PAIRWISE: "fine-tuning learns similarity from",
+        }[name]
         findings.notes.append(f"there is no {folder / name}, which {use}")
         return []
     try:
