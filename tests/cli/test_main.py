@@ -55,6 +55,13 @@ def test_help_whose_reader_has_ended():
     assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")
 
 
+def test_an_interpreter_without_the_packages():
+    code = "import sys; sys.modules['absl'] = None; import vsim_tf.cli.app"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert "does not have the packages of requirements.txt; `sh setup.sh` installs them into .venv" in ended.stderr
+
+
 def test_without_installation_it_is_a_module():
     command = [sys.executable, "-m", "vsim_tf", "colour"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)

@@ -36,7 +36,10 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     files = {name: _files(folder, name, findings) for name in (POINTWISE, PAIRWISE, *_test_sets(folder))}
     every_file = [file for found in files.values() for file in found]
     check_towers(folder, every_file, findings)
-    width = width or guess_width(every_file) or 1
+    found_width = guess_width(every_file)
+    if width and found_width and width != found_width:
+        findings.notes.append(f"most videos have features of {found_width} numbers: frame_embedding_size={found_width} reads them")
+    width = width or found_width or 1
     with progress(every_file) as bar:
         for name, found in files.items():
             is_test = name not in (POINTWISE, PAIRWISE)
