@@ -38,7 +38,7 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     check_towers(folder, every_file, findings)
     found_width = guess_width(every_file)
     if width and found_width and width != found_width:
-        findings.notes.append(f"most videos have features of {found_width} numbers: frame_embedding_size={found_width} reads them")
+        findings.notes.append(f"most videos have {found_width} numbers a frame: frame_embedding_size={found_width} reads them")
     width = width or found_width or 1
     with progress(every_file) as bar:
         for name, found in files.items():
