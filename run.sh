@@ -169,10 +169,11 @@ case $labels in
         for flag in $finetune_flags; do
             case $flag in --frames=*) reads=${flag#--frames=} ;; esac
         done
+        tower_makes='' # whether it makes features, which have its dimension
+        for split in $splits; do [ -f "$data_dir/features/$split.zip" ] || tower_makes=yes; done
         pictures=yes # whether anything is made of them
         if [ "$reads" = features ]; then
-            pictures=''
-            for split in $splits; do [ -n "$clip_dir" ] || [ -f "$data_dir/features/$split.zip" ] || pictures=yes; done
+            [ -z "$clip_dir" ] && pictures=$tower_makes || pictures=''
         fi
         for split in ${pictures:+$splits}; do
             set -- "$@" --stage="pictures of $split" extract_features.py --kind=pictures --frames="$data_dir/frames/$split" \
@@ -181,7 +182,8 @@ case $labels in
         done
         [ -z "$pictures" ] || set -- "$@" --stage='pre-training of the tower' train_pretrain.py --model=wbdc_clip ${size:+"--size=$size"} \
             --data_dir="$records" --output_dir="$output_dir" ${bert_dir:+"--bert_dir=$bert_dir"} ${clip_dir:+"--clip_dir=$clip_dir"} \
-            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${preset:+"$preset"} --more_flags="$pretrain_flags $tower_flags"
+            ${bert_vocab:+"--bert_vocab=$bert_vocab"} ${tower_makes:+${frame_flag:+"$frame_flag"}} ${preset:+"$preset"} \
+            --more_flags="$pretrain_flags $tower_flags"
         for split in $splits; do
             if [ -f "$data_dir/features/$split.zip" ]; then
                 frames=--features=$data_dir/features/$split.zip made_by=''

@@ -112,6 +112,10 @@ MISSING = [
     (["pairwise/pairwise.tfrecords"], ["pairwise/*.tfrecords", "matches no file"]),
     (["pointwise/pointwise.tfrecords"], ["pointwise/*.tfrecords", "matches no file"]),
     (["tag_list.txt"], ["tag_list.txt does not exist"]),
+    (
+        ["tag_list.txt", "test_a/test_a.tfrecords", "test_b/test_b.tfrecords"],
+        ["tag_list.txt does not exist", "test_*/*.tfrecords", "matches no file"],
+    ),
     (["test_a/test_a.tfrecords", "test_b/test_b.tfrecords"], ["test_*/*.tfrecords", "matches no file"]),
 ]
 
@@ -178,6 +182,7 @@ def class_options(class_dir: Path, *more: str) -> list[str]:
 
 
 REFUSED_BEFORE_PICTURES = [
+    (["--frame_embedding_size=512"], ["--frame_embedding_size=512: the tower makes features of hidden_size=128"]),
     (["--models=wbdc_1 wbdc_9"], ["wbdc_9: not a registered"]),
     (["--models=wbdc_1,uniter"], ["uniter"]),
     (["--folds=full,1"], ["--folds=full,1"]),
@@ -222,7 +227,7 @@ def test_models_of_stored_features_need_no_pictures(class_dir):
     for split in ("unlabeled", "labeled", "test_b"):
         with zipfile.ZipFile(class_dir / f"features/{split}.zip", "w") as archive:
             archive.writestr("v0.npy", b"")
-    given = ["--finetune_flags=--frames=features", "--check_flags=--warn_only"]
+    given = ["--finetune_flags=--frames=features", "--check_flags=--warn_only", "--frame_embedding_size=512"]
     result = run(class_dir.parent, *class_options(class_dir, *given))
     assert stages_begun(result) == ["check", "features of unlabeled"], result.stderr
 

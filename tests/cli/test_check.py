@@ -77,6 +77,7 @@ def test_problems_and_their_exit_code(data, capsys):
     assert run("--frame_embedding_size=9", "--max_problems=1") == 1
     output = capsys.readouterr().out
     assert "frame 0 has 12 bytes; expected 18 (float16 with --frame_embedding_size=9)" in output
+    assert "note: most videos have 6 numbers a frame: --frame_embedding_size=6 reads them" in output
     assert output.endswith("data: 3 problems, of which 1 not listed (--max_problems=0 lists all)\n")
 
 

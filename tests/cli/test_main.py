@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,29 @@ def test_help_has_one_line_for_each_command():
     assert (result.returncode, result.stderr) == (0, "")
     listed = re.findall(r"^  ([\w-]+)  +\w.*$", result.stdout, re.MULTILINE)
     assert listed == list(COMMANDS)
+
+
+def test_help_whose_reader_has_ended():
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "vsim_tf", "--help"], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_an_interpreter_without_the_packages():
+    code = "import sys; sys.modules['absl'] = None; import vsim_tf.cli.app"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert "does not have the packages of requirements.txt; `sh setup.sh` installs them into .venv" in ended.stderr
+
+
+def test_without_installation_it_is_a_module():
+    command = [sys.executable, "-m", "vsim_tf", "colour"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2 and "error: colour: no such command; accepted: demo" in ended.stderr
 
 
 @pytest.mark.parametrize("name", slow_but(["check", "pretrain"], [name for name in COMMANDS if name != "golden"]))

@@ -83,7 +83,7 @@ app.run(main, "")
 def test_a_script_says_everything_once_and_in_order():
     ended = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "warning: seen\n")
-    assert re.fullmatch(r"disk: nothing in / need up to 0.0 MB, .* are free\nthe end\n", ended.stdout)
+    assert re.fullmatch(r"disk: up to 0.0 MB for nothing in /, .* are free\nthe end\n", ended.stdout)
 
 
 NOTEBOOK = """
@@ -98,4 +98,4 @@ require_space(".", 0, "nothing")
 
 def test_without_a_script_messages_are_seen_by_who_asks_for_them():
     ended = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, timeout=60)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "vsim_tf.io.disk_space disk: noth\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "vsim_tf.io.disk_space disk: up t\n")

@@ -139,6 +139,7 @@ def test_messages_do_not_mix_with_lines(trained, monkeypatch, console):
         (["--id=v0", "--model_dir=run-0"], "leave --model_dir out"),
         (["--id=v0", "--clip_dir=run-0"], "leave it out"),
         (["--id=x"], "no video of the index has the id 'x'"),
+        (["--title=没有"], "has the title '没有'; .*; with --model_dir the title itself is looked for$"),
         (["--id=v0", "--index=run-0"], "run-0 is no index: it has no note.json"),
         (["--id=v0", "--index=none"], "none does not exist"),
         (["--video=a.mp4", "--model_dir=run-0"], "a.mp4 does not exist"),

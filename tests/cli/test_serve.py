@@ -60,11 +60,16 @@ def test_all_flags(calls):
     assert limits == Limits(max_videos=4, max_frames=5, max_text=6, max_body_mb=7, max_queue=8, timeout=9) and index
 
 
+def test_a_model_that_comes_with_the_package(calls):
+    run("--path=aiac2021_rank4")
+    assert calls[0][0][0] == "aiac2021_rank4"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "^a model is needed: vsim-tf serve output/demo$"),
-        (["--path=other"], "^other does not exist"),
+        (["--path=other"], r"^other does not exist; accepted are a folder of models \(output/demo\)"),
         (["--path=demo", "--index=other"], "^other does not exist"),
         (["--path=demo", "--timeout=0"], "^--timeout=0.0: a number above 0 is needed$"),
         (["--path=demo", "--index=index", "--checkpoint=best"], "^the index was made by another model$"),

@@ -27,5 +27,5 @@ def test_a_path_that_is_neither(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     require_model(None)
     require_model("")
-    with pytest.raises(UserError, match="aiac2021_rank5 does not exist"):
+    with pytest.raises(UserError, match="aiac2021_rank5 does not exist; accepted are a folder of models"):
         require_model("aiac2021_rank5")

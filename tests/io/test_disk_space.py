@@ -12,7 +12,7 @@ def test_both_numbers_are_printed_or_refused(tmp_path, monkeypatch, console):
     asked = []
     monkeypatch.setattr("shutil.disk_usage", lambda path: (asked.append(path), SimpleNamespace(free=3_000_000_000))[1])
     require_space(tmp_path / "a" / "b", 2_500_000, "the zip")
-    assert console.readouterr().out == f"disk: the zip in {tmp_path}/a/b need up to 2.5 MB, 3.0 GB are free\n"
+    assert console.readouterr().out == f"disk: up to 2.5 MB for the zip in {tmp_path}/a/b, 3.0 GB are free\n"
     assert asked == [tmp_path]
     message = f"^{tmp_path}: 331.0 GB are needed for checkpoints, 3.0 GB are free; make room, or .*docs/reproduce.md"
     with pytest.raises(UserError, match=message):

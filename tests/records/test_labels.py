@@ -97,6 +97,26 @@ def test_a_spreadsheet_s_mark_and_line_ends_change_nothing(label_file, pairs, he
                 assert read_labels(label_file) == pairs
 
 
+@pytest.mark.parametrize("header", ["", "video_1;video_2;score\r\n"])
+def test_semicolons_and_decimal_commas_of_a_spreadsheet(label_file, header):
+    label_file.write_bytes(("\ufeff" + header + "a;b;3,8\r\na;c;4\r\nb;c;,5\r\na;d;2.5\r\n").encode())
+    pairs = read_labels(label_file, Scale(0, 5))
+    assert pairs == [Pair("a", "b", 3.8 / 5), Pair("a", "c", 0.8), Pair("b", "c", 0.1), Pair("a", "d", 0.5)]
+
+
+@pytest.mark.parametrize("line", ["a;b;1,2,3", "a;b;1,234.5", "a;b;,", "a;b;"])
+def test_other_commas_between_semicolons_are_refused(label_file, line):
+    label_file.write_text(f"a;c;1\n{line}\n")
+    with pytest.raises(UserError, match="expected a number"):
+        read_labels(label_file)
+
+
+def test_a_decimal_comma_between_tabs_is_refused_as_it_may_be_another_one(label_file):
+    label_file.write_text("a\tb\t0,8\n")
+    with pytest.raises(UserError, match="the similarity '0,8'; expected a number with a decimal point"):
+        read_labels(label_file)
+
+
 def test_missing_file(tmp_path):
     (tmp_path / "labels.tsv").touch()
     (tmp_path / ".hidden").touch()

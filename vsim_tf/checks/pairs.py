@@ -36,7 +36,10 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     files = {name: _files(folder, name, findings) for name in (POINTWISE, PAIRWISE, *_test_sets(folder))}
     every_file = [file for found in files.values() for file in found]
     check_towers(folder, every_file, findings)
-    width = width or guess_width(every_file) or 1
+    found_width = guess_width(every_file)
+    if width and found_width and width != found_width:
+        findings.notes.append(f"most videos have {found_width} numbers a frame: frame_embedding_size={found_width} reads them")
+    width = width or found_width or 1
     with progress(every_file) as bar:
         for name, found in files.items():
             is_test = name not in (POINTWISE, PAIRWISE)
@@ -48,7 +51,7 @@ def check_pairs(folder: Path, width: int | None, records_per_file: int, findings
     if not set_labels(folder, PAIRWISE).exists():
         findings.notes.append(f"there is no {set_labels(folder, PAIRWISE)}, which fine-tuning learns from")
     if len(files) == len((POINTWISE, PAIRWISE)):
-        findings.notes.append(f"there is no test set, {folder / TEST_SETS / RECORDS}")
+        findings.notes.append(f"there is no test set, {folder / TEST_SETS / RECORDS}, which run.sh embeds at its end")
     return sections
 
 
@@ -60,7 +63,7 @@ def _known_tags(folder: Path, findings: Findings) -> frozenset[int] | None:
     """The tags of the list; None without a readable one."""
     file = folder / TAGS
     if not file.exists():
-        findings.notes.append(f"there is no {file}, the tags that pre-training learns")
+        findings.notes.append(f"there is no {file}, the tags that pre-training learns (docs/data.md, A table of videos)")
         return None
     try:
         return frozenset(read_tag_list(file, findings.refused(file)).tolist())
@@ -72,7 +75,10 @@ def _known_tags(folder: Path, findings: Findings) -> frozenset[int] | None:
 def _files(folder: Path, name: str, findings: Findings) -> list[str]:
     """The record files of a set; a folder without any is a problem, a missing one of a training set is noted."""
     if not (folder / name).exists():
-        use = {POINTWISE: "pre-training learns tags from", PAIRWISE: "fine-tuning learns similarity from"}[name]
+        use = {
+            POINTWISE: "pre-training learns tags from; the videos of the pairs may be in it",
+            PAIRWISE: "fine-tuning learns similarity from",
+        }[name]
         findings.notes.append(f"there is no {folder / name}, which {use}")
         return []
     try:

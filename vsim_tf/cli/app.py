@@ -53,9 +53,14 @@ def guarded(main: Callable[[], None]) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
+def end_with_the_reader() -> None:
+    """Lets the process end silently where the reader of what it prints ends before the text does, as head may."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 def _parse(argv: Sequence[str], description: str, word: str) -> list[str]:
     if {"--help", "-help", "-h"} & set(argv):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may end before the text does
+        end_with_the_reader()
         given = f"[{word.upper()}] " if word else ""
         print(f"{description.rstrip()}\n\nusage: {shlex.join(program(argv[0]))} {given}[flags]\n{_help()}")
         sys.exit(0)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-NAMED = ("records_per_file", "tag_file")
+NAMED = ("records_per_file", "tag_file", "frame_embedding_size")
 """Settings that notes name."""
 
 

@@ -1,10 +1,10 @@
 """Results as JSON lines, printed or in a file."""
 
 import json
-import signal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from vsim_tf.cli.app import end_with_the_reader
 from vsim_tf.io.files import output_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def write_json_lines(output: str | None, lines: Iterable[dict[str, Any]]) -> Non
         with output_file(output) as file:
             file.writelines(f"{text}\n".encode() for text in texts)
         return
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may end before the lines do
+    end_with_the_reader()
     for text in texts:
         print(text)
 

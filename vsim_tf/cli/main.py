@@ -47,6 +47,7 @@ def main() -> None:
     """Run the command that the first word names; an unknown one ends with one line and exit code 2."""
     name, *arguments = sys.argv[1:] or [""]
     if name in ("--help", "-h"):
+        app.end_with_the_reader()
         print(usage())
     elif name in COMMANDS:
         run(name, arguments)

@@ -105,7 +105,10 @@ def _lines(index: "Index", queries: Queries) -> Iterator[dict[str, Any]]:
 
 def _of_index(index: "Index") -> Queries:
     """Videos of the index, by their ids or a title."""
-    ids: list[str] = FLAGS.id or index.with_title(valid_text(FLAGS.title))
+    try:
+        ids: list[str] = FLAGS.id or index.with_title(valid_text(FLAGS.title))
+    except UserError as error:
+        raise UserError(f"{error}; with --model_dir the title itself is looked for") from None
     return Queries([{"id": video, "title": index.title(video)} for video in ids], index.vectors(ids), ids)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from vsim_tf.errors import UserError
+from vsim_tf.inference.shipped import require_model
 from vsim_tf.io.files import require_existing
 from vsim_tf.io.paths import BEST, LAST
 from vsim_tf.runs.stage import PRECISIONS
@@ -30,7 +31,9 @@ PACKAGES = ("fastapi", "uvicorn")
 def define_flags() -> None:
     """Flags of the command."""
     limits = Limits()
-    flags.DEFINE_string("path", None, "Checkpoint, run folder, folder of folds, output folder, or saved model (vsim_tf.load).")
+    flags.DEFINE_string(
+        "path", None, "Checkpoint, run folder, folder of folds, output folder, saved model, or shipped one (vsim_tf.load)."
+    )
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0: all. There is no password: put a proxy before it.")
     flags.DEFINE_integer("port", 8000, "Port to listen at; 0: a free one, which is printed.", lower_bound=0, upper_bound=65535)
     flags.DEFINE_string("index", None, "Folder that vsim-tf index wrote of this model, for /search.")
@@ -51,7 +54,8 @@ def check_inputs() -> None:
     """`UserError` for what can be seen to be wrong before TensorFlow is loaded."""
     if not FLAGS.path:
         raise UserError("a model is needed: vsim-tf serve output/demo")
-    require_existing(FLAGS.path, FLAGS.index, FLAGS.clip_dir)
+    require_model(FLAGS.path)
+    require_existing(FLAGS.index, FLAGS.clip_dir)
     if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
         raise UserError(f"{' and '.join(missing)} not installed; `pip install {' '.join(missing)}` brings what is missing")
 

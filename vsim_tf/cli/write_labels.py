@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def define_flags() -> None:
     """Flags of write_labels.py."""
     flags.DEFINE_string(
-        "scores", None, "Pairs: id_1, id_2 and a score, with tabs or commas between them, with or without a header."
+        "scores", None, "Pairs: id_1, id_2 and a score, with tabs, commas or semicolons between them, with or without a header."
     )
     flags.DEFINE_string(
         "scale", "0:1",

@@ -106,13 +106,13 @@ def fit_ensemble(
     scores = {name: spearman(cosines[:, column], pairs.similarity) for column, name in enumerate(names)}
     chosen = deployment(scores, cosines, cross_fitted_cosines(used, method, normalize), pairs.similarity)
     untrained = _untrained(data_dir, trained_run(output_dir, folds), pairs.pairs)
-    useless = [name for name in kept if weights[name] == 0]
+    useless = ", ".join(name for name in kept if weights[name] == 0)
     facts = {
         "out-of-fold pairs": f"{len(pairs.pairs):,}",
         "out-of-fold Spearman": _listed(scores),
         "the same without training": _listed(untrained),
         "fitted weights": _listed(weights),
-        "models of weight 0": ", ".join(useless) or "none",
+        **({"models of weight 0": useless} if useless else {}),
         "models left out": ", ".join(f"{name} ({rise:+.4f} without it)" for name, rise in dropped.items()) or "none",
         "to deploy": f"{chosen}; {_how(chosen, output_dir, method)}{better(untrained, chosen)}",
     }

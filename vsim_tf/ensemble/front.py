@@ -12,7 +12,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.inference.embed_files import finished_checkpoint, require_same_model
 from vsim_tf.inference.model_file import read_model_file
 from vsim_tf.inference.products import EMBEDDINGS, PREDICTIONS, Product
-from vsim_tf.inference.shipped import SHIPPED_MODELS, model_path
+from vsim_tf.inference.shipped import ACCEPTED, model_path
 from vsim_tf.io.files import read_json_object
 from vsim_tf.io.paths import (
     BEST,
@@ -39,12 +39,6 @@ from vsim_tf.types import PathLike
 if TYPE_CHECKING:
     from vsim_tf.features.tower import Tower
     from vsim_tf.inference.model import Model
-
-ACCEPTED = (
-    "accepted are a folder of models (output/demo), of one model's folds (output/demo/uniter), a run folder"
-    " (output/demo/uniter/fold-00), a checkpoint (output/demo/uniter/fold-00/last/ckpt-48), a saved model, or the name of a"
-    f" model that comes with the package ({', '.join(SHIPPED_MODELS)})"
-)
 
 
 class Part(NamedTuple):

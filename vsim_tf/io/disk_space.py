@@ -27,7 +27,7 @@ def require_space(folder: PathLike, needed: int, purpose: str) -> None:
             f"{folder}: {format_bytes(needed)} are needed for {purpose}, {format_bytes(free)} are free;"
             " make room, or choose another output folder (docs/reproduce.md, 'Disk')"
         )
-    logger.info(f"disk: {purpose} in {folder} need up to {format_bytes(needed)}, {format_bytes(free)} are free")
+    logger.info(f"disk: up to {format_bytes(needed)} for {purpose} in {folder}, {format_bytes(free)} are free")
 
 
 def format_bytes(count: int) -> str:

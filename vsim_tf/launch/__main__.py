@@ -35,12 +35,22 @@ def launch(plan: Plan) -> None:
     with exclusive(plan.output_dir / LAUNCH, said):
         with shown(progress):
             run_stages(inputs, places, plan.output_dir, progress)
-            for stage in others:
-                for task in stage.tasks:
-                    task.check_inputs()
+            check_inputs(others)
             print(f"curves: {tensorboard_command(plan.output_dir)}", flush=True)
             run_stages(others, places, plan.output_dir, progress)
         print_times(plan.output_dir)
+
+
+def check_inputs(stages: Iterable[Stage]) -> None:
+    """`UserError` with all that is missing, each once, so that it can be made at one go."""
+    faults = []
+    for task in (task for stage in stages for task in stage.tasks):
+        try:
+            task.check_inputs()
+        except UserError as error:
+            faults.append(in_flags(error))
+    if faults:
+        raise UserError("; ".join(dict.fromkeys(faults)))
 
 
 def run_stages(stages: Iterable[Stage], places: list[Place], output_dir: Path, progress: Progress) -> None:

@@ -16,6 +16,7 @@ from vsim_tf.types import PathLike
 
 # `float` alone would also take "nan", "1_0", blanks and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 _NO_NUMBERS = {"nan", "inf", "infinity", "none", "null", "na", "n/a"}
 """Words for a score that is not there, which no column is called."""
 
@@ -106,7 +107,8 @@ def read_labels(path: PathLike, scale: Scale = UNIT_SCALE) -> list[Pair]:
     """Pairs of a label file in file order: `id_1`, `id_2` and a score, separated by tabs.
 
     Ids stay strings: they go up to 2^63, may start with zeros, and a float would round them. A first line whose third column is a
-    word is a header; one without a tab and with two commas means that commas separate all columns. Both are logged.
+    word is a header; one without a tab and with two commas or semicolons means that these separate all columns. Both are logged.
+    Between semicolons a score may have a decimal comma, as spreadsheets of many countries write both.
 
     Args:
         path: the file.
@@ -128,13 +130,13 @@ def scan_labels(path: PathLike, scale: Scale = UNIT_SCALE, refused: Refused = ra
         refused: takes an error for each line that cannot be used, which is left out.
     """
     lines = read_lines(path)
-    separator = "," if "\t" not in lines[0] and lines[0].count(",") == 2 else "\t"
+    separator = _find_separator(lines[0])
     first = 2 if _is_header(lines[0].split(separator)) else 1
     if first > len(lines):
         raise UserError(f"{path}, line 1: {lines[0]!r} is a header, and no line follows")
-    if first > 1 or separator == ",":
+    if first > 1 or separator != "\t":
         header = f", the header {lines[0]!r} left out" if first > 1 else ""
-        _say_once(f"{path}: read with {'commas' if separator == ',' else 'tabs'} between the columns{header}")
+        _say_once(f"{path}: read with {_SEPARATORS[separator]}s between the columns{header}")
     scored = []
     for number, line in enumerate(lines[first - 1 :], first):
         try:
@@ -168,6 +170,12 @@ def _say_once(message: str) -> None:
     logger.info(message)
 
 
+def _find_separator(line: str) -> str:
+    """What separates the columns of a file with this first line."""
+    candidates = "" if "\t" in line else ",;"
+    return next((separator for separator in candidates if line.count(separator) == 2), "\t")
+
+
 def _is_header(fields: list[str]) -> bool:
     """Whether a first line names columns: the third is a word. Ids may be words as well, and tell nothing."""
     return len(fields) == 3 and fields[2][:1].isalpha() and fields[2].lower() not in _NO_NUMBERS
@@ -193,12 +201,16 @@ def _parse_line(path: PathLike, number: int, line: str, separator: str) -> Pair:
     where = f"{path}, line {number}: {line!r}"
     fields = line.split(separator)
     if len(fields) != 3:
-        between = "tab" if separator == "\t" else "comma"
-        raise UserError(f"{where} has {len(fields)} {between}-separated columns; expected 3: id_1, id_2, similarity")
+        raise UserError(
+            f"{where} has {len(fields)} {_SEPARATORS[separator]}-separated columns; expected 3: id_1, id_2, similarity"
+        )
     id_1, id_2, score = fields
     for video_id in (id_1, id_2):
         if len(video_id.split()) != 1 or video_id != video_id.strip():
             raise UserError(f"{where} has the id {video_id!r}; an id is not empty and has no blanks")
+    if separator == ";":
+        score = score.replace(",", ".", 1)
     if not _NUMBER.fullmatch(score) or math.isinf(float(score)):
-        raise UserError(f"{where} has the similarity {score!r}; expected a number")
+        point = " with a decimal point" if "," in score else ""
+        raise UserError(f"{where} has the similarity {score!r}; expected a number{point}")
     return Pair(id_1, id_2, float(score))
