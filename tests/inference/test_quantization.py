@@ -71,6 +71,10 @@ def test_no_videos(precision, width):
         (lambda: quantized(VALUES, "binary", [[0] * 3, [1] * 3]), "ranges are those of precision='int8'"),
         (lambda: quantized(VALUES[:1], "int8"), "one embedding has no range; give ranges, those of many embeddings"),
         (lambda: quantized(VALUES, "int8", [[0, 1]]), r"ranges have the shape \[1, 2\] .* accepted are finite numbers \[2, 3\]"),
+        (
+            lambda: quantized(VALUES, "int8", [[], [0.0]]),
+            r"ranges hold lists of different lengths; accepted are finite numbers \[2, 3\]",
+        ),
         (lambda: quantized(VALUES, "int8", [[0, 0, 2], [1, 1, 1]]), "ranges hold .* a smallest number above the largest"),
         (lambda: quantized(VALUES, "int8", [[0, 0, 0], [1, 1, np.nan]]), "ranges hold NaN"),
         (lambda: quantized(1e5 * VALUES, "float16"), "an embedding holds 300000, and float16 ends at 65504"),

@@ -84,8 +84,11 @@ def _ranges(values: np.ndarray, given: Any) -> np.ndarray:
         if len(values) == 1:
             raise UserError("precision='int8': one embedding has no range; give ranges, those of many embeddings")
         return np.stack([values.min(axis=0), values.max(axis=0)]) if len(values) else np.zeros((2, values.shape[1]))
-    ranges = np.asarray(given)
     accepted = f"accepted are finite numbers [2, {values.shape[1]}], the smallest and the largest of each dimension"
+    try:
+        ranges = np.asarray(given)
+    except ValueError:  # ragged
+        raise UserError(f"ranges hold lists of different lengths; {accepted}") from None
     if ranges.shape != (2, values.shape[1]) or ranges.dtype.kind not in "fiu":
         raise UserError(f"ranges have the shape {list(ranges.shape)} and the type {ranges.dtype}; {accepted}")
     if not np.isfinite(ranges).all() or (ranges[0] > ranges[1]).any():
