@@ -169,8 +169,8 @@ case $labels in
         for flag in $finetune_flags; do
             case $flag in --frames=*) reads=${flag#--frames=} ;; esac
         done
-        tower_makes='' # whether it makes features, which have its dimension
-        for split in $splits; do [ -f "$data_dir/features/$split.zip" ] || tower_makes=yes; done
+        tower_makes='' # whether the tower that is trained here makes features, which have its dimension
+        for split in $splits; do [ -n "$clip_dir" ] || [ -f "$data_dir/features/$split.zip" ] || tower_makes=yes; done
         pictures=yes # whether anything is made of them
         if [ "$reads" = features ]; then
             [ -z "$clip_dir" ] && pictures=$tower_makes || pictures=''

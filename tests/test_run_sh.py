@@ -266,10 +266,11 @@ def test_three_flags_are_enough_for_own_data(tmp_path):
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stderr
     said = (
-        "--preset=small for 60 videos: --size=tiny --frame_embedding_size=6 --max_frames=8 --bert_seq_length=12 --batch_size=16"
+        "--preset=small for 60 videos: --size=tiny --recipe=plus --frame_embedding_size=6 --max_frames=8 --bert_seq_length=12"
+        " --batch_size=16"
     )
     assert ended.stdout.count(said) == 2
-    assert ended.stdout.count("curves: ") == 5  # of the whole, and of two stages of two models
+    assert ended.stdout.count("curves: ") == 1
     assert "--preset=small: --num_folds=5 --frame_embedding_size=6" in ended.stdout
     assert "| to deploy | " in (tmp_path / "out/report.md").read_text(encoding="utf-8")
     basis = np.load(tmp_path / "out/result.basis.npz")
