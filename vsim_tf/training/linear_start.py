@@ -26,7 +26,8 @@ class Videos(NamedTuple):
     """Training videos as the regression sees them.
 
     Attributes:
-        terms: rows of the terms of each title, one after the other, and `video` whose each is, `[occurrences]` int32.
+        terms: rows of the terms of all titles, one after the other, `[occurrences]` int32.
+        video: number of the video that each of them is of, `[occurrences]` int64.
         means: mean frames, `[videos, dim]` float32.
         tags: multi-hot, `[videos, tags]` sparse.
     """
