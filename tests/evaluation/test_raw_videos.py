@@ -54,7 +54,7 @@ def test_bad_files_are_named(tmp_path):
 )
 def test_a_sample_is_spread_over_all_files(tmp_path, monkeypatch, most, expected):
     """Numbers 0 to 9 in three files, evenly: 0, 3, 6, 9 of four."""
-    monkeypatch.setattr("vsim_tf.evaluation.raw_videos.RECORDS_AT_ONCE", 3)
+    monkeypatch.setattr("vsim_tf.records.record_index.RECORDS_AT_ONCE", 3)
     files = []
     for name, numbers in (("a", range(3)), ("b", range(3, 4)), ("c", range(4, 10))):
         files.append(str(tmp_path / name))

@@ -1,6 +1,6 @@
 """Videos as the baselines need them: texts, mean frames, tags and classes, without the frames."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +14,6 @@ from vsim_tf.records.tfrecords import read_records
 from vsim_tf.records.videos import check_video, parse_example
 from vsim_tf.text.tokenizers import decode_titles
 from vsim_tf.types import PathLike
-
-RECORDS_AT_ONCE = 64
 
 
 class RawVideos(NamedTuple):
@@ -59,14 +57,8 @@ def sample_raw_videos(files: Sequence[str], frame_embedding_size: int, max_video
         RecordError: see `read_raw_videos`.
     """
     index = RecordIndex(files)
-    numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), max_videos or len(index))).astype(np.int64))
-
-    def records() -> Iterator[tuple[str, bytes]]:
-        for start in range(0, len(numbers), RECORDS_AT_ONCE):
-            part = numbers[start : start + RECORDS_AT_ONCE]
-            yield from zip(map(index.where, part.tolist()), index.read(part), strict=True)
-
-    return _raw_videos(records(), frame_embedding_size, ", ".join(files))
+    records = index.named(index.spread(max_videos))
+    return _raw_videos(records, frame_embedding_size, ", ".join(files))
 
 
 def _raw_videos(records: Iterable[tuple[str, bytes]], frame_embedding_size: int, where: str) -> RawVideos:

@@ -59,7 +59,7 @@ class BatchFormat:
         classes: of the videos, whose indices become targets; None: not.
         context: tokens of OCR and speech, and of the title alone, become targets.
         picture: frames are pictures of these sizes; None: features.
-        categories: of the videos are among the tags (`records.tags.category_tag`).
+        categories: of the videos are among the tags (`records.category_tags`).
     """
 
     tokenizer: Tokenizer
@@ -206,7 +206,7 @@ def _targets(videos: Sequence[RawVideo], form: BatchFormat) -> dict[str, np.ndar
 def raw_videos(records: Sequence[bytes], where: Callable[[int], str], kind: str, form: VideoForm) -> list[RawVideo]:
     """The videos of the records; arguments and errors are those of `decode`."""
     with _bad_record_named(records, where, kind, form):
-        return [_raw_video(features, suffix, form) for features in map(read_features, records) for suffix in SUFFIXES[kind]]
+        return [read_video(features, suffix, form) for features in map(read_features, records) for suffix in SUFFIXES[kind]]
 
 
 @contextlib.contextmanager
@@ -234,7 +234,7 @@ def _decode_videos(
         names = [video_id.decode("utf-8") for video_id in ids]
     except UnicodeDecodeError:
         raise Unusable from None
-    videos = [_raw_video(feature, suffix, form) for feature in features]
+    videos = [read_video(feature, suffix, form) for feature in features]
 
     def named(row: int) -> str:
         return f"{where(row)}, video {names[row]!r}"
@@ -251,11 +251,6 @@ def _require_classes(videos: Sequence[RawVideo], classes: ClassTable, where: Cal
             known = f"the {len(classes.ids)} classes of the model"
             found = f"class {video.category!r} is none of {known}" if video.category else f"no class; one of {known} is needed"
             raise RecordError(f"{where(row)}: {found}")
-
-
-def _raw_video(feature: Features, suffix: str, form: VideoForm) -> RawVideo:
-    width = None if form.picture else form.frame_embedding_size
-    return read_video(feature, suffix, width, form.classes is not None, form.categories)
 
 
 def multi_hot(tags: Sequence[Sequence[int]], known: np.ndarray) -> np.ndarray:

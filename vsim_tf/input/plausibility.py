@@ -72,8 +72,7 @@ def check_sample(
             equal.
         RecordError: a record that cannot be used.
     """
-    numbers = np.unique(np.linspace(0, len(index) - 1, min(size, len(index))).astype(np.int64))
-    sample = count(_videos(index, numbers, kind, form), form)
+    sample = count(_videos(index, index.spread(size), kind, form), form)
     files = ", ".join(index.files[:3]) + (", ..." if len(index.files) > 3 else "")
     for fault in useless(sample, files, tag_list, vocabulary, tags_needed):
         raise fault

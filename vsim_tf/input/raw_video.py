@@ -7,6 +7,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from vsim_tf.features.pictures import Picture
+from vsim_tf.input.video_form import VideoForm
 from vsim_tf.records.category_tags import category_tag
 from vsim_tf.records.example import Example
 from vsim_tf.records.schema import (
@@ -51,38 +52,38 @@ class Unusable(Exception):
 
 
 def require(condition: bool) -> None:
+    """`Unusable` unless it holds; what is wrong is found out by `records.videos.check_video`."""
     if not condition:
         raise Unusable
 
 
 def read_features(record: bytes) -> Features:
+    """The features of a serialised record; `Unusable` where it is damaged."""
     try:
         return cast("Features", Example.FromString(record).features.feature)
     except DecodeError:
         raise Unusable from None
 
 
-def read_video(feature: Features, suffix: str, width: int | None, has_category: bool, categories: bool) -> RawVideo:
+def read_video(feature: Features, suffix: str, form: VideoForm) -> RawVideo:
     """The video of a record.
 
     Args:
         feature: of the record.
         suffix: of the keys.
-        width: feature dimension of a frame; None: frames are pictures.
-        has_category: the video's class is read.
-        categories: those of the video are tags, too.
+        form: how videos are read.
 
     Raises:
         Unusable: the record cannot become part of a batch.
     """
     frames: Frames
-    if width is None:
+    if form.picture:
         frames = _pictures(feature, FRAME_PICTURE + suffix)
     else:
-        frames = _frames(feature, FRAME_FEATURE + suffix, width)
-    category = _category(feature, CATEGORY_ID + suffix) if has_category else ""
+        frames = _frames(feature, FRAME_FEATURE + suffix, form.frame_embedding_size)
+    category = _category(feature, CATEGORY_ID + suffix) if form.classes else ""
     tags = _tags(feature, TAG_ID + suffix)
-    if categories:
+    if form.categories:
         tags = [*tags, *map(category_tag, feature[CATEGORY_ID + suffix].int64_list.value)]
     return RawVideo(read_texts(feature, suffix), frames, tags, category)
 
@@ -107,6 +108,7 @@ def _pictures(feature: Features, key: str) -> list[bytes]:
 
 
 def only_value(feature: Any) -> bytes:
+    """The value of a key that has one; `Unusable` otherwise."""
     values = feature.bytes_list.value
     require(len(values) == 1)
     return cast("bytes", values[0])

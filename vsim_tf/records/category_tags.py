@@ -11,7 +11,6 @@ from vsim_tf.records.videos import parse_example
 
 MAX_VIDEOS = 100_000
 """Videos whose categories are looked at: a category that is in none of so many, evenly spread ones has too few to be learnt."""
-RECORDS_AT_ONCE = 64
 
 
 def category_tag(category: int) -> int:
@@ -42,7 +41,5 @@ def without_categories(tags: np.ndarray) -> np.ndarray:
 
 def _categories(files: Sequence[str]) -> Iterator[int]:
     index = RecordIndex(files)
-    numbers = np.unique(np.linspace(0, len(index) - 1, min(len(index), MAX_VIDEOS)).astype(np.int64))
-    for part in np.split(numbers, range(RECORDS_AT_ONCE, len(numbers), RECORDS_AT_ONCE)):
-        for number, data in zip(part.tolist(), index.read(part), strict=True):
-            yield from parse_example(data, index.where(number))[CATEGORY_ID].int64_list.value
+    for where, data in index.named(index.spread(MAX_VIDEOS)):
+        yield from parse_example(data, where)[CATEGORY_ID].int64_list.value

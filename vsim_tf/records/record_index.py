@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from vsim_tf.errors import UserError
 from vsim_tf.records.tfrecords import read_span, record_spans
+
+RECORDS_AT_ONCE = 64
 
 
 class _Span(NamedTuple):
@@ -77,6 +79,16 @@ class RecordIndex:
         for file, group in itertools.groupby(spans, key=lambda span: span.file):
             self._read_file(self.files[file], list(group), found)
         return [found[number] for number in numbers.tolist()]
+
+    def spread(self, most: int | None) -> np.ndarray:
+        """Numbers of at most so many records, evenly spread over all of them, ascending int64; None: of all."""
+        size = len(self) if most is None else min(len(self), most)
+        return np.unique(np.linspace(0, len(self) - 1, size).astype(np.int64))
+
+    def named(self, numbers: np.ndarray) -> Iterator[tuple[str, bytes]]:
+        """`where` and content of the records of these numbers, some of them in memory at a time; errors are those of `read`."""
+        for part in np.split(numbers, range(RECORDS_AT_ONCE, len(numbers), RECORDS_AT_ONCE)):
+            yield from zip(map(self.where, part.tolist()), self.read(part), strict=True)
 
     def _file_of(self, numbers: ArrayLike) -> Any:
         return np.searchsorted(self._first, numbers, side="right") - 1

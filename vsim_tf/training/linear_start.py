@@ -17,7 +17,7 @@ TITLE_COMPONENTS = 600
 FRAME_NORM = 0.8
 """Root of the mean squared norm of the standardised mean frame; that of the title's TF-IDF is 1."""
 MAX_VIDEOS = 100_000
-"""Training videos that are read at most: 100,000 with 1536 numbers a frame take 1.2 GB."""
+"""Training videos that are read at most, evenly spread: 100,000 with 1536 numbers a frame take 1.2 GB."""
 
 logger = logging.getLogger(__name__)
 

@@ -117,7 +117,8 @@ def _start(network: VideoNetwork, options: PretrainOptions, inputs: PretrainInpu
     """First weights, where they are not random."""
     start_from_published(network, options.hub_dir, options.clip_dir)
     if network.linear:
-        videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, limit=MAX_VIDEOS)
+        chosen = RecordIndex(inputs.tagged_files).spread(MAX_VIDEOS)
+        videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, chosen=chosen)
         fit_linear(network.linear, (batch for _, batch in videos), form.tokenizer.special_ids)
 
 
