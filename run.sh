@@ -97,6 +97,7 @@ if [ -n "$split" ] && [ "$labels" != pairs ]; then
 fi
 split=${split:-$system_split}
 if [ -n "$preset" ]; then
+    [ "$preset" = small ] || { echo "error: --preset=$preset: accepted is small" >&2; exit 2; }
     [ -n "$data_dir" ] || { echo "error: --preset=$preset needs --data_dir: the demo has choices of its own" >&2; exit 2; }
 fi
 

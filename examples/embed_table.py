@@ -31,8 +31,11 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--output", required=True, help="an .npz file")
     options = parser.parse_args()
-    videos = read_videos(options.table, options.features)
-    values = vsim_tf.load(options.model).encode(list(videos.values()), normalize=True, progress=True)
+    try:
+        videos = read_videos(options.table, options.features)
+        values = vsim_tf.load(options.model).encode(list(videos.values()), normalize=True, progress=True)
+    except (OSError, vsim_tf.UserError) as error:
+        parser.error(str(error))
     write_embeddings(options.output, Embeddings(list(videos), values))
     print(f"{options.output}: {len(values)} videos, {values.shape[1]} dimensions")
 

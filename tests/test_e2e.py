@@ -331,7 +331,7 @@ def test_a_labelled_set_without_embeddings_is_no_report_and_bad_labels_are_no_zi
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["a.report.html", "a.zip"]
     page = parsed((tmp_path / "a.report.html").read_text(encoding="utf-8"))
     assert any(text.startswith("There are no scores: ") and "no embeddings of test_c" in text for text in page.texts)
-    assert page.tags["article"] == 20 and NO_PAIRS in page.texts and "Fine-tuning, a line for each run:" in page.texts
+    assert page.tags["article"] == 20 and NO_PAIRS not in page.texts and "Fine-tuning, a line for each run:" in page.texts
 
 
 def test_an_ensemble_below_its_best_model_is_said(root, tmp_path, monkeypatch, console):

@@ -73,6 +73,7 @@ def assert_refused(result, *words):
         (["uniter"], ["unknown option uniter"]),
         (["--jobs"], ["--jobs needs a value: --jobs=VALUE"]),
         (["--preset=small"], ["--preset=small needs --data_dir"]),
+        (["--preset=smal", "--data_dir=data"], ["--preset=smal: accepted is small"]),
         (["--split=modulo", "--system=wbdc2022_rank8"], ["--split=modulo is for models of pairs"]),
         (["--system=rank8"], ["--system=rank8: accepted are aiac2021_rank4, aiac2021_rank1, wbdc2022_rank8"]),
     ],

@@ -116,3 +116,13 @@ def test_members_that_help_or_do_nothing_are_kept():
     kept, dropped = kept_members(pairs_with_cosines(4, **columns), "svd", False)
     assert (kept, dropped) == (["a", "b", "c", "wrong"], {})
     assert kept_members(pairs_with_cosines(a=np.linspace(0.1, 0.9, 9)), "sum", True) == (["a"], {})
+
+
+def test_a_rise_within_noise_drops_nobody():
+    rng = np.random.default_rng(2)
+    target = np.linspace(0.05, 0.95, 40)
+    good, twin = (np.clip(target + noise * rng.standard_normal(40), -1, 1) for noise in (0.1, 0.2))
+    pairs = pairs_with_cosines(good=good, twin=twin)
+    both = spearman(cross_fitted_cosines(pairs, "svd", False), pairs.similarity)
+    assert 0 < spearman(good, pairs.similarity) - both < 0.01
+    assert kept_members(pairs, "svd", False) == (["good", "twin"], {})

@@ -60,10 +60,15 @@ def test_the_ensemble_is_that_of_the_report(members):
     assert results.spearman_of({"two": 1.0}) == expected.models[1].mean_score
 
 
-@pytest.mark.parametrize("pairs", [[], PAIRS[:1], [Pair("v0", "v1", 0.5), Pair("v1", "v2", 0.5)]])
-def test_without_pairs_to_rank_there_are_neighbours_alone(members, files, pairs):
+@pytest.mark.parametrize("pairs", [PAIRS[:1], [Pair("v0", "v1", 0.5), Pair("v1", "v2", 0.5)]])
+def test_pairs_that_are_not_ranked(members, files, pairs):
     *others, neighbours = pair_sections(results_by(members, WEIGHTS, pairs), files)
     assert [list(section.blocks) for section in others] == [[Text(NO_PAIRS)]] * 4
+    assert isinstance(neighbours.blocks[1], Gallery)
+
+
+def test_without_labels_there_are_neighbours_alone(members, files):
+    (neighbours,) = pair_sections(results_by(members, WEIGHTS, []), files)
     assert isinstance(neighbours.blocks[1], Gallery)
 
 

@@ -1,7 +1,6 @@
 """Ensemble weights fitted on out-of-fold pairs, and which model or ensemble to deploy."""
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +14,12 @@ from vsim_tf.ensemble.out_of_fold import out_of_fold
 from vsim_tf.ensemble.score_tables import score_text
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.evaluation.metrics import spearman
+from vsim_tf.evaluation.rank_noise import difference_error
 from vsim_tf.evaluation.raw_videos import sample_raw_videos
 from vsim_tf.io.paths import PAIRWISE, model_folder, records_pattern
 from vsim_tf.records.labels import Pair
 from vsim_tf.records.tfrecords import expand_pattern
 
-RESAMPLES, SEED = 200, 0
 FEW_PAIRS = 100
 NOISE = 2
 """Standard errors by which an ensemble must be above the best model to be worth its cost."""
@@ -152,20 +151,8 @@ def deployment(scores: Mapping[str, float], cosines: np.ndarray, ensemble: np.nd
         ensemble: of the ensemble, `[pairs]`.
         similarity: of the pairs, `[pairs]`.
     """
-    from scipy.stats import bootstrap, spearmanr
-
-    def difference(alone: np.ndarray, together: np.ndarray, target: np.ndarray) -> float:
-        return float(spearmanr(together, target).statistic - spearmanr(alone, target).statistic)
-
     best = max(scores, key=lambda name: np.nan_to_num(scores[name], nan=-1))
-    data = (cosines[:, list(scores).index(best)], ensemble, similarity)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a few pairs, some samples are all the same one
-        resampled = bootstrap(
-            data, difference, paired=True, vectorized=False, n_resamples=RESAMPLES, method="percentile",
-            rng=np.random.default_rng(SEED),
-        )  # fmt: skip
-        noise = float(np.nanstd(resampled.bootstrap_distribution, ddof=1))
+    noise = difference_error(cosines[:, list(scores).index(best)], ensemble, similarity)
     return Deployment(best, scores[best], spearman(ensemble, similarity), noise)
 
 

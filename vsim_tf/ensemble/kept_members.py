@@ -1,19 +1,18 @@
 """Weights of an ensemble on out-of-fold pairs: how it ranks pairs that they were not fitted to, and members that hurt it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vsim_tf.ensemble.combine import weighted_sum
 from vsim_tf.ensemble.out_of_fold import OutOfFold
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.metrics import spearman
+from vsim_tf.evaluation.rank_noise import difference_error
 from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.ranks import rank_normalized
 
-LEAST_RISE = 1e-6
-"""Of Spearman; less may come of rounding."""
+NOISE = 1
+"""Standard errors by which an ensemble must rise without a member that is dropped."""
 
 
 def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
@@ -78,6 +77,8 @@ def cross_fitted_cosines(pairs: OutOfFold, method: str, normalize: bool) -> np.n
 def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[str], dict[str, float]]:
     """Drops members one after the other, each time the one without which the cross-fitted ensemble rises most.
 
+    A rise within one standard error is noise, and drops nothing.
+
     Args:
         pairs: of all members.
         method, normalize: how they are combined, see `ensemble_run`.
@@ -88,23 +89,24 @@ def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[s
     Raises:
         UserError: as in `fit_weights`, on all pairs and members.
     """
-
-    def score(names: Sequence[str]) -> float:
-        return spearman(cross_fitted_cosines(pairs.of(names), method, normalize), pairs.similarity)
-
-    def score_without(name: str) -> float:
-        try:
-            return score([other for other in kept if other != name])
-        except UserError:  # none of the others ranks pairs as people do
-            return -np.inf
-
     kept, dropped = pairs.names, {}
-    reached = score(kept)
+    reached = cross_fitted_cosines(pairs, method, normalize)
     while len(kept) > 1:
-        scores = {name: np.nan_to_num(score_without(name), nan=-np.inf) for name in kept}
-        worst = max(scores, key=lambda name: scores[name])
-        if not scores[worst] > reached + LEAST_RISE:
+        without = {
+            name: found for name in kept if (found := _cosines_without(pairs.of(kept), name, method, normalize)) is not None
+        }
+        rises = {name: spearman(found, pairs.similarity) - spearman(reached, pairs.similarity) for name, found in without.items()}
+        worst = max(rises, key=lambda name: np.nan_to_num(rises[name], nan=-np.inf), default=None)
+        if worst is None or not rises[worst] > NOISE * difference_error(reached, without[worst], pairs.similarity):
             break
-        dropped[worst], reached = float(scores[worst] - reached), scores[worst]
+        dropped[worst], reached = rises[worst], without[worst]
         kept = [name for name in kept if name != worst]
     return kept, dropped
+
+
+def _cosines_without(pairs: OutOfFold, name: str, method: str, normalize: bool) -> np.ndarray | None:
+    """Those of the other members; None where none of them ranks pairs as people do."""
+    try:
+        return cross_fitted_cosines(pairs.of([other for other in pairs.names if other != name]), method, normalize)
+    except UserError:
+        return None

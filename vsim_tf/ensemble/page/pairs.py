@@ -85,7 +85,7 @@ def pair_results(result: EnsembleResult, pairs: Sequence[Pair], combination: Map
 
 
 def pair_sections(results: PairResults, files: Sequence[str]) -> list[Section]:
-    """All sections; those that need what is not there have one sentence.
+    """All sections that there is something for; without labels these are the neighbours.
 
     Args:
         results: of a test set.
@@ -95,13 +95,13 @@ def pair_sections(results: PairResults, files: Sequence[str]) -> list[Section]:
     wrong = rank_errors(results) if results.are_comparable else []
     ids = {video for each in neighbours for video in each.ids} | {video for error in wrong for video in error.pair[:2]}
     videos = shown_videos(files, ids)
-    return [
+    of_labels = [
         section("Predicted and human similarity", lambda: _similarity_blocks(results)),
         section("Gain of each member", lambda: _gains(results)),
         section("Correlation of members", lambda: _correlations(results)),
         section("Largest rank errors", lambda: error_blocks(wrong, videos) if results.are_comparable else [Text(NO_PAIRS)]),
-        section("Nearest neighbours", lambda: _neighbours(neighbours, videos)),
     ]
+    return [*(of_labels if results.pairs else []), section("Nearest neighbours", lambda: _neighbours(neighbours, videos))]
 
 
 def _similarity_blocks(results: PairResults) -> list[Block]:
