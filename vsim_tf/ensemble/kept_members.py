@@ -1,5 +1,7 @@
 """Weights of an ensemble on out-of-fold pairs: how it ranks pairs that they were not fitted to, and members that hurt it."""
 
+import math
+
 import numpy as np
 
 from vsim_tf.ensemble.combine import weighted_sum
@@ -11,14 +13,18 @@ from vsim_tf.inference.cosine import cosine_similarity
 from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.ranks import rank_normalized
 
+SHRINKAGE = 0.3
+"""Of weights towards equal ones, next to the mean square of a model's ranks."""
 NOISE = 1
 """Standard errors by which an ensemble must rise without a member that is dropped."""
 
 
 def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """Weights of models by non-negative least squares from the ranks of their cosines to that of the similarity.
+    """Weights of models by non-negative ridge regression from the ranks of their cosines to that of the similarity.
 
-    Ranks are centred, so that no model gets weight for being there.
+    Ranks are centred, so that no model gets weight for being there. The penalty is on the distance to equal weights of all models
+    whose correlation with people is above 0: videos of these pairs took part in pre-training, so that out-of-fold scores of
+    models that remember them well are too good.
 
     Args:
         cosines: of pairs by each model, `[pairs, models]`.
@@ -36,9 +42,13 @@ def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
         raise UserError("weights=fit: all out-of-fold pairs have the same similarity; give weights", ["weights"])
     ranks = np.stack([rank_normalized(column) for column in (*cosines.T, similarity)], axis=1)
     ranks -= ranks.mean(axis=0)
-    weights, _ = nnls(np.nan_to_num(ranks[:, :-1]), ranks[:, -1])  # nan of a model with the same cosine everywhere
-    if not weights.any():
+    predictors, target = np.nan_to_num(ranks[:, :-1]), ranks[:, -1]  # nan of a model with the same cosine everywhere
+    useful = predictors.T @ target > 0
+    if not useful.any():
         raise UserError("weights=fit: no model ranks the out-of-fold pairs as people do; give weights", ["weights"])
+    root = math.sqrt(SHRINKAGE * np.sum(target**2))
+    rows = np.concatenate([predictors, root * np.eye(len(useful))])
+    weights, _ = nnls(rows, np.concatenate([target, root * useful / useful.sum()]))
     normalized: np.ndarray = weights / weights.sum()
     return normalized
 
