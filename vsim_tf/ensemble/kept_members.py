@@ -15,8 +15,8 @@ from vsim_tf.records.ranks import rank_normalized
 
 SHRINKAGE = 0.3
 """Of weights towards equal ones, next to the mean square of a model's ranks."""
-NOISE = 1
-"""Standard errors by which an ensemble must rise without a member that is dropped."""
+LEAST_RISE, NOISE = 0.001, 1
+"""By how much, and by how many standard errors, Spearman must rise without a member that is dropped."""
 
 
 def fit_weights(cosines: np.ndarray, similarity: np.ndarray) -> np.ndarray:
@@ -87,7 +87,8 @@ def cross_fitted_cosines(pairs: OutOfFold, method: str, normalize: bool) -> np.n
 def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[str], dict[str, float]]:
     """Drops members one after the other, each time the one without which the cross-fitted ensemble rises most.
 
-    A rise within one standard error is noise, and drops nothing.
+    A rise within one standard error is noise, and one of less than 0.001 says nothing of videos that no model has seen; neither
+    drops a member.
 
     Args:
         pairs: of all members.
@@ -107,7 +108,9 @@ def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[s
         }
         rises = {name: spearman(found, pairs.similarity) - spearman(reached, pairs.similarity) for name, found in without.items()}
         worst = max(rises, key=lambda name: np.nan_to_num(rises[name], nan=-np.inf), default=None)
-        if worst is None or not rises[worst] > NOISE * difference_error(reached, without[worst], pairs.similarity):
+        if worst is None or not rises[worst] > max(
+            LEAST_RISE, NOISE * difference_error(reached, without[worst], pairs.similarity)
+        ):
             break
         dropped[worst], reached = rises[worst], without[worst]
         kept = [name for name in kept if name != worst]
