@@ -28,7 +28,7 @@ def inputs(ids, mask, frames, counts):
 
 
 def test_by_hand(layer):
-    idf, table, centre, kernel, bias = (np.asarray(weight) for weight in layer.weights)
+    idf, table, centre, kernel, bias, _ = (np.asarray(weight) for weight in layer.weights)
     frames = np.array([[[1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [9.0, 9.0, 9.0]]])
     title = idf[5] * table[5] + idf[7] * table[7] + idf[PAIR] * table[PAIR]
     title /= np.sqrt(idf[5] ** 2 + idf[7] ** 2 + idf[PAIR] ** 2)
@@ -50,13 +50,21 @@ def test_padding_changes_nothing(layer):
 
 
 def test_beside_the_embedding_of_a_network(layer):
-    """(3, 4) / 5 + 2·(0, 1)."""
+    """(3, 4) / 5 and 2·(0, 1) next to each other, of which the basis takes the first and the sum of the other three."""
+    layer.basis.assign([[1, 0], [0, 1], [0, 1], [0, 1]])
     found = layer.beside(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 6.0]]))
     np.testing.assert_allclose(found, [[0.6, 2.8]], rtol=1e-6)
 
 
+def test_before_a_basis_is_fitted_there_is_the_network_alone():
+    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS), VOCABULARY, DIM)
+    layer(*inputs([[5]], [[1]], np.zeros((1, 1, FRAME_DIM)), [0]))
+    found = layer.beside(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 6.0]]))
+    np.testing.assert_allclose(found, [[0.6, 0.8]], rtol=1e-6)
+
+
 def test_it_is_not_trained(layer):
-    assert not layer.trainable_weights and len(layer.non_trainable_weights) == 5
+    assert not layer.trainable_weights and len(layer.non_trainable_weights) == 6
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class LinearConfig(Component):
     """
 
     buckets: int = 8191
-    weight: float = 1.0
+    weight: float = 0.8
     penalty: float = 1.0
 
     def __post_init__(self) -> None:

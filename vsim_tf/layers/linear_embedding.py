@@ -41,6 +41,7 @@ class LinearEmbedding(keras.layers.Layer):
         self.centre = self.add_weight(name="centre", shape=(frame_dim,), initializer="zeros")
         self.kernel = self.add_weight(name="kernel", shape=(frame_dim, self.dim), initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=(self.dim,), initializer="zeros")
+        self.basis = self.add_weight(name="basis", shape=(2 * self.dim, self.dim), initializer="identity")
 
     def call(self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor) -> Tensor:
         """`[batch, dim]` float32 of the inputs of a network."""
@@ -61,8 +62,14 @@ class LinearEmbedding(keras.layers.Layer):
         return terms, ops.concatenate([present, present[:, :-1] * present[:, 1:]], axis=1)
 
     def beside(self, embedding: Tensor, linear: Tensor) -> Tensor:
-        """The embedding of a network and the linear one, each of unit norm and the second times its weight, added up."""
-        return l2_normalize(ops.cast(embedding, "float32")) + self.config.weight * l2_normalize(linear)
+        """[unit(network), weight·unit(linear)]·basis, `[batch, dim]`: both side by side, reduced to the size of one.
+
+        The dot product of two videos side by side is cos(network) + weight²·cos(linear). The basis keeps it as well as `dim`
+        numbers can (`training/joint_basis.py`); before it is fitted, it keeps the network's part.
+        """
+        network = l2_normalize(ops.cast(embedding, "float32"))
+        both = ops.concatenate([network, self.config.weight * l2_normalize(linear)], axis=-1)
+        return ops.matmul(both, self.basis)
 
 
 def mean_frame(frames: Tensor, num_frames: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from vsim_tf.runs.run_space import require_space_for_runs
 from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks import masked_tokens
 from vsim_tf.training.console import announce, announce_finished
+from vsim_tf.training.joint_basis import BASIS_VIDEOS, fit_basis
 from vsim_tf.training.linear_start import MAX_VIDEOS, fit_linear
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objective_evaluator import ObjectiveEvaluator
@@ -86,7 +87,7 @@ def _train(
         summary = trainer.run(
             options.folder,
             data.batches,
-            _evaluator(options, inputs, trainer, form, corruptions),
+            _with_basis(_evaluator(options, inputs, trainer, form, corruptions), inputs, trainer, form),
             lambda: _start(trainer.network, options, inputs, form),
             label,
             options.keep_optimizer,
@@ -111,6 +112,24 @@ def _evaluator(
     data = TrainingData(files, "videos", form, batch, training.seed, corruptions, bucket=False)
     videos = min(data.num_records, training.val_videos or data.num_records)
     return ObjectiveEvaluator(trainer, data, max(videos // batch, 1))
+
+
+def _with_basis(
+    evaluate: Callable[[], dict[str, float]], inputs: PretrainInputs, trainer: Trainer, form: BatchFormat
+) -> Callable[[], dict[str, float]]:
+    """The evaluation; next to a linear embedding, after the basis of both is fitted to what the network has learnt by now."""
+    linear = trainer.network.linear
+    if linear is None:
+        return evaluate
+    chosen = RecordIndex(inputs.tagged_files).spread(BASIS_VIDEOS)
+    videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, worker_shard(), chosen=chosen)
+    embedder = Embedder(trainer.network, trainer.strategy)
+
+    def evaluate_by_basis() -> dict[str, float]:
+        fit_basis(linear, lambda: embedder.embed(videos).values)
+        return evaluate()
+
+    return evaluate_by_basis
 
 
 def _start(network: VideoNetwork, options: PretrainOptions, inputs: PretrainInputs, form: BatchFormat) -> None:

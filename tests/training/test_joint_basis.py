@@ -1,0 +1,44 @@
+"""The basis of two embeddings side by side."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.linalg import svd
+
+from vsim_tf.layers.linear_config import LinearConfig
+from vsim_tf.layers.linear_embedding import LinearEmbedding
+from vsim_tf.training.joint_basis import fit_basis
+
+VIDEOS, DIM = 20, 4
+
+
+@pytest.fixture
+def fitted():
+    """A layer, and embeddings of a network and linear ones, both of unit norm, to which its basis is fitted."""
+    random = np.random.default_rng(0)
+    network, linear = random.normal(size=(2, VIDEOS, DIM)) * [4, 3, 2, 1]
+    layer = LinearEmbedding(LinearConfig(buckets=3, weight=0.5), 5, DIM)
+    layer(tf.constant([[1]]), tf.constant([[1]]), tf.zeros((1, 1, 2)), tf.constant([0]))
+
+    def embed() -> np.ndarray:
+        return np.asarray(layer.beside(tf.constant(network, tf.float32), tf.constant(linear, tf.float32)))
+
+    fit_basis(layer, embed)
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (network, linear)]
+    return layer, embed(), np.concatenate([unit[0], 0.5 * unit[1]], axis=1)
+
+
+def test_it_is_the_svd_of_both_side_by_side(fitted):
+    """By SciPy, up to the signs of singular vectors."""
+    layer, embeddings, joint = fitted
+    left, values, right = svd(joint, full_matrices=False)
+    np.testing.assert_allclose(np.abs(layer.basis), np.abs(right[:DIM].T), atol=1e-5)
+    np.testing.assert_allclose(np.abs(embeddings), np.abs(left[:, :DIM] * values[:DIM]), atol=1e-5)
+
+
+def test_no_other_basis_keeps_dot_products_as_well(fitted):
+    _, embeddings, joint = fitted
+    random = np.linalg.qr(np.random.default_rng(1).normal(size=(2 * DIM, DIM)))[0]
+    products = joint @ joint.T
+    by_basis, by_random = (np.linalg.norm(values @ values.T - products) for values in (embeddings, joint @ random))
+    assert by_basis < 0.5 * by_random
