@@ -52,6 +52,17 @@ def test_table_has_models_ensemble_and_baselines():
     ]
 
 
+def test_smaller_embeddings_have_a_table():
+    smaller = {"uniter": {128: 0.75, 64: 0.7}, "SVD": {128: 0.78, 64: math.nan}}
+    *_, table = dataclasses.replace(SCORES, smaller=smaller).tables()
+    assert table.markdown().splitlines() == [
+        "| first numbers alone | 128 | 64 |",
+        "| --- | ---: | ---: |",
+        "| uniter | 0.7500 | 0.7000 |",
+        "| SVD | 0.7800 | – |",
+    ]
+
+
 def test_console_table_shows_the_same_numbers():
     console = Console(file=io.StringIO(), width=80)
     models = [*MODELS, ModelScores("a_model_with_a_long_name", 0.0, [0.5, 0.5], 0.5)]

@@ -8,17 +8,22 @@ from typing import Any
 from vsim_tf.ensemble.find import find_members, trained_run
 from vsim_tf.ensemble.linear_embeddings import known_tags, training_files
 from vsim_tf.ensemble.page.pairs import PairResults, pair_results
-from vsim_tf.ensemble.scored import ensemble_run
+from vsim_tf.ensemble.scored import EnsembleResult, ensemble_run
 from vsim_tf.ensemble.scores import SetScores, norm_note
 from vsim_tf.errors import UserError
 from vsim_tf.evaluation.baselines import baseline_scores
 from vsim_tf.evaluation.linear_baseline import TAG_BASELINE, ridge_spearman
+from vsim_tf.evaluation.metrics import pair_spearman
 from vsim_tf.evaluation.raw_videos import read_raw_videos
 from vsim_tf.io.paths import records_pattern, set_labels
 from vsim_tf.records.category_tags import without_categories
+from vsim_tf.records.embeddings import Embeddings
 from vsim_tf.records.labels import Pair, read_labels
 from vsim_tf.records.tfrecords import expand_pattern
 from vsim_tf.runs.run_folder import RunFolder
+
+SMALLER = (128, 64)
+"""Numbers that are kept of the embeddings, as databases of vectors ask."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +52,16 @@ def score_test_set(
         ensemble_error=result.scores.rank_error,
         concatenation=result.concatenation,
         notes=(note,) if note else (),
+        smaller=_smaller(result, pairs) if combination["method"] == "svd" else {},
     )
     return scores, pair_results(result, pairs, combination)
+
+
+def _smaller(result: EnsembleResult, pairs: Sequence[Pair]) -> dict[str, dict[int, float]]:
+    """Spearman by the first numbers of the fold means and of an SVD, in which numbers are in an order."""
+    whole = dict(result.means) | {"SVD": result.embeddings}
+    firsts = {name: {size: Embeddings(ids, values[:, :size]) for size in SMALLER} for name, (ids, values) in whole.items()}
+    return {name: {size: pair_spearman(first, pairs) for size, first in sizes.items()} for name, sizes in firsts.items()}
 
 
 def _baselines(run: Path, data_dir: Path, name: str, pairs: Sequence[Pair], frame_embedding_size: int | None) -> dict[str, float]:

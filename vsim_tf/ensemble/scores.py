@@ -1,6 +1,7 @@
 """Scores of an ensemble of embeddings and its members on labelled pairs, and how a report shows them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vsim_tf.ensemble.comparison import Comparison
@@ -52,6 +53,7 @@ class SetScores:
         ensemble_error: `rank_error` of the ensemble.
         concatenation: scores of the concatenation that SVD reduces; nan of other ensembles.
         notes: sentences on these scores.
+        smaller: name of a model, or "SVD" -> how many of the first numbers are kept -> Spearman by these.
     """
 
     name: str
@@ -63,6 +65,7 @@ class SetScores:
     ensemble_error: float = math.nan
     concatenation: PairScores = UNDEFINED
     notes: tuple[str, ...] = ()
+    smaller: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:
@@ -81,11 +84,15 @@ class SetScores:
         )  # fmt: skip
 
     def tables(self) -> list[ScoreTable]:
-        """Spearman of models, ensemble and baselines; of an SVD ensemble, a second table of errors."""
+        """Spearman of models, ensemble and baselines; of an SVD ensemble, also tables of errors and of smaller embeddings."""
         title = f"Spearman on {self.name} ({self.num_pairs:,} pairs)"
         tables = [ScoreTable(title, self._header(), self._rows(), len(self.models))]
         if errors := self._error_rows():
             tables.append(ScoreTable(f"Errors on {self.name}", ERRORS_HEADER, errors, len(self.models)))
+        if self.smaller:
+            header = ("first numbers alone", *map(str, next(iter(self.smaller.values()))))
+            rows = [(name, *map(score_text, scores.values())) for name, scores in self.smaller.items()]
+            tables.append(ScoreTable(f"Smaller embeddings on {self.name}", header, rows, len(self.models)))
         return tables
 
     def _numbers_of_folds(self) -> set[int]:

@@ -82,7 +82,7 @@ class Model(Component):
         num_classes: of the class head; 0 as long as it is not known.
         tower: makes features of pictures; None: frames are features already.
         categories: the categories of the training videos are tags, too.
-        linear: a linear embedding that is added to the network's; None: it is the network's alone.
+        linear: a linear embedding next to the network's; None: there is the network's alone.
     """
 
     name: str

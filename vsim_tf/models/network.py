@@ -22,7 +22,7 @@ class VideoNetwork(keras.Model):
         config: the model that it was built from.
         encoder: of the text, or of text and frames.
         tower: makes features of pictures, if the model has one.
-        linear: adds a linear embedding to the network's, if the model has one.
+        linear: puts a linear embedding next to the network's, if the model has one.
         heads: what tasks have added, by name.
     """
 
