@@ -242,10 +242,11 @@ def test_a_recipe_changes_model_and_stage_and_flags_win(given_flags, data_dir):
     options, preset = flags.pretrain_options(), registry.preset("uniter")
     without_padding = preset.model.without_padding().replace(recipe="plus")
     assert options.model == without_padding.replace(linear=LinearConfig(), categories=True)
-    assert options.training == preset.pretrain.replace(clip_norm=1.0)
+    assert options.training == preset.pretrain.replace({"tasks.mlm.weight": 1.0}, clip_norm=1.0)
     given_flags(
-        flags.define_pretrain, "--recipe=plus", "--clip_norm=0", "--set=model.linear=null", "--set=model.categories=false"
-    )
+        flags.define_pretrain, "--recipe=plus", "--clip_norm=0", "--set=model.linear=null", "--set=model.categories=false",
+        "--set=training.tasks.mlm.weight=10",
+    )  # fmt: skip
     assert flags.pretrain_options().model == without_padding
     assert flags.pretrain_options().training == preset.pretrain
 

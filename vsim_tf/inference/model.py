@@ -151,8 +151,8 @@ class Model:
         Args:
             items: videos, see the class.
             normalize: scale embeddings to unit norm; one of zeros stays zero.
-            truncate_dim: keep so many of the first numbers, before they are scaled. Those of an SVD ensemble are sorted by
-                singular value, so that the first ones tell most; those of single models and sums are in no order.
+            truncate_dim: keep so many of the first numbers, before they are scaled. Those of an SVD ensemble and of
+                models with a linear embedding are sorted by singular value: the first ones tell most. Others are in no order.
             precision: "float32", "float16", "int8" or "binary", see `vsim_tf.inference.quantization.quantized`.
             ranges: of "int8", the smallest and largest number of each dimension, `[2, dim]`; None: those of these videos.
             batch_size: videos of a batch; it changes speed and memory, and the numbers by float32 rounding alone.

@@ -101,6 +101,7 @@ def uniter() -> Preset:
         pretrain=pretrain_stage({"tag": Tags(), "mlm": MaskedTokens(weight=10.0)}, heads=f"{HEADS}|{EMBEDDING_BLOCK}"),
         finetune=finetune_stage(3000),
         ensemble_weight=0.13,
+        pretrain_of_plus={"tasks.mlm.weight": 1.0},  # tags and masked tokens count alike
     )
 
 

@@ -73,6 +73,7 @@ class Preset:
         published_size: the size that it was published in.
         split: how its labelled pairs are split into folds, "shuffled" or "modulo".
         folds: those that it is fine-tuned on by default, e.g. "0-10" or "0,3".
+        pretrain_of_plus: what the recipe `plus` changes in pre-training besides, by path.
     """
 
     model: Model
@@ -83,6 +84,7 @@ class Preset:
     published_size: str = "base"
     split: str = "shuffled"
     folds: str = "0-10"
+    pretrain_of_plus: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -93,8 +95,9 @@ class Preset:
     def pretraining(self) -> Pretraining:
         """Its first stage alone."""
         return Pretraining(
-            model=self.model, stage=self.pretrain, size=self.size, published_size=self.published_size, model_of_plus=PLUS_OF_PAIRS
-        )
+            model=self.model, stage=self.pretrain, size=self.size, published_size=self.published_size,
+            model_of_plus=PLUS_OF_PAIRS, stage_of_plus=self.pretrain_of_plus,
+        )  # fmt: skip
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Self:
         """A copy with values at dotted paths changed, e.g. `{"finetune.batch_size": 112}`, and with other fields."""
