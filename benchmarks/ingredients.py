@@ -51,6 +51,8 @@ DEMO = Flags(
 HORIZON_OF_2021 = 40_000 / 3_000
 """Horizon of the encoder's schedule in fine-tuning, in steps that are made."""
 
+PAIR_LOSSES = ("mse", "pearson", "cosent", "combinations")
+
 INGREDIENTS = {
     "padding ignored": ("padding", "base"),
     "gradients clipped to norm 1": ("clipped", "base"),
@@ -59,15 +61,24 @@ INGREDIENTS = {
     "categories as tags": ("categories", "base"),
     "linear embedding": ("linear", "base"),
     "`plus`: all that is kept": ("plus", "base"),
+    "`plus`, not without categories": ("plus", "plus without categories"),
+    "`plus`, not without linear embedding": ("plus", "plus without linear"),
+    "`plus`, not with MLM as in 2021": ("plus", "plus with MLM of 2021"),
+    **{f"`plus` by pair loss {loss}": (loss, "plus") for loss in PAIR_LOSSES},
+    "`plus` by Matryoshka losses": ("matryoshka", "plus"),
+    "`plus`, fine-tuned without tags": ("no tags", "plus"),
+    "`plus` by averages of weights": ("average", "plus"),
 }
 """Name -> the training that has it, and the one that has not."""
 
 
 class Training(NamedTuple):
-    """Flags in addition to those of the data set; without flags for pre-training, that of `base` is used."""
+    """Flags in addition to those of the data set; without flags for pre-training, that of another training is used."""
 
     pretraining: str | None
     finetuning: str
+    start: str = "base"
+    models: tuple[str, ...] = MODELS
 
 
 def trainings(flags: Flags) -> dict[str, Training]:
@@ -84,6 +95,13 @@ def trainings(flags: Flags) -> dict[str, Training]:
         "categories": Training("--set=model.categories=true", ""),
         "linear": Training('--set=model.linear={"buckets":8191}', ""),
         "plus": Training("--recipe=plus", ""),
+        "plus without categories": Training("--recipe=plus --set=model.categories=false", ""),
+        "plus without linear": Training("--recipe=plus --set=model.linear=null", ""),
+        "plus with MLM of 2021": Training("--recipe=plus --set=training.tasks.mlm.weight=10", "", models=("uniter",)),
+        **{loss: Training(None, f"--pair_loss={loss}", "plus") for loss in PAIR_LOSSES},
+        "matryoshka": Training(None, "--matryoshka=64,128", "plus"),
+        "no tags": Training(None, "--set=training.tasks.tag.weight=0", "plus"),
+        "average": Training(None, "--average_decay=0.95", "plus"),
     }
 
 
@@ -101,18 +119,19 @@ class Stage(NamedTuple):
 def stages(data: Path, output: Path, seed: int, model: str) -> Iterator[Stage]:
     """Everything to be done for one model and seed, in order."""
     flags = DEMO if (data / "demo.json").exists() else CONTEST
-    base = run_folder(output, seed, "base")
     common = [f"--model={model}", f"--seed={seed}"]
     vocabulary = [f"--{kind}_vocab={data / 'vocab.txt'}" for kind in ["bert"] if (data / "vocab.txt").exists()]
     data_flags = [f"--data_dir={data}", f"--frame_embedding_size={flags.frame_embedding_size}", "--size=tiny", *vocabulary]
-    for name, training in trainings(flags).items():
+    of_model = {name: training for name, training in trainings(flags).items() if model in training.models}
+    for name, training in of_model.items():
         folder = run_folder(output, seed, name)
         folds = [folder / model / f"fold-{fold:02d}" for fold in FOLDS]
         if training.pretraining is not None:
             more = [*flags.pretraining.split(), *training.pretraining.split()]
             results = [folder / model / "pretrain" / "summary.json"]
             yield Stage(["train_pretrain.py", *common, *data_flags, f"--output_dir={folder}", *more], results)
-        pretrained = (base if training.pretraining is None else folder) / model / "pretrain"
+        start = folder if training.pretraining is not None else run_folder(output, seed, training.start)
+        pretrained = start / model / "pretrain"
         places = [f"--output_dir={folder}", f"--folds_dir={output / 'folds'}", f"--pretrained_dir={pretrained}", "--folds=0-2"]
         more = [*flags.finetuning.split(), *training.finetuning.split()]
         yield Stage(["train_pair.py", *common, *places, *more], [fold / "summary.json" for fold in folds])
