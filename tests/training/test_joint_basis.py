@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.linalg import svd
 
+from vsim_tf.inference.cosine import l2_normalize
 from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.layers.linear_embedding import LinearEmbedding
 from vsim_tf.training.joint_basis import fit_basis
@@ -12,9 +13,12 @@ from vsim_tf.training.joint_basis import fit_basis
 VIDEOS, DIM = 20, 4
 
 
-@pytest.fixture
-def fitted():
-    """A layer, and embeddings of a network and linear ones, both of unit norm, to which its basis is fitted."""
+@pytest.fixture(params=[False, True])
+def fitted(request):
+    """A layer, and embeddings of a network and linear ones, both of unit norm, to which its basis is fitted.
+
+    Once the network scales what the layer makes to unit norm, as those of the 1st place do.
+    """
     random = np.random.default_rng(0)
     network, linear = random.normal(size=(2, VIDEOS, DIM)) * [4, 3, 2, 1]
     layer = LinearEmbedding(LinearConfig(buckets=3, weight=0.5), 5, DIM)
@@ -23,7 +27,7 @@ def fitted():
     def embed() -> np.ndarray:
         return np.asarray(layer.beside(tf.constant(network, tf.float32), tf.constant(linear, tf.float32)))
 
-    fit_basis(layer, embed)
+    fit_basis(layer, (lambda: l2_normalize(embed())) if request.param else embed)
     unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (network, linear)]
     return layer, embed(), np.concatenate([unit[0], 0.5 * unit[1]], axis=1)
 
@@ -34,6 +38,11 @@ def test_it_is_the_svd_of_both_side_by_side(fitted):
     left, values, right = svd(joint, full_matrices=False)
     np.testing.assert_allclose(np.abs(layer.basis), np.abs(right[:DIM].T), atol=1e-5)
     np.testing.assert_allclose(np.abs(embeddings), np.abs(left[:, :DIM] * values[:DIM]), atol=1e-5)
+
+
+def test_signs_are_no_accident(fitted):
+    basis = np.asarray(fitted[0].basis)
+    assert (basis[np.abs(basis).argmax(axis=0), np.arange(DIM)] > 0).all()
 
 
 def test_no_other_basis_keeps_dot_products_as_well(fitted):
