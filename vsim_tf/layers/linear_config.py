@@ -13,11 +13,13 @@ class LinearConfig(Component):
         buckets: rows for pairs of neighbouring tokens, which are hashed into them; best a prime.
         weight: of the linear embedding next to the network's, both of unit norm.
         penalty: of ridge regression.
+        metric: fine-tuning begins with a metric of the linear embedding that follows its pairs (`training/pair_metric.py`).
     """
 
     buckets: int = 8191
     weight: float = 0.8
     penalty: float = 1.0
+    metric: bool = True
 
     def __post_init__(self) -> None:
         self.require_positive("buckets")

@@ -16,6 +16,7 @@ from vsim_tf.input.decoding import BatchFormat
 from vsim_tf.input.pipeline import TrainingData, numbered_batches, readable_errors
 from vsim_tf.input.plausibility import check_sample
 from vsim_tf.io.paths import TAGS, TOKENIZER
+from vsim_tf.models.network import VideoNetwork
 from vsim_tf.records.rank_labels import RankLabels, read_similarities
 from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.runs.run_folder import (
@@ -31,10 +32,12 @@ from vsim_tf.runs.weights import restore_weights
 from vsim_tf.tasks.pair_similarity import truncated_dims
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.loop import Batches, Trainer
+from vsim_tf.training.pair_metric import MAX_PAIRS, fit_metric
 from vsim_tf.training.pair_runs import PairRun, finished_pretraining, run_settings
 from vsim_tf.training.pretraining import make_trainer
 from vsim_tf.training.projection import write_projection
 
+PAIRS_AT_ONCE = 256
 PAIRS_LOOKED_AT = 256
 """Of the first run's training pairs, before training."""
 
@@ -113,13 +116,22 @@ def _train(
             run.folder,
             training_batches(data, relabel),
             PairEvaluator(embedder, validation),
-            lambda: restore_weights(trainer.network, checkpoint),
+            lambda: _start(trainer.network, checkpoint, run, form, relabel),
             label,
             keep_optimizer,
         )
         write_projection(run.folder, trainer, embedder, settings, run.val_files, "pairs")
     write_summary(run.folder, summary)
     announce_finished(label, summary, run.folder, trainer)
+
+
+def _start(network: VideoNetwork, checkpoint: str, run: PairRun, form: BatchFormat, relabel: RankLabels | None) -> None:
+    """The weights that pre-training keeps; those of a linear embedding follow the training pairs."""
+    restore_weights(network, checkpoint)
+    if network.linear and network.linear.config.metric:
+        chosen = RecordIndex(run.train_files).spread(MAX_PAIRS)
+        pairs = numbered_batches(run.train_files, "pairs", form, PAIRS_AT_ONCE, chosen=chosen)
+        fit_metric(network.linear, (relabel(batch) if relabel else batch for _, batch in pairs))
 
 
 def relabelling(run: PairRun, training: Stage) -> RankLabels | None:
