@@ -15,8 +15,8 @@ class LinearEmbedding(keras.layers.Layer):
     """Σ_t w_t·T[t] / sqrt(Σ_t w_t²) + (mean frame − centre)·K + b, over the terms t of a title with the weights w_t = idf[t].
 
     Terms are tokens, and pairs of neighbours by a hash; each occurrence counts. Videos without frames have the first term and
-    the bias alone. The weights are the solution of a ridge regression (`training/linear_start.py`), and no training changes them.
-    Next to a deep network: Cheng et al. 2016, arXiv 1606.07792.
+    the bias alone. The weights are the solution of a ridge regression (`training/linear_start.py`), which pairs of videos may
+    refine (`training/pair_metric.py`); gradients do not change them. Next to a deep network: Cheng et al. 2016, arXiv 1606.07792.
 
     Args:
         config: its settings.
