@@ -3,11 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 from scipy.linalg import svd
 
 from vsim_tf.inference.cosine import l2_normalize
+from vsim_tf.inference.embedder import Embedder
+from vsim_tf.input.pipeline import numbered_batches
 from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.layers.linear_embedding import LinearEmbedding
+from vsim_tf.models.build import build_network
+from vsim_tf.models.network import is_random_state
 from vsim_tf.training.joint_basis import fit_basis
 
 VIDEOS, DIM = 20, 4
@@ -51,3 +56,22 @@ def test_no_other_basis_keeps_dot_products_as_well(fitted):
     products = joint @ joint.T
     by_basis, by_random = (np.linalg.norm(values @ values.T - products) for values in (embeddings, joint @ random))
     assert by_basis < 0.5 * by_random
+
+
+def test_embeddings_by_two_replicas_are_those_of_one(two_replicas, tmp_path):
+    """The basis is fitted through both, and each has it: Spearman and embeddings do not depend on replicas."""
+    config = toys.model("uniter", {"linear": LinearConfig(buckets=11).to_dict()}, dropout=0.0)
+    file = toys.write_records(tmp_path / "videos.tfrecords", toys.random_videos(12))
+    videos = numbered_batches([file], "videos", toys.batch_format(), 3)
+    embeddings = []
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
+        with strategy.scope():
+            network = build_network(config)
+        random = np.random.default_rng(0)
+        for weight in network.weights:
+            if not is_random_state(weight):
+                weight.assign(0.5 * random.normal(size=weight.shape))
+        embedder = Embedder(network, strategy)
+        fit_basis(network.linear, lambda embedder=embedder: embedder.embed(videos).values)
+        embeddings.append(embedder.embed(videos).values)
+    np.testing.assert_allclose(embeddings[1], embeddings[0], rtol=1e-4, atol=1e-5)
