@@ -56,7 +56,7 @@ def test_smaller_embeddings_have_a_table():
     smaller = {"uniter": {128: 0.75, 64: 0.7}, "SVD": {128: 0.78, 64: math.nan}}
     *_, table = dataclasses.replace(SCORES, smaller=smaller).tables()
     assert table.markdown().splitlines() == [
-        "| first numbers alone | 128 | 64 |",
+        "| Spearman by the first | 128 | 64 |",
         "| --- | ---: | ---: |",
         "| uniter | 0.7500 | 0.7000 |",
         "| SVD | 0.7800 | – |",

@@ -90,7 +90,7 @@ class SetScores:
         if errors := self._error_rows():
             tables.append(ScoreTable(f"Errors on {self.name}", ERRORS_HEADER, errors, len(self.models)))
         if self.smaller:
-            header = ("first numbers alone", *map(str, next(iter(self.smaller.values()))))
+            header = ("Spearman by the first", *map(str, next(iter(self.smaller.values()))))
             rows = [(name, *map(score_text, scores.values())) for name, scores in self.smaller.items()]
             tables.append(ScoreTable(f"Smaller embeddings on {self.name}", header, rows, len(self.models)))
         return tables
