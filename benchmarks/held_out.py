@@ -4,7 +4,7 @@ Choices that test_a of a small set has made say nothing of test_a any more. This
 videos of another alone: groups of videos that are alike (the same title, the same rare tags, or a pair of similarity 0.95) are
 kept together, three of ten groups become test_a with the pairs within them, and the rest is trained on. Pairs of both sides are
 left out. Those that differ most are lost by that, so pairs of held-out videos without a common tag or category join test_a as of
-similarity 0, until they are four of ten.
+similarity 0, until they are four of ten, if there are as many.
 """
 
 import os
@@ -24,6 +24,8 @@ from vsim_tf.records.record_index import RecordIndex
 from vsim_tf.records.tfrecords import expand_pattern, write_records
 
 HELD_OUT, ZEROS, SEED = 0.3, 0.4, 0
+TRIES = 100
+"""Draws for each pair of similarity 0: where nearly all videos have a tag in common there are fewer such pairs."""
 SHORTEST_TITLE, RARE, ALIKE = 3, 40, 0.95
 """Letters of a title, videos with the same tags, and similarity of a pair that make videos alike."""
 
@@ -31,6 +33,7 @@ SHORTEST_TITLE, RARE, ALIKE = 3, 40, 0.95
 def main(data_dir: str, output_dir: str, frame_embedding_size: str) -> None:
     data, output, random = Path(data_dir), Path(output_dir), np.random.default_rng(SEED)
     files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
+    index = RecordIndex(files)
     videos = sample_raw_videos(files, int(frame_embedding_size))
     pairs = read_labels(data / "pairwise" / "label.tsv")
     group = groups(videos, pairs)
@@ -46,7 +49,7 @@ def main(data_dir: str, output_dir: str, frame_embedding_size: str) -> None:
     ):
         (output / name).mkdir(parents=True, exist_ok=True)
         numbers = np.array([row for row, video in enumerate(videos.ids) if video in ids])
-        records = (record for _, record in RecordIndex(files).named(numbers))
+        records = (record for _, record in index.named(numbers))
         print(f"{name}: {write_records(output / name / f'{name}.tfrecords', records):,} videos, {len(labelled):,} pairs")
         if labelled:
             write_labels(output / name / "label.tsv", labelled)
@@ -64,7 +67,7 @@ def groups(videos: RawVideos, pairs: Sequence[Pair]) -> np.ndarray:
         links += pairwise(chain)
     for chain in same(tags):
         links += pairwise(chain) if len(chain) <= RARE else []
-    first, second = np.array(links).T
+    first, second = np.array(links, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(links)), (first, second)), shape=(len(rows), len(rows)))
     return connected_components(graph, directed=False)[1]
 
@@ -81,7 +84,9 @@ def zeros(videos: RawVideos, held: np.ndarray, pairs: Sequence[Pair], random: np
     known, found = {frozenset(pair[:2]) for pair in pairs}, []
     there = sum(pair.similarity == 0 for pair in pairs)
     wanted = max(round((ZEROS * len(pairs) - there) / (1 - ZEROS)), 0)
-    while len(found) < wanted:
+    for _ in range(TRIES * wanted):
+        if len(found) == wanted:
+            break
         first, second = random.choice(held, 2, replace=False).tolist()
         pair = Pair(videos.ids[first], videos.ids[second], 0.0)
         if not tags[first] & tags[second] and frozenset(pair[:2]) not in known:

@@ -57,3 +57,9 @@ def test_no_video_is_on_both_sides(data, tmp_path):
     for name in ("pairwise", "test_a"):
         assert {video for pair in read_labels(tmp_path / f"split/{name}/label.tsv") for video in pair[:2]} == of_set[name]
     assert (tmp_path / "split/tag_list.txt").read_text() == "3\n10\n"
+
+
+def test_videos_that_all_share_a_tag_have_no_zeros_and_no_links_are_no_groups():
+    shown = videos(["a"] * 4, [[1]] * 4)
+    assert held_out.zeros(shown, np.arange(4), [Pair("v0", "v1", 0.5)] * 9, np.random.default_rng(0)) == []
+    assert sorted(held_out.groups(videos(["a"] * 4, [[]] * 4), [])) == [0, 1, 2, 3]

@@ -94,3 +94,15 @@ def test_some_of_the_first_videos(files, limit, sizes):
     assert [int(number) for numbers, _ in found for number in numbers] == list(range(sum(sizes)))
     shards = [list(numbered_batches([files["pointwise"]], "videos", FORM, 2, (index, 2), limit)) for index in range(2)]
     assert sum(len(numbers) for shard in shards for numbers, _ in shard) == sum(sizes)
+
+
+@pytest.mark.parametrize("spread", [1, 3, 1000, None])
+def test_records_that_are_evenly_spread(files, spread):
+    """Numbers of the records, and the videos are those of the numbers."""
+    whole = {int(n): video for numbers, batch in numbered_batches([files["pointwise"]], "videos", FORM, 2)
+             for n, video in zip(numbers.numpy(), batch.ids.numpy(), strict=True)}  # fmt: skip
+    found = list(numbered_batches([files["pointwise"]], "videos", FORM, 2, spread=spread))
+    numbers = np.sort(np.concatenate([numbers for numbers, _ in found]))
+    expected = np.unique(np.linspace(0, len(whole) - 1, min(spread or 1000, len(whole))).astype(int))
+    read = [video for _, batch in found for video in batch.ids.numpy()]
+    assert numbers.tolist() == expected.tolist() and set(read) == {whole[number] for number in expected.tolist()}

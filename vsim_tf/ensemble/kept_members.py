@@ -106,7 +106,8 @@ def kept_members(pairs: OutOfFold, method: str, normalize: bool) -> tuple[list[s
         without = {
             name: found for name in kept if (found := _cosines_without(pairs.of(kept), name, method, normalize)) is not None
         }
-        rises = {name: spearman(found, pairs.similarity) - spearman(reached, pairs.similarity) for name, found in without.items()}
+        before = spearman(reached, pairs.similarity)
+        rises = {name: spearman(found, pairs.similarity) - before for name, found in without.items()}
         worst = max(rises, key=lambda name: np.nan_to_num(rises[name], nan=-np.inf), default=None)
         if worst is None or not rises[worst] > max(
             LEAST_RISE, NOISE * difference_error(reached, without[worst], pairs.similarity)

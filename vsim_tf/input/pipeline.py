@@ -163,6 +163,7 @@ def numbered_batches(
     shard: tuple[int, int] = (0, 1),
     limit: int | None = None,
     chosen: np.ndarray | None = None,
+    spread: int | None = None,
 ) -> tf.data.Dataset:
     """All records of the files once: their numbers from 0 on, `[batch]` int64, and the batch of them.
 
@@ -176,9 +177,10 @@ def numbered_batches(
         shard: (index, count) for batches number index, index + count, ... alone; others are not decoded.
         limit: only so many of the first records; None: all.
         chosen: record numbers of those that are read, ascending; None: all.
+        spread: at most so many, evenly spread over all of them; None: all.
     """
     records = RecordBatches(files, kind, batch_format)
-    numbers = np.arange(len(records.index))[:limit] if chosen is None else chosen
+    numbers = records.index.spread(spread)[:limit] if chosen is None else chosen
     lengths = (lambda places: records.lengths(numbers[places])) if batch_format.trims else None
     order = EvaluationOrder(len(numbers), batch_size, lengths)
     first, every = shard

@@ -129,8 +129,7 @@ def _start(network: VideoNetwork, checkpoint: str, run: PairRun, form: BatchForm
     """The weights that pre-training keeps; those of a linear embedding follow the training pairs."""
     restore_weights(network, checkpoint)
     if network.linear and network.linear.config.metric:
-        chosen = RecordIndex(run.train_files).spread(MAX_PAIRS)
-        pairs = numbered_batches(run.train_files, "pairs", form, PAIRS_AT_ONCE, chosen=chosen)
+        pairs = numbered_batches(run.train_files, "pairs", form, PAIRS_AT_ONCE, spread=MAX_PAIRS)
         fit_metric(network.linear, (relabel(batch) if relabel else batch for _, batch in pairs))
 
 

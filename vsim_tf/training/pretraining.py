@@ -74,6 +74,7 @@ def _train(
     context = any(task.reads_context for task in training.tasks.values())
     form = batch_format(settings.model, settings.tokenizer, settings.tags, context=context)
     trainer = make_trainer(settings.model, training, strategy)
+    embedder = Embedder(trainer.network, trainer.strategy)
     corruptions = [task.corrupt for task in training.tasks.values()]
     rounded = dataclasses.replace(form, length_multiple=training.length_multiple)
     data = TrainingData(
@@ -87,27 +88,31 @@ def _train(
         summary = trainer.run(
             options.folder,
             data.batches,
-            _with_basis(_evaluator(options, inputs, trainer, form, corruptions), inputs, trainer, form),
+            _with_basis(_evaluator(options, inputs, trainer, embedder, form, corruptions), inputs, embedder, form),
             lambda: _start(trainer.network, options, inputs, form),
             label,
             options.keep_optimizer,
             data.ended_epoch,
         )
-        embedder = Embedder(trainer.network, trainer.strategy)
         write_projection(options.folder, trainer, embedder, settings, inputs.val_files, "videos")
     write_summary(options.folder, summary)
     announce_finished(label, summary, options.folder, trainer)
 
 
 def _evaluator(
-    options: PretrainOptions, inputs: PretrainInputs, trainer: Trainer, form: BatchFormat, corruptions: Sequence[Corruption]
+    options: PretrainOptions,
+    inputs: PretrainInputs,
+    trainer: Trainer,
+    embedder: Embedder,
+    form: BatchFormat,
+    corruptions: Sequence[Corruption],
 ) -> Callable[[], dict[str, float]]:
     """Scores of labelled pairs and tags; of a model without either, the loss of the validation videos."""
     training, files = trainer.stage, inputs.val_files
     if options.label_file:
         videos = training.val_videos or None
         validation = numbered_batches(files, "videos", form, training.val_batch_size, worker_shard(), videos)
-        return VideoEvaluator(Embedder(trainer.network, trainer.strategy), validation, inputs.pairs, training.val_videos > 0)
+        return VideoEvaluator(embedder, validation, inputs.pairs, training.val_videos > 0)
     batch = training.batch_size
     data = TrainingData(files, "videos", form, batch, training.seed, corruptions, bucket=False)
     videos = min(data.num_records, training.val_videos or data.num_records)
@@ -115,15 +120,13 @@ def _evaluator(
 
 
 def _with_basis(
-    evaluate: Callable[[], dict[str, float]], inputs: PretrainInputs, trainer: Trainer, form: BatchFormat
+    evaluate: Callable[[], dict[str, float]], inputs: PretrainInputs, embedder: Embedder, form: BatchFormat
 ) -> Callable[[], dict[str, float]]:
     """The evaluation; next to a linear embedding, after the basis of both is fitted to what the network has learnt by now."""
-    linear = trainer.network.linear
+    linear = embedder.model.linear
     if linear is None:
         return evaluate
-    chosen = RecordIndex(inputs.tagged_files).spread(BASIS_VIDEOS)
-    videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, worker_shard(), chosen=chosen)
-    embedder = Embedder(trainer.network, trainer.strategy)
+    videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, worker_shard(), spread=BASIS_VIDEOS)
 
     def evaluate_by_basis() -> dict[str, float]:
         fit_basis(linear, lambda: embedder.embed(videos).values)
@@ -136,8 +139,7 @@ def _start(network: VideoNetwork, options: PretrainOptions, inputs: PretrainInpu
     """First weights, where they are not random."""
     start_from_published(network, options.hub_dir, options.clip_dir)
     if network.linear:
-        chosen = RecordIndex(inputs.tagged_files).spread(MAX_VIDEOS)
-        videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, chosen=chosen)
+        videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, spread=MAX_VIDEOS)
         fit_linear(network.linear, (batch for _, batch in videos), form.tokenizer.special_ids)
 
 
