@@ -15,7 +15,7 @@ PAIR = VOCABULARY + 2
 
 @pytest.fixture
 def layer() -> LinearEmbedding:
-    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS, weight=2.0), VOCABULARY, DIM)
+    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS, multiple=1, weight=2.0), VOCABULARY, DIM)
     layer(*inputs([[5]], [[1]], np.zeros((1, 1, FRAME_DIM)), [0]))
     random = np.random.default_rng(0)
     layer.set_weights([random.normal(size=weight.shape) for weight in layer.weights])
@@ -56,10 +56,19 @@ def test_beside_the_embedding_of_a_network(layer):
     np.testing.assert_allclose(found, [[0.6, 2.8]], rtol=1e-6)
 
 
+def test_a_transformed_layer_gives_transformed_embeddings(layer):
+    matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
+    video = inputs([[5, 7]], [[1, 1]], np.ones((1, 2, FRAME_DIM)), [2])
+    expected = np.asarray(layer(*video)) @ matrix
+    layer.transform(matrix)
+    np.testing.assert_allclose(layer(*video), expected, rtol=1e-5)
+
+
 def test_before_a_basis_is_fitted_there_is_the_network_alone():
-    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS), VOCABULARY, DIM)
-    layer(*inputs([[5]], [[1]], np.zeros((1, 1, FRAME_DIM)), [0]))
-    found = layer.beside(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 6.0]]))
+    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS, multiple=2), VOCABULARY, DIM)
+    linear = layer(*inputs([[5]], [[1]], np.zeros((1, 1, FRAME_DIM)), [0]))
+    assert linear.shape == (1, 2 * DIM)
+    found = layer.beside(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 6.0, 1.0, 2.0]]))
     np.testing.assert_allclose(found, [[0.6, 0.8]], rtol=1e-6)
 
 
@@ -72,6 +81,9 @@ def test_it_is_not_trained(layer):
     [
         ({"buckets": 0}, "buckets=0: an integer above 0"),
         ({"buckets": 2**17 + 1}, "buckets=131073: at most 131072 are accepted"),
+        ({"multiple": 0}, "multiple=0: an integer above 0"),
+        ({"exponents": []}, "exponents=\\[\\]: at least one number is needed"),
+        ({"exponents": [1.0, -0.5]}, "exponents=\\[1.0, -0.5\\]: at least one number is needed, each above 0"),
         ({"weight": 0.0}, "weight=0.0: a number above 0"),
         ({"penalty": float("inf")}, "penalty=inf: a number above 0"),
     ],

@@ -35,12 +35,12 @@ def inputs(batch: VideoBatch):
     return batch.input_ids, batch.attention_mask, batch.frames, batch.num_frames
 
 
-def fitted(dim: int, batch: VideoBatch, **settings) -> LinearEmbedding:
-    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS, **settings), VOCABULARY, dim)
+def fitted(dim: int, batch: VideoBatch, **settings) -> tuple[LinearEmbedding, np.ndarray]:
+    """The layer and its singular values."""
+    layer = LinearEmbedding(LinearConfig(buckets=BUCKETS, multiple=1, **settings), VOCABULARY, dim)
     layer(*inputs(batch))
     rows = [tf.nest.map_structure(lambda values, part=part: values[part], batch._replace(ids=tf.zeros(VIDEOS))) for part in PARTS]
-    fit_linear(layer, rows, SPECIAL)
-    return layer
+    return layer, fit_linear(layer, rows, SPECIAL)
 
 
 PARTS = slice(0, 25), slice(25, VIDEOS)
@@ -62,26 +62,29 @@ def features(batch: VideoBatch, idf: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("penalty", [1.0, 10.0])
 def test_cosines_are_those_of_predicted_tags(penalty):
     seen, new = videos(), videos(seed=1)
-    layer = fitted(TAGS + 3, seen, penalty=penalty)  # more dimensions than tags: the last three are 0
+    layer, values = fitted(TAGS + 3, seen, penalty=penalty)  # more dimensions than tags: the last three are 0
     idf = np.asarray(layer.idf, np.float64)
     train, test = features(seen, idf), features(new, idf)
     means, deviations = train[:, -FRAME_DIM:].mean(axis=0), train[:, -FRAME_DIM:].std(axis=0)
     for rows in (train, test):
         rows[:, -FRAME_DIM:] = (rows[:, -FRAME_DIM:] - means) / deviations * FRAME_NORM / np.sqrt(FRAME_DIM)
     tags = seen.targets["tags"].numpy().astype(float)
-    predicted = Ridge(penalty).fit(train, tags).predict(test) - tags.mean(axis=0)
+    ridge = Ridge(penalty).fit(train, tags)
+    predicted = ridge.predict(test) - tags.mean(axis=0)
     found = np.asarray(layer(*inputs(new)), np.float64)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.linalg.norm(predicted, axis=1), rtol=1e-3)
     np.testing.assert_allclose(
         cosine_similarity(found[:-1], found[1:]), cosine_similarity(predicted[:-1], predicted[1:]), atol=1e-3
     )
     np.testing.assert_allclose(found[:, TAGS:], 0, atol=1e-6)
+    expected = np.linalg.svd(ridge.predict(train) - tags.mean(axis=0), compute_uv=False)
+    np.testing.assert_allclose(values, [*expected, 0, 0, 0], rtol=1e-4)
 
 
 def test_inverse_document_frequencies():
     """log((1 + 40) / (1 + n)) + 1 of a token that n of 40 videos have; none of special and of unseen ones."""
     batch = videos()
-    idf = np.asarray(fitted(2, batch).idf)
+    idf = np.asarray(fitted(2, batch)[0].idf)
     ids = np.where(batch.attention_mask, batch.input_ids, -1)
     for token in range(VOCABULARY):
         having = (ids == token).any(axis=1).sum()

@@ -10,6 +10,7 @@ from vsim_tf.layers.linear_config import LinearConfig
 from vsim_tf.layers.linear_embedding import LinearEmbedding
 from vsim_tf.records.schema import PairBatch, VideoBatch
 from vsim_tf.training import pair_metric
+from vsim_tf.training.linear_start import embedded
 
 PAIRS, DIM = 60, 3
 OFF = np.triu_indices(DIM, 1)
@@ -20,7 +21,7 @@ class Videos:
 
     def __init__(self, seed: int = 0):
         random = np.random.default_rng(seed)
-        self.layer = LinearEmbedding(LinearConfig(buckets=3), 5, DIM)
+        self.layer = LinearEmbedding(LinearConfig(buckets=3, multiple=1), 5, DIM)
         self.first, self.second = random.normal(size=(2, PAIRS, DIM))
         self.embedded(self.first)
         self.layer.kernel.assign(np.eye(DIM))
@@ -32,7 +33,7 @@ class Videos:
         return VideoBatch(tf.constant([""] * count), ones, ones, frames, tf.ones(count, tf.int32), {})
 
     def embedded(self, vectors: np.ndarray) -> np.ndarray:
-        return pair_metric._embedded(self.layer, self.batch(vectors))
+        return embedded(self.layer, self.batch(vectors))
 
     def cosines(self) -> np.ndarray:
         return cosine_similarity(self.embedded(self.first), self.embedded(self.second))

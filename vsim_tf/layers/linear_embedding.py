@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from vsim_tf.layers.linear_config import LinearConfig
@@ -21,12 +22,13 @@ class LinearEmbedding(keras.layers.Layer):
     Args:
         config: its settings.
         vocab_size: number of tokens.
-        dim: embedding dimension.
+        network_dim: numbers of the network's embedding.
     """
 
-    def __init__(self, config: LinearConfig, vocab_size: int, dim: int, **kwargs: Any):
+    def __init__(self, config: LinearConfig, vocab_size: int, network_dim: int, **kwargs: Any):
         super().__init__(dtype="float32", trainable=False, **kwargs)
-        self.config, self.vocab_size, self.dim = config, vocab_size, dim
+        self.config, self.vocab_size, self.network_dim = config, vocab_size, network_dim
+        self.dim = config.multiple * network_dim
 
     @property
     def rows(self) -> int:
@@ -41,7 +43,7 @@ class LinearEmbedding(keras.layers.Layer):
         self.centre = self.add_weight(name="centre", shape=(frame_dim,), initializer="zeros")
         self.kernel = self.add_weight(name="kernel", shape=(frame_dim, self.dim), initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=(self.dim,), initializer="zeros")
-        self.basis = self.add_weight(name="basis", shape=(2 * self.dim, self.dim), initializer="identity")
+        self.basis = self.add_weight(name="basis", shape=(self.network_dim + self.dim, self.network_dim), initializer="identity")
 
     def call(self, input_ids: Tensor, attention_mask: Tensor, frames: Tensor, num_frames: Tensor) -> Tensor:
         """`[batch, dim]` float32 of the inputs of a network."""
@@ -53,6 +55,11 @@ class LinearEmbedding(keras.layers.Layer):
         deviation = (mean_frame(frames, num_frames) - self.centre) * has_frames
         return title / norm + ops.matmul(deviation, self.kernel) + self.bias
 
+    def transform(self, matrix: np.ndarray) -> None:
+        """Changes the weights so that an embedding x becomes x·matrix, `[dim, dim]`."""
+        for weight in (self.table, self.kernel, self.bias):
+            weight.assign(np.asarray(weight) @ matrix)
+
     def terms(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Rows of the terms of each title, `[batch, 2·text − 1]` int32, and whether each is there, float32."""
         ids, present = ops.cast(input_ids, "int32"), ops.cast(attention_mask, "float32")
@@ -62,9 +69,9 @@ class LinearEmbedding(keras.layers.Layer):
         return terms, ops.concatenate([present, present[:, :-1] * present[:, 1:]], axis=1)
 
     def beside(self, embedding: Tensor, linear: Tensor) -> Tensor:
-        """[unit(network), weight·unit(linear)]·basis, `[batch, dim]`: both side by side, reduced to the size of one.
+        """[unit(network), weight·unit(linear)]·basis, `[batch, network_dim]`: both side by side, reduced to the size of one.
 
-        The dot product of two videos side by side is cos(network) + weight²·cos(linear). The basis keeps it as well as `dim`
+        The dot product of two videos side by side is cos(network) + weight²·cos(linear). The basis keeps it as well as so few
         numbers can (`training/joint_basis.py`); before it is fitted, it keeps the network's part.
         """
         network = l2_normalize(ops.cast(embedding, "float32"))

@@ -16,6 +16,8 @@ TITLE_COMPONENTS = 600
 """Dimensions of the titles' TF-IDF behind its truncated SVD."""
 FRAME_NORM = 0.8
 """Root of the mean squared norm of the standardised mean frame; that of the title's TF-IDF is 1."""
+NO_VARIANCE = 1e-6
+"""Singular values up to this part of the largest one are rounding."""
 MAX_VIDEOS = 100_000
 """Training videos that are read at most, evenly spread: 100,000 with 1536 numbers a frame take 1.2 GB."""
 
@@ -38,17 +40,20 @@ class Videos(NamedTuple):
     tags: sparse.csr_array
 
 
-def fit_linear(layer: LinearEmbedding, batches: Iterable[VideoBatch], without: Iterable[int]) -> None:
+def fit_linear(layer: LinearEmbedding, batches: Iterable[VideoBatch], without: Iterable[int]) -> np.ndarray:
     """Fits the layer's weights to tagged videos.
 
     Titles are TF-IDF vectors of unit norm, reduced to 600 dimensions by a truncated SVD; mean frames are standardised. With
-    both as centred features Z and tags Y, W = (ZᵀZ + penalty·I)⁻¹·ZᵀY. A cosine of predicted tags Z·W is that of Z·W·V with the
-    right singular vectors V of Z·W, of which the layer has the first `dim`.
+    both as centred features Z and tags Y, W = (ZᵀZ + penalty·I)⁻¹·ZᵀY. With the singular value decomposition Z·W = U·Σ·Vᵀ, the
+    cosine of predicted tags Z·W is that of Z·W·V = U·Σ, of which the layer has the first `dim` columns.
 
     Args:
         layer: built.
         batches: of the training videos.
         without: tokens that are no terms: special ones.
+
+    Returns:
+        The singular values Σ, `[dim]`; 0 behind the last one.
 
     Raises:
         UserError: no video has a known tag.
@@ -66,7 +71,7 @@ def fit_linear(layer: LinearEmbedding, batches: Iterable[VideoBatch], without: I
     scaler = StandardScaler().fit(videos.means)
     scale = FRAME_NORM / math.sqrt(videos.means.shape[1]) / scaler.scale_
     features = np.concatenate([reduced.fit_transform(titles), (videos.means - scaler.mean_) * scale], axis=1).astype(np.float64)
-    centre, basis = _solve(features, videos.tags, layer.config.penalty, layer.dim)
+    centre, basis, values = _solve(features, videos.tags, layer.config.penalty, layer.dim)
     layer.idf.assign(idf)
     layer.table.assign(reduced.components_.T @ basis[:components])
     layer.centre.assign(scaler.mean_)
@@ -76,6 +81,12 @@ def fit_linear(layer: LinearEmbedding, batches: Iterable[VideoBatch], without: I
         f"the linear embedding is fitted to {videos.tags.shape[1]:,} tags of {videos.tags.shape[0]:,} videos"
         f" with {np.count_nonzero(idf):,} terms"
     )
+    return values
+
+
+def embedded(layer: LinearEmbedding, videos: VideoBatch) -> np.ndarray:
+    """Linear embeddings of a batch, `[batch, layer.dim]` float32."""
+    return np.asarray(layer(videos.input_ids, videos.attention_mask, videos.frames, videos.num_frames))
 
 
 def _read(layer: LinearEmbedding, batches: Iterable[VideoBatch]) -> Videos:
@@ -108,8 +119,8 @@ def _tf_idf(videos: Videos, idf: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array((values, (videos.video, videos.terms)), shape=(len(videos.means), len(idf)))
 
 
-def _solve(features: np.ndarray, tags: sparse.csr_array, penalty: float, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the features, `[features]`, and W·V, `[features, dim]`; see `fit_linear`."""
+def _solve(features: np.ndarray, tags: sparse.csr_array, penalty: float, dim: int) -> tuple[np.ndarray, ...]:
+    """Means of the features, `[features]`, W·V, `[features, dim]`, and Σ, `[dim]`; see `fit_linear`."""
     from scipy.linalg import solve
 
     centre = features.mean(axis=0)
@@ -117,10 +128,9 @@ def _solve(features: np.ndarray, tags: sparse.csr_array, penalty: float, dim: in
     gram = centred.T @ centred
     weights = solve(gram + penalty * np.eye(len(gram)), (tags.T @ centred).T, assume_a="pos")
     # Z·W has the right singular vectors of R·W, where ZᵀZ = RᵀR
-    values, vectors = np.linalg.eigh(gram)
-    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-    _, _, right = np.linalg.svd(root @ weights, full_matrices=False)
-    basis = np.zeros((len(gram), dim))
-    kept = right[:dim]
-    basis[:, : len(kept)] = weights @ kept.T
-    return centre, basis
+    squares, vectors = np.linalg.eigh(gram)
+    root = np.sqrt(np.maximum(squares, 0))[:, None] * vectors.T
+    _, values, right = np.linalg.svd(root @ weights, full_matrices=False)
+    kept = min(dim, int(np.count_nonzero(values > NO_VARIANCE * values[0])))
+    behind = ((0, 0), (0, dim - kept))
+    return centre, np.pad(weights @ right[:kept].T, behind), np.pad(values[:kept], behind[1])

@@ -6,9 +6,10 @@ import numpy as np
 
 from vsim_tf.inference.cosine import l2_normalize
 from vsim_tf.layers.linear_embedding import LinearEmbedding
-from vsim_tf.records.schema import PairBatch, VideoBatch
+from vsim_tf.records.schema import PairBatch
+from vsim_tf.training.linear_start import embedded
 
-MAX_PAIRS = 4000
+MAX_PAIRS = 8000
 """Training pairs that are used at most, evenly spread: the regression solves a system of as many equations."""
 PENALTY = 1.0
 """Of ridge regression. The squared length of a pair is 1 at most."""
@@ -37,19 +38,14 @@ def fit_metric(layer: LinearEmbedding, batches: Iterable[PairBatch]) -> None:
     metric = np.eye(layer.dim) + _ridge(first, second, left) / slope
     values, vectors = np.linalg.eigh(metric)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    for weight in (layer.table, layer.kernel, layer.bias):
-        weight.assign(np.asarray(weight) @ root)
+    layer.transform(root)
 
 
 def _read(layer: LinearEmbedding, batches: Iterable[PairBatch]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Embeddings of unit norm of both elements, `[pairs, dim]`, and similarities, `[pairs]`, float32."""
-    rows = [(*(_embedded(layer, element) for element in batch.elements), batch.targets["similarity"]) for batch in batches]
+    rows = [(*(embedded(layer, element) for element in batch.elements), batch.targets["similarity"]) for batch in batches]
     first, second, similarity = (np.concatenate(column) for column in zip(*rows, strict=True))
     return l2_normalize(first), l2_normalize(second), similarity
-
-
-def _embedded(layer: LinearEmbedding, videos: VideoBatch) -> np.ndarray:
-    return np.asarray(layer(videos.input_ids, videos.attention_mask, videos.frames, videos.num_frames))
 
 
 def _ridge(first: np.ndarray, second: np.ndarray, target: np.ndarray) -> np.ndarray:

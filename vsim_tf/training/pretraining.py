@@ -29,6 +29,7 @@ from vsim_tf.runs.stage import Stage
 from vsim_tf.tasks import masked_tokens
 from vsim_tf.training.console import announce, announce_finished
 from vsim_tf.training.joint_basis import BASIS_VIDEOS, fit_basis
+from vsim_tf.training.linear_exponent import fit_exponent
 from vsim_tf.training.linear_start import MAX_VIDEOS, fit_linear
 from vsim_tf.training.loop import Trainer
 from vsim_tf.training.objective_evaluator import ObjectiveEvaluator
@@ -129,7 +130,7 @@ def _with_basis(
     videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, worker_shard(), spread=BASIS_VIDEOS)
 
     def evaluate_by_basis() -> dict[str, float]:
-        fit_basis(linear, lambda: embedder.embed(videos).values)
+        fit_basis(linear, embedder, videos)
         return evaluate()
 
     return evaluate_by_basis
@@ -140,7 +141,10 @@ def _start(network: VideoNetwork, options: PretrainOptions, inputs: PretrainInpu
     start_from_published(network, options.hub_dir, options.clip_dir)
     if network.linear:
         videos = numbered_batches(inputs.tagged_files, "videos", form, VIDEOS_AT_ONCE, spread=MAX_VIDEOS)
-        fit_linear(network.linear, (batch for _, batch in videos), form.tokenizer.special_ids)
+        values = fit_linear(network.linear, (batch for _, batch in videos), form.tokenizer.special_ids)
+        limit = options.training.val_videos or None
+        of_pairs = numbered_batches(inputs.val_files, "videos", form, VIDEOS_AT_ONCE, limit=limit)
+        fit_exponent(network.linear, values, (batch for _, batch in of_pairs), inputs.pairs)
 
 
 def start_from_published(network: VideoNetwork, hub_dir: str, clip_dir: str) -> None:
