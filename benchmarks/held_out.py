@@ -35,7 +35,10 @@ def main(data_dir: str, output_dir: str, frame_embedding_size: str) -> None:
     files = expand_pattern(str(data / "pointwise" / "*.tfrecords"))
     index = RecordIndex(files)
     videos = sample_raw_videos(files, int(frame_embedding_size))
-    pairs = read_labels(data / "pairwise" / "label.tsv")
+    tagged = set(videos.ids)
+    pairs = [pair for pair in read_labels(data / "pairwise" / "label.tsv") if {pair.id_1, pair.id_2} <= tagged]
+    if not pairs:
+        sys.exit(f"{data}: no labelled pair is one of two tagged videos, of which a split could be made")
     group = groups(videos, pairs)
     held = np.isin(group, random.permutation(group.max() + 1)[: round(HELD_OUT * (group.max() + 1))])
     of_test = dict(zip(videos.ids, held.tolist(), strict=True))

@@ -1,8 +1,8 @@
-"""What each ingredient of a better recipe does to Spearman: python -m benchmarks.ingredients DATA_DIR OUTPUT_DIR
+"""What each ingredient of a better recipe does to Spearman: python -m benchmarks.ingredients 2021|plus DATA_DIR OUTPUT_DIR
 
-Three models and three seeds are trained by the 2021 recipe, and again with one ingredient changed at a time, at equal steps, with
-the flags of `run.sh` for demo data and those of docs/results.md for any other; test_a is scored. A training that is there
-already is not trained again. The table gives differences of Spearman of the mean embedding of three folds, in ten-thousandths.
+Some models and three seeds are trained by a recipe, and again with one ingredient changed at a time, at equal steps, with the
+flags of `run.sh` for demo data and those of docs/results.md for any other; test_a is scored. A training that is there already is
+not trained again. The table gives differences of Spearman of the mean embedding of the folds, in ten-thousandths.
 """
 
 import os
@@ -20,7 +20,7 @@ from vsim_tf.errors import UserError
 from vsim_tf.presets.registry import preset
 from vsim_tf.records.labels import read_labels
 
-SEEDS, MODELS, FOLDS = (1, 2, 3), ("uniter", "mix_nextvlad", "mix_nextvlad_roformer"), (0, 1, 2)
+SEEDS = (1, 2, 3)
 
 
 class Flags(NamedTuple):
@@ -53,23 +53,55 @@ HORIZON_OF_2021 = 40_000 / 3_000
 
 PAIR_LOSSES = ("mse", "pearson", "cosent", "combinations")
 
-INGREDIENTS = {
-    "padding ignored": ("padding", "base"),
-    "gradients clipped to norm 1": ("clipped", "base"),
-    "encoder schedule ends with the run": ("base", "horizon of 2021"),
-    "rank labels": ("rank", "base"),
-    "categories as tags": ("categories", "base"),
-    "linear embedding": ("linear", "base"),
-    "`plus`: all that is kept": ("plus", "base"),
-    "`plus`, not without categories": ("plus", "plus without categories"),
-    "`plus`, not without linear embedding": ("plus", "plus without linear"),
-    "`plus`, not with MLM as in 2021": ("plus", "plus with MLM of 2021"),
-    **{f"`plus` by pair loss {loss}": (loss, "plus") for loss in PAIR_LOSSES},
-    "`plus` by Matryoshka losses": ("matryoshka", "plus"),
-    "`plus`, fine-tuned without tags": ("no tags", "plus"),
-    "`plus` by averages of weights": ("average", "plus"),
+
+class Table(NamedTuple):
+    """Ingredients that are compared.
+
+    Attributes:
+        models, folds: that are trained.
+        ingredients: name -> the training that has it, and the one that has not.
+    """
+
+    models: tuple[str, ...]
+    folds: tuple[int, ...]
+    ingredients: dict[str, tuple[str, str]]
+
+    @property
+    def trainings(self) -> set[str]:
+        return {training for pair in self.ingredients.values() for training in pair}
+
+
+TABLES = {
+    "2021": Table(
+        ("uniter", "mix_nextvlad", "mix_nextvlad_roformer"),
+        (0, 1, 2),
+        {
+            "padding ignored": ("padding", "base"),
+            "gradients clipped to norm 1": ("clipped", "base"),
+            "encoder schedule ends with the run": ("base", "horizon of 2021"),
+            "rank labels": ("rank", "base"),
+            "`plus`: all that is kept": ("plus", "base"),
+        },
+    ),
+    "plus": Table(
+        ("uniter", "mix_nextvlad"),
+        (0,),
+        {
+            "all of `plus`, not `2021`": ("plus", "base"),
+            "categories as tags": ("plus", "without categories"),
+            "lighter MLM": ("plus", "with MLM of 2021"),
+            "linear embedding": ("plus", "without linear"),
+            "its exponent": ("plus", "exponent 1"),
+            "twice as many numbers as the network's": ("plus", "linear of 256"),
+            "its metric": ("plus", "without metric"),
+            "hashed n-grams in the encoder": ("n-grams", "plus"),
+            **{f"pair loss `{loss}`": (loss, "plus") for loss in PAIR_LOSSES},
+            "Matryoshka, 64 and 128 numbers": ("matryoshka", "plus"),
+            "fine-tuning without tags": ("no tags", "plus"),
+            "average of weights": ("average", "plus"),
+        },
+    ),
 }
-"""Name -> the training that has it, and the one that has not."""
 
 
 class Training(NamedTuple):
@@ -78,7 +110,7 @@ class Training(NamedTuple):
     pretraining: str | None
     finetuning: str
     start: str = "base"
-    models: tuple[str, ...] = MODELS
+    models: tuple[str, ...] = TABLES["2021"].models
 
 
 def trainings(flags: Flags) -> dict[str, Training]:
@@ -92,12 +124,14 @@ def trainings(flags: Flags) -> dict[str, Training]:
         "clipped": Training("--clip_norm=1", "--clip_norm=1"),
         "horizon of 2021": Training(None, f"--bert_total_steps={horizon}"),
         "rank": Training(None, "--labels=rank"),
-        "categories": Training("--set=model.categories=true", ""),
-        "linear": Training('--set=model.linear={"buckets":8191}', ""),
         "plus": Training("--recipe=plus", ""),
-        "plus without categories": Training("--recipe=plus --set=model.categories=false", ""),
-        "plus without linear": Training("--recipe=plus --set=model.linear=null", ""),
-        "plus with MLM of 2021": Training("--recipe=plus --set=training.tasks.mlm.weight=10", "", models=("uniter",)),
+        "without categories": Training("--recipe=plus --set=model.categories=false", ""),
+        "without linear": Training("--recipe=plus --set=model.linear=null", ""),
+        "with MLM of 2021": Training("--recipe=plus --set=training.tasks.mlm.weight=10", "", models=("uniter",)),
+        "exponent 1": Training("--recipe=plus --set=model.linear.exponents=[1]", ""),
+        "linear of 256": Training("--recipe=plus --set=model.linear.multiple=1", ""),
+        "without metric": Training("--recipe=plus --set=model.linear.metric=false", ""),
+        "n-grams": Training("--recipe=plus --set=model.encoder.longest_ngram=3", ""),
         **{loss: Training(None, f"--pair_loss={loss}", "plus") for loss in PAIR_LOSSES},
         "matryoshka": Training(None, "--matryoshka=64,128", "plus"),
         "no tags": Training(None, "--set=training.tasks.tag.weight=0", "plus"),
@@ -116,28 +150,31 @@ class Stage(NamedTuple):
         return all(path.exists() for path in self.results)
 
 
-def stages(data: Path, output: Path, seed: int, model: str) -> Iterator[Stage]:
+def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Iterator[Stage]:
     """Everything to be done for one model and seed, in order."""
+    range_of_folds = f"--folds={table.folds[0]}-{table.folds[-1]}"
     flags = DEMO if (data / "demo.json").exists() else CONTEST
     common = [f"--model={model}", f"--seed={seed}"]
     vocabulary = [f"--{kind}_vocab={data / 'vocab.txt'}" for kind in ["bert"] if (data / "vocab.txt").exists()]
     data_flags = [f"--data_dir={data}", f"--frame_embedding_size={flags.frame_embedding_size}", "--size=tiny", *vocabulary]
-    of_model = {name: training for name, training in trainings(flags).items() if model in training.models}
+    of_model = {
+        name: training for name, training in trainings(flags).items() if name in table.trainings and model in training.models
+    }
     for name, training in of_model.items():
         folder = run_folder(output, seed, name)
-        folds = [folder / model / f"fold-{fold:02d}" for fold in FOLDS]
+        folds = [folder / model / f"fold-{fold:02d}" for fold in table.folds]
         if training.pretraining is not None:
             more = [*flags.pretraining.split(), *training.pretraining.split()]
             results = [folder / model / "pretrain" / "summary.json"]
             yield Stage(["train_pretrain.py", *common, *data_flags, f"--output_dir={folder}", *more], results)
         start = folder if training.pretraining is not None else run_folder(output, seed, training.start)
         pretrained = start / model / "pretrain"
-        places = [f"--output_dir={folder}", f"--folds_dir={output / 'folds'}", f"--pretrained_dir={pretrained}", "--folds=0-2"]
+        places = [f"--output_dir={folder}", f"--folds_dir={output / 'folds'}", f"--pretrained_dir={pretrained}", range_of_folds]
         more = [*flags.finetuning.split(), *training.finetuning.split()]
         yield Stage(["train_pair.py", *common, *places, *more], [fold / "summary.json" for fold in folds])
         test = f"--test_file={data / 'test_a' / '*.tfrecords'}"
         results = [fold / "embeddings" / "test_a.npz" for fold in folds]
-        yield Stage(["inference_pair.py", f"--model={model}", "--folds=0-2", f"--output_dir={folder}", test], results)
+        yield Stage(["inference_pair.py", f"--model={model}", range_of_folds, f"--output_dir={folder}", test], results)
 
 
 def run_folder(output: Path, seed: int, training: str) -> Path:
@@ -162,10 +199,10 @@ def run_all(work: Iterator[Stage]):
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def scores(data: Path, output: Path, seed: int, training: str, models: list[str], **ensemble):
+def scores(table: Table, data: Path, output: Path, seed: int, training: str, models: list[str], **ensemble):
     """`EnsembleResult` of test_a; None where a model is missing."""
     try:
-        members = find_members(run_folder(output, seed, training), dict.fromkeys(models, FOLDS), "test_a")
+        members = find_members(run_folder(output, seed, training), dict.fromkeys(models, table.folds), "test_a")
     except UserError:
         return None
     total = sum(preset(model).ensemble_weight for model in models)
@@ -173,15 +210,17 @@ def scores(data: Path, output: Path, seed: int, training: str, models: list[str]
     return ensemble_run(members, weights, read_labels(data / "test_a" / "label.tsv"), **ensemble)
 
 
-def differences(data: Path, output: Path, model: str, ingredient: str) -> list[float]:
+def differences(table: Table, data: Path, output: Path, model: str, ingredient: str) -> list[float]:
     """With the ingredient less without, of each seed that has both."""
-    pairs = ([scores(data, output, seed, training, [model]) for training in INGREDIENTS[ingredient]] for seed in SEEDS)
+    pairs = (
+        [scores(table, data, output, seed, training, [model]) for training in table.ingredients[ingredient]] for seed in SEEDS
+    )
     return [with_it.models[0].mean_score - without.models[0].mean_score for with_it, without in pairs if with_it and without]
 
 
-def ensemble_differences(data: Path, output: Path, **ensemble) -> list[float]:
+def ensemble_differences(table: Table, data: Path, output: Path, training: str, **ensemble) -> list[float]:
     """Ensembles of all models as described less the weighted sum, of each seed that has all of them."""
-    pairs = ([scores(data, output, seed, "base", list(MODELS), **how) for how in (ensemble, {})] for seed in SEEDS)
+    pairs = ([scores(table, data, output, seed, training, list(table.models), **how) for how in (ensemble, {})] for seed in SEEDS)
     return [changed.scores.spearman - plain.scores.spearman for changed, plain in pairs if changed and plain]
 
 
@@ -200,40 +239,38 @@ def verdict(values: list[float]) -> str:
     return f"{1e4 * mean:+.0f}, {'rises' if mean > 0 else 'does not rise'}"
 
 
-def print_base(data: Path, output: Path):
-    """Scores of the 2021 recipe: mean of single folds and mean embedding, of each seed."""
-    print("| 2021 recipe | seed 1, 2, 3: single fold (mean of 3) | 3-fold mean |\n|---|---:|---:|")
-    for model in MODELS:
-        results = [result.models[0] for seed in SEEDS if (result := scores(data, output, seed, "base", [model]))]
-        single, mean = (", ".join(f"{value:.4f}" for value in column) for column in (
-            [result.single_score for result in results], [result.mean_score for result in results]))  # fmt: skip
-        print(f"| {model} | {single} | {mean} |")
-    results = [result.scores.spearman for seed in SEEDS if (result := scores(data, output, seed, "base", list(MODELS)))]
-    print(f"| weighted sum | | {', '.join(f'{value:.4f}' for value in results)} |\n")
+def print_base(table: Table, data: Path, output: Path, training: str):
+    """Scores of a training: mean embedding of the folds of each model, and the weighted sum of the models, of each seed."""
+    for models in [*([model] for model in table.models), list(table.models)]:
+        results = [scores(table, data, output, seed, training, models) for seed in SEEDS]
+        listed = ", ".join(f"{result.scores.spearman:.4f}" for result in results if result)
+        print(f"{training}, {' + '.join(models)}, seeds {', '.join(map(str, SEEDS))}: {listed}")
 
 
-def print_table(data: Path, output: Path):
+def print_table(table: Table, data: Path, output: Path):
     """The table of differences."""
-    print(f"| ingredient | {' | '.join(MODELS)} | all |\n|---|{'---:|' * (len(MODELS) + 1)}")
-    for ingredient in INGREDIENTS:
-        columns = [differences(data, output, model, ingredient) for model in MODELS]
+    print(f"\n| ingredient | {' | '.join(table.models)} | mean of all |\n|---|{'---:|' * (len(table.models) + 1)}")
+    for ingredient in table.ingredients:
+        columns = [differences(table, data, output, model, ingredient) for model in table.models]
         cells = [cell(column) for column in columns]
         print(f"| {ingredient} | {' | '.join(cells)} | {verdict([value for column in columns for value in column])} |")
-    for name, ensemble in {"normalised sum": {"normalize": True}, "SVD": {"method": "svd"}}.items():
-        values = ensemble_differences(data, output, **ensemble)
-        print(f"| {name} of the three, not sum |{' |' * len(MODELS)} {cell(values)}: {verdict(values)} |")
+    for training in sorted({"base", "plus"} & table.trainings):
+        for name, ensemble in {"normalised sum": {"normalize": True}, "SVD": {"method": "svd"}}.items():
+            values = ensemble_differences(table, data, output, training, **ensemble)
+            print(f"| {name} of {training}, not sum |{' |' * len(table.models)} {cell(values)}: {verdict(values)} |")
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m benchmarks.ingredients DATA_DIR OUTPUT_DIR")
-    data, output = map(Path, sys.argv[1:])
+    if len(sys.argv) != 4 or sys.argv[1] not in TABLES:
+        sys.exit(f"usage: python -m benchmarks.ingredients {'|'.join(TABLES)} DATA_DIR OUTPUT_DIR")
+    table, data, output = TABLES[sys.argv[1]], *map(Path, sys.argv[2:])
     run_all(iter([fold_stage(data, output)]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = [stages(data, output, seed, model) for seed in SEEDS for model in MODELS]
+        work = [stages(table, data, output, seed, model) for seed in SEEDS for model in table.models]
         list(pool.map(run_all, work))
-    print_base(data, output)
-    print_table(data, output)
+    for training in sorted({"base", "plus"} & table.trainings):
+        print_base(table, data, output, training)
+    print_table(table, data, output)
 
 
 if __name__ == "__main__":
