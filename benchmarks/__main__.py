@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.table import HEADER, seconds
 
 FOLDER = Path(__file__).parent
-ON_THEIR_OWN = ("held_out", "ingredients", "memory", "sensitivity", "step_profile")
+ON_THEIR_OWN = ("held_out", "ingredients", "memory", "sensitivity", "soft_labels", "step_profile")
 """Benchmarks that need arguments, or are about something else than speed."""
 PARTS = ("activations", "contest", "profiler", "table", "torch_rank1")
 """What benchmarks are made of."""

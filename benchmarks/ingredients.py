@@ -99,18 +99,30 @@ TABLES = {
             "Matryoshka, 64 and 128 numbers": ("matryoshka", "plus"),
             "fine-tuning without tags": ("no tags", "plus"),
             "average of weights": ("average", "plus"),
+            "best of five evaluations": ("best", "plus"),
+            "batches of 64 pairs": ("batch of 64", "plus"),
+            "soft labels": ("soft labels", "plus"),
+            "pseudo-labelled pairs": ("pseudo-labelled", "plus"),
         },
     ),
 }
 
 
 class Training(NamedTuple):
-    """Flags in addition to those of the data set; without flags for pre-training, that of another training is used."""
+    """How a training differs from the first one.
+
+    Attributes:
+        pretraining, finetuning: flags in addition to those of the data set.
+        start: whose pre-training is used where there are no flags for one.
+        models: that have it.
+        labels: of pairs that the pre-training changes (`benchmarks.soft_labels`); empty: as they are.
+    """
 
     pretraining: str | None
     finetuning: str
     start: str = "base"
     models: tuple[str, ...] = TABLES["2021"].models
+    labels: str = ""
 
 
 def trainings(flags: Flags) -> dict[str, Training]:
@@ -136,7 +148,15 @@ def trainings(flags: Flags) -> dict[str, Training]:
         "matryoshka": Training(None, "--matryoshka=64,128", "plus"),
         "no tags": Training(None, "--set=training.tasks.tag.weight=0", "plus"),
         "average": Training(None, "--average_decay=0.95", "plus"),
+        "best": Training(None, f"--eval_freq={flags.finetuning_steps // 5} --set=training.selection.kept=best", "plus"),
+        "batch of 64": Training(None, "--batch_size=64", "plus"),
+        "soft labels": Training(None, "", "plus", labels="soft"),
+        "pseudo-labelled": Training(None, "", "plus", labels="pseudo"),
     }
+
+
+def flags_of(data: Path) -> Flags:
+    return DEMO if (data / "demo.json").exists() else CONTEST
 
 
 class Stage(NamedTuple):
@@ -153,7 +173,7 @@ class Stage(NamedTuple):
 def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Iterator[Stage]:
     """Everything to be done for one model and seed, in order."""
     range_of_folds = f"--folds={table.folds[0]}-{table.folds[-1]}"
-    flags = DEMO if (data / "demo.json").exists() else CONTEST
+    flags = flags_of(data)
     common = [f"--model={model}", f"--seed={seed}"]
     vocabulary = [f"--{kind}_vocab={data / 'vocab.txt'}" for kind in ["bert"] if (data / "vocab.txt").exists()]
     data_flags = [f"--data_dir={data}", f"--frame_embedding_size={flags.frame_embedding_size}", "--size=tiny", *vocabulary]
@@ -169,7 +189,14 @@ def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Ite
             yield Stage(["train_pretrain.py", *common, *data_flags, f"--output_dir={folder}", *more], results)
         start = folder if training.pretraining is not None else run_folder(output, seed, training.start)
         pretrained = start / model / "pretrain"
-        places = [f"--output_dir={folder}", f"--folds_dir={output / 'folds'}", f"--pretrained_dir={pretrained}", range_of_folds]
+        folds_dir = output / "folds"
+        if training.labels:
+            folds_dir = folder / model / "folds"
+            changed = folder / model / "labels"
+            command = ["-m", "benchmarks.soft_labels", training.labels, str(data), str(changed), str(pretrained)]
+            yield Stage(command, [changed / "pairwise" / "label.tsv"])
+            yield fold_stage(changed, folds_dir, flags)
+        places = [f"--output_dir={folder}", f"--folds_dir={folds_dir}", f"--pretrained_dir={pretrained}", range_of_folds]
         more = [*flags.finetuning.split(), *training.finetuning.split()]
         yield Stage(["train_pair.py", *common, *places, *more], [fold / "summary.json" for fold in folds])
         test = f"--test_file={data / 'test_a' / '*.tfrecords'}"
@@ -181,11 +208,11 @@ def run_folder(output: Path, seed: int, training: str) -> Path:
     return output / f"seed-{seed}" / training.replace(" ", "-")
 
 
-def fold_stage(data: Path, output: Path) -> Stage:
-    """Splits the labelled pairs into the folds of all trainings."""
-    size = (DEMO if (data / "demo.json").exists() else CONTEST).frame_embedding_size
-    places = [f"--data_dir={data}", f"--output_dir={output / 'folds'}"]
-    return Stage(["write_tfrecord.py", *places, f"--frame_embedding_size={size}"], [output / "folds" / "manifest.json"])
+def fold_stage(data: Path, folds_dir: Path, flags: Flags) -> Stage:
+    """Splits the labelled pairs into folds."""
+    places = [f"--data_dir={data}", f"--output_dir={folds_dir}"]
+    size = f"--frame_embedding_size={flags.frame_embedding_size}"
+    return Stage(["write_tfrecord.py", *places, size], [folds_dir / "manifest.json"])
 
 
 def run_all(work: Iterator[Stage]):
@@ -264,7 +291,7 @@ def main():
     if len(sys.argv) != 4 or sys.argv[1] not in TABLES:
         sys.exit(f"usage: python -m benchmarks.ingredients {'|'.join(TABLES)} DATA_DIR OUTPUT_DIR")
     table, data, output = TABLES[sys.argv[1]], *map(Path, sys.argv[2:])
-    run_all(iter([fold_stage(data, output)]))
+    run_all(iter([fold_stage(data, output / "folds", flags_of(data))]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         work = [stages(table, data, output, seed, model) for seed in SEEDS for model in table.models]
         list(pool.map(run_all, work))
