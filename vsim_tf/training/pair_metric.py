@@ -45,7 +45,7 @@ def _read(layer: LinearEmbedding, batches: Iterable[PairBatch]) -> tuple[np.ndar
     """Embeddings of unit norm of both elements, `[pairs, dim]`, and similarities, `[pairs]`, float32."""
     rows = [(*(embedded(layer, element) for element in batch.elements), batch.targets["similarity"]) for batch in batches]
     first, second, similarity = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return l2_normalize(first), l2_normalize(second), similarity
+    return l2_normalize(first).astype(np.float32), l2_normalize(second).astype(np.float32), similarity
 
 
 def _ridge(first: np.ndarray, second: np.ndarray, target: np.ndarray) -> np.ndarray:
