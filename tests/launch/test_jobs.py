@@ -191,8 +191,9 @@ def test_one_job_sees_everything():
 
 def test_jobs_on_a_cpu_share_its_cores(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert [place["TF_NUM_INTRAOP_THREADS"] for place in make_places(3, 1, [])] == ["2", "2", "2"]
-    assert make_places(9, 1, [])[0]["TF_NUM_INTRAOP_THREADS"] == "1"
+    for limit in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS"):
+        assert [place[limit] for place in make_places(3, 1, [])] == ["2", "2", "2"]
+        assert make_places(9, 1, [])[0][limit] == "1"
 
 
 MEMORY = """

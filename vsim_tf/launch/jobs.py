@@ -54,7 +54,8 @@ def make_places(jobs: int, jobs_per_gpu: int, gpus: Sequence[Gpu]) -> list[Place
             f"--jobs={jobs}: there {'is one GPU' if len(gpus) == 1 else f'are {len(gpus)} GPUs'}; give"
             f" --jobs={len(gpus) * jobs_per_gpu}, or --jobs_per_gpu={needed} to let models share a GPU and its memory"
         )
-    common = {"TF_NUM_INTRAOP_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))}
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    common = {"TF_NUM_INTRAOP_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}  # of TensorFlow, of NumPy and SciPy
     if not gpus:
         return [common] * jobs
     if jobs_per_gpu > 1:

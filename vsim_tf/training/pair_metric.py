@@ -9,8 +9,10 @@ from vsim_tf.layers.linear_embedding import LinearEmbedding
 from vsim_tf.records.schema import PairBatch
 from vsim_tf.training.linear_start import embedded
 
-MAX_PAIRS = 8000
+MAX_PAIRS = 4000
 """Training pairs that are used at most, evenly spread: the regression solves a system of as many equations."""
+TOLERANCE = 1e-5
+"""Of its solution by conjugate gradients, relative to the target."""
 PENALTY = 1.0
 """Of ridge regression. The squared length of a pair is 1 at most."""
 
@@ -52,13 +54,14 @@ def _ridge(first: np.ndarray, second: np.ndarray, target: np.ndarray) -> np.ndar
     """The symmetric S with the least Σ (target − xᵀSy)² + penalty·‖S‖², `[dim, dim]`.
 
     It is Σ w·(x·yᵀ + y·xᵀ)/2 over the pairs with w = (K + penalty·I)⁻¹·target and, for two pairs,
-    K = ((x·x')(y·y') + (x·y')(y·x'))/2. The penalty bounds the condition, so that float32 is enough, in half the time.
+    K = ((x·x')(y·y') + (x·y')(y·x'))/2. The penalty bounds the condition, so that float32 and few conjugate gradients are enough.
     """
-    from scipy.linalg import solve
+    from scipy.sparse.linalg import cg
 
     crossed = first @ second.T
     kernel = ((first @ first.T) * (second @ second.T) + crossed * crossed.T) / 2
-    weights = solve(kernel + PENALTY * np.eye(len(kernel), dtype=kernel.dtype), target, assume_a="pos")
+    kernel[np.diag_indices_from(kernel)] += PENALTY
+    weights, _ = cg(kernel, target, rtol=TOLERANCE)
     product = (first * weights[:, None]).T @ second
     symmetric: np.ndarray = (product + product.T) / 2
     return symmetric
