@@ -20,7 +20,7 @@ class LinearConfig(Component):
 
     buckets: int = 8191
     multiple: int = 2
-    exponents: tuple[float, ...] = (1.0, 1.1, 0.9, 0.8, 0.7, 0.6, 0.5)
+    exponents: tuple[float, ...] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
     weight: float = 0.8
     penalty: float = 1.0
     metric: bool = True
