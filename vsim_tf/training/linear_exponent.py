@@ -27,21 +27,27 @@ def fit_exponent(layer: LinearEmbedding, values: np.ndarray, batches: Iterable[V
         batches: of videos.
         pairs: labelled; those of other videos are left out.
     """
-    scales = {exponent: _scales(values, exponent) for exponent in layer.config.exponents}
-    exponent = layer.config.exponents[0]
-    if len(scales) > 1:
-        of_batches = [([video.decode() for video in batch.ids.numpy()], embedded(layer, batch)) for batch in batches]
-        ids, parts = [video for videos, _ in of_batches for video in videos], [part for _, part in of_batches]
-        pairs = [pair for pair in pairs if {pair.id_1, pair.id_2} <= set(ids)]
-        exponent = _best(scales, Embeddings(ids, np.concatenate(parts)), pairs) if pairs else 1.0
+    exponents = layer.config.exponents
+    if len(exponents) == 1:
+        exponent = exponents[0]
+    else:
+        exponent = _best(exponents, values, _embeddings(layer, batches), pairs) if pairs else 1.0
     layer.transform(np.diag(_scales(values, exponent)))
 
 
-def _best(scales: dict[float, np.ndarray], embeddings: Embeddings, pairs: Sequence[Pair]) -> float:
+def _embeddings(layer: LinearEmbedding, batches: Iterable[VideoBatch]) -> Embeddings:
+    parts = [(batch.ids.numpy(), embedded(layer, batch)) for batch in batches]
+    ids, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Embeddings([video.decode() for video in ids], values)
+
+
+def _best(exponents: Sequence[float], values: np.ndarray, embeddings: Embeddings, pairs: Sequence[Pair]) -> float:
     """The exponent of the highest Spearman, of equal ones the first; 1 where it is not defined."""
+    known = set(embeddings.ids)
+    pairs = [pair for pair in pairs if {pair.id_1, pair.id_2} <= known]
     scores = {
-        exponent: pair_spearman(embeddings._replace(values=embeddings.values * scale), pairs)
-        for exponent, scale in scales.items()
+        exponent: pair_spearman(embeddings._replace(values=embeddings.values * _scales(values, exponent)), pairs)
+        for exponent in exponents
     }
     best = max(scores, key=lambda exponent: np.nan_to_num(scores[exponent], nan=-1))
     if np.isnan(scores[best]):
