@@ -1,6 +1,7 @@
 """The whole pipeline on tiny demo data: folds, pre-training, fine-tuning, embeddings, ensemble, zip and report."""
 
 import json
+import logging
 import os
 import shutil
 import socket
@@ -667,10 +668,13 @@ def linear_weights(run: RunFolder) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path, monkeypatch):
+def test_fine_tuning_takes_the_recipe_of_the_pretraining_and_flags_win(root, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(device, "use_deterministic_kernels", lambda wanted: None)  # it would hold for the tests that follow
-    model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus", linear=LinearConfig(buckets=101))
-    pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model=model))
+    linear = LinearConfig(buckets=101, metric=False)  # with a metric, pairs change it
+    model = pretrain_options(root, "uniter").model.without_padding().replace(recipe="plus", linear=linear)
+    with caplog.at_level(logging.INFO):
+        pretrain(pretrain_options(root, "uniter", folder=tmp_path / "uniter/pretrain", model=model))
+    assert "labelled pairs best" in caplog.text  # which chose the exponent of the linear embedding
     steps = ["--batch_size=8", "--total_steps=2", "--warmup_steps=1", "--bert_total_steps=2", "--bert_warmup_steps=1"]
     command = ["train_pair.py", "--model=uniter", f"--output_dir={tmp_path}", f"--folds_dir={root}/output/folds", "--folds=0"]
     with flags_of(finetune_command.define_flags, [*command, *steps]):
