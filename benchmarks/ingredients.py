@@ -5,7 +5,9 @@ flags of `run.sh` for demo data and those of docs/results.md for any other; test
 not trained again. The table gives differences of Spearman of the mean embedding of the folds, in ten-thousandths.
 """
 
+import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -29,6 +31,7 @@ class Flags(NamedTuple):
     frame_embedding_size: int
     pretraining: str
     finetuning: str
+    pretraining_steps: int
     finetuning_steps: int
 
 
@@ -38,6 +41,7 @@ CONTEST = Flags(
     " --lr=3e-3 --warmup_steps=10 --bert_total_steps=1500 --bert_lr=1e-3 --bert_warmup_steps=200",
     "--batch_size=32 --val_batch_size=256 --total_steps=100 --eval_freq=100 --print_freq=20"
     " --lr=2e-4 --warmup_steps=10 --bert_total_steps=100 --bert_lr=5e-5 --bert_warmup_steps=10",
+    1500,
     100,
 )
 DEMO = Flags(
@@ -46,11 +50,16 @@ DEMO = Flags(
     " --lr=4e-3 --warmup_steps=10 --bert_total_steps=320 --bert_lr=1e-3 --bert_warmup_steps=80",
     "--batch_size=32 --val_batch_size=256 --total_steps=48 --eval_freq=48 --print_freq=12"
     " --lr=1e-3 --warmup_steps=4 --bert_total_steps=48 --bert_lr=5e-4 --bert_warmup_steps=4",
+    320,
     48,
 )
 HORIZON_OF_2021 = 40_000 / 3_000
 """Horizon of the encoder's schedule in fine-tuning, in steps that are made."""
 
+WITH_FRAMES = {"tag": {"type": "tags"}, "mlm": {"type": "masked_tokens"}, "mfm": {"type": "masked_frames", "weight": 0.4}}
+"""Uniter's tasks by `plus` with the one of the 1st place, which weighs 0.4 of masked tokens there, too."""
+SCRIPTS = {"token_start": "vocab.txt", "neighbour_tags": "pointwise/pointwise.tfrecords"}
+"""Scripts that make the encoder or the data of a pre-training, and the file that each writes last."""
 PAIR_LOSSES = ("mse", "pearson", "cosent", "combinations")
 
 
@@ -87,7 +96,6 @@ TABLES = {
         ("uniter", "mix_nextvlad"),
         (0,),
         {
-            "all of `plus`, not `2021`": ("plus", "base"),
             "categories as tags": ("plus", "without categories"),
             "lighter MLM": ("plus", "with MLM of 2021"),
             "linear embedding": ("plus", "without linear"),
@@ -95,6 +103,11 @@ TABLES = {
             "twice as many numbers as the network's": ("plus", "linear of 256"),
             "its metric": ("plus", "without metric"),
             "hashed n-grams in the encoder": ("n-grams", "plus"),
+            "token embeddings from co-occurrence": ("token start", "plus"),
+            "asymmetric loss of tags": ("asl", "plus"),
+            "masked frames": ("masked frames", "plus"),
+            "tags of neighbours": ("neighbour tags", "plus"),
+            "all steps of pre-training, not a half": ("plus", "half"),
             **{f"pair loss `{loss}`": (loss, "plus") for loss in PAIR_LOSSES},
             "Matryoshka, 64 and 128 numbers": ("matryoshka", "plus"),
             "fine-tuning without tags": ("no tags", "plus"),
@@ -116,6 +129,8 @@ class Training(NamedTuple):
         start: whose pre-training is used where there are no flags for one.
         models: that have it.
         labels: of pairs that the pre-training changes (`benchmarks.soft_labels`); empty: as they are.
+        script: of `SCRIPTS`; empty: none.
+        refit: the training whose network is kept (`benchmarks.refit_linear`); empty: it is trained.
     """
 
     pretraining: str | None
@@ -123,11 +138,15 @@ class Training(NamedTuple):
     start: str = "base"
     models: tuple[str, ...] = TABLES["2021"].models
     labels: str = ""
+    script: str = ""
+    refit: str = ""
 
 
 def trainings(flags: Flags) -> dict[str, Training]:
     """All trainings of a model, `base` first."""
     horizon = round(HORIZON_OF_2021 * flags.finetuning_steps)
+    half = flags.pretraining_steps // 2
+    asl = "--set=training.tasks.tag.form=asl"
     return {
         "base": Training("", ""),
         "padding": Training(
@@ -138,12 +157,17 @@ def trainings(flags: Flags) -> dict[str, Training]:
         "rank": Training(None, "--labels=rank"),
         "plus": Training("--recipe=plus", ""),
         "without categories": Training("--recipe=plus --set=model.categories=false", ""),
-        "without linear": Training("--recipe=plus --set=model.linear=null", ""),
+        "without linear": Training("--recipe=plus --set=model.linear=null", "", refit="plus"),
         "with MLM of 2021": Training("--recipe=plus --set=training.tasks.mlm.weight=10", "", models=("uniter",)),
-        "exponent 1": Training("--recipe=plus --set=model.linear.exponents=[1]", ""),
-        "linear of 256": Training("--recipe=plus --set=model.linear.multiple=1", ""),
-        "without metric": Training("--recipe=plus --set=model.linear.metric=false", ""),
+        "exponent 1": Training("--recipe=plus --set=model.linear.exponents=[1]", "", refit="plus"),
+        "linear of 256": Training("--recipe=plus --set=model.linear.multiple=1", "", refit="plus"),
+        "without metric": Training("--recipe=plus --set=model.linear.metric=false", "", refit="plus"),
         "n-grams": Training("--recipe=plus --set=model.encoder.longest_ngram=3", ""),
+        "token start": Training("--recipe=plus", "", models=("uniter",), script="token_start"),
+        "asl": Training(f"--recipe=plus {asl}", asl, models=("uniter",)),
+        "masked frames": Training(f"--recipe=plus --set=training.tasks='{json.dumps(WITH_FRAMES)}'", "", models=("uniter",)),
+        "neighbour tags": Training("--recipe=plus", "", script="neighbour_tags"),
+        "half": Training(f"--recipe=plus --total_steps={half} --eval_freq={half} --bert_total_steps={half}", ""),
         **{loss: Training(None, f"--pair_loss={loss}", "plus") for loss in PAIR_LOSSES},
         "matryoshka": Training(None, "--matryoshka=64,128", "plus"),
         "no tags": Training(None, "--set=training.tasks.tag.weight=0", "plus"),
@@ -175,18 +199,22 @@ def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Ite
     range_of_folds = f"--folds={table.folds[0]}-{table.folds[-1]}"
     flags = flags_of(data)
     common = [f"--model={model}", f"--seed={seed}"]
-    vocabulary = [f"--{kind}_vocab={data / 'vocab.txt'}" for kind in ["bert"] if (data / "vocab.txt").exists()]
-    data_flags = [f"--data_dir={data}", f"--frame_embedding_size={flags.frame_embedding_size}", "--size=tiny", *vocabulary]
     of_model = {
         name: training for name, training in trainings(flags).items() if name in table.trainings and model in training.models
     }
     for name, training in of_model.items():
         folder = run_folder(output, seed, name)
         folds = [folder / model / f"fold-{fold:02d}" for fold in table.folds]
+        made = folder / model / training.script
+        if training.script:
+            command = ["-m", f"benchmarks.{training.script}", str(data), str(made), str(flags.frame_embedding_size)]
+            yield Stage(command, [made / SCRIPTS[training.script]])
         if training.pretraining is not None:
-            more = [*flags.pretraining.split(), *training.pretraining.split()]
+            more = [*data_flags(flags, data, training, made), *flags.pretraining.split(), *shlex.split(training.pretraining)]
             results = [folder / model / "pretrain" / "summary.json"]
-            yield Stage(["train_pretrain.py", *common, *data_flags, f"--output_dir={folder}", *more], results)
+            trained = run_folder(output, seed, training.refit) / model / "pretrain"
+            script = ["-m", "benchmarks.refit_linear", str(trained)] if training.refit else ["train_pretrain.py"]
+            yield Stage([*script, *common, f"--output_dir={folder}", *more], results)
         start = folder if training.pretraining is not None else run_folder(output, seed, training.start)
         pretrained = start / model / "pretrain"
         folds_dir = output / "folds"
@@ -202,6 +230,16 @@ def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Ite
         test = f"--test_file={data / 'test_a' / '*.tfrecords'}"
         results = [fold / "embeddings" / "test_a.npz" for fold in folds]
         yield Stage(["inference_pair.py", f"--model={model}", range_of_folds, f"--output_dir={folder}", test], results)
+
+
+def data_flags(flags: Flags, data: Path, training: Training, made: Path) -> list[str]:
+    """Flags of the data, of vocabulary and size of a pre-training."""
+    if training.script == "token_start":
+        encoder = ["--size=base", f"--bert_dir={made}"]  # the folder has the sizes of `tiny`
+    else:
+        encoder = ["--size=tiny", *[f"--bert_vocab={file}" for file in data.glob("vocab.txt")]]
+    source = made if training.script == "neighbour_tags" else data
+    return [f"--data_dir={source}", f"--frame_embedding_size={flags.frame_embedding_size}", *encoder]
 
 
 def run_folder(output: Path, seed: int, training: str) -> Path:
