@@ -283,6 +283,16 @@ def differences(table: Table, data: Path, output: Path, model: str, ingredient: 
     return [with_it.models[0].mean_score - without.models[0].mean_score for with_it, without in pairs if with_it and without]
 
 
+def svd_differences(table: Table, data: Path, output: Path, ingredient: str) -> list[float]:
+    """The same of the SVD of all models; none where only some have the ingredient."""
+    models = list(table.models)
+    pairs = (
+        [scores(table, data, output, seed, training, models, method="svd") for training in table.ingredients[ingredient]]
+        for seed in SEEDS
+    )
+    return [with_it.scores.spearman - without.scores.spearman for with_it, without in pairs if with_it and without]
+
+
 def ensemble_differences(table: Table, data: Path, output: Path, training: str, **ensemble) -> list[float]:
     """Ensembles of all models as described less the weighted sum, of each seed that has all of them."""
     pairs = ([scores(table, data, output, seed, training, list(table.models), **how) for how in (ensemble, {})] for seed in SEEDS)
@@ -314,15 +324,16 @@ def print_base(table: Table, data: Path, output: Path, training: str):
 
 def print_table(table: Table, data: Path, output: Path):
     """The table of differences."""
-    print(f"\n| ingredient | {' | '.join(table.models)} | mean of all |\n|---|{'---:|' * (len(table.models) + 1)}")
+    print(f"\n| ingredient | {' | '.join(table.models)} | mean of all | SVD of all |\n|---|{'---:|' * (len(table.models) + 2)}")
     for ingredient in table.ingredients:
         columns = [differences(table, data, output, model, ingredient) for model in table.models]
         cells = [cell(column) for column in columns]
-        print(f"| {ingredient} | {' | '.join(cells)} | {verdict([value for column in columns for value in column])} |")
+        mean = verdict([value for column in columns for value in column])
+        print(f"| {ingredient} | {' | '.join(cells)} | {mean} | {cell(svd_differences(table, data, output, ingredient))} |")
     for training in sorted({"base", "plus"} & table.trainings):
         for name, ensemble in {"normalised sum": {"normalize": True}, "SVD": {"method": "svd"}}.items():
             values = ensemble_differences(table, data, output, training, **ensemble)
-            print(f"| {name} of {training}, not sum |{' |' * len(table.models)} {cell(values)}: {verdict(values)} |")
+            print(f"| {name} of {training}, not sum |{' |' * len(table.models)} {cell(values)}: {verdict(values)} | |")
 
 
 def main():

@@ -1,9 +1,10 @@
 """Labels with the similarity that pre-trained models see: python -m benchmarks.soft_labels soft|pseudo DATA_DIR OUTPUT_DIR RUN...
 
-The runs are pre-trainings, which no label has taught. `soft` replaces the label of a pair by 0.7 of its rank among the labels
-and 0.3 of its rank by the runs' mean cosine, both from 0 to 1. `pseudo` keeps the labels, and adds half as many pairs, each of a
-video and its nearest neighbour by all runs, with the label that has the rank of their cosine among labelled pairs. The folder has
-the records of `DATA_DIR/pairwise` and the new label.tsv, for `write_tfrecord.py`.
+The runs are pre-trainings, which labels have taught nothing but the exponent of a linear embedding. `soft` replaces the
+label of a pair by 0.7 of its rank among the labels and 0.3 of its rank by the runs' mean cosine, both from 0 to 1. `pseudo`
+keeps the labels, and adds half as many pairs, each of a video and its nearest neighbour by all runs, with the label that
+has the rank of their cosine among labelled pairs. The folder has the records of `DATA_DIR/pairwise` and the new label.tsv,
+for `write_tfrecord.py`.
 """
 
 import os
