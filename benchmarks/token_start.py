@@ -9,7 +9,7 @@ The folder is one for `--bert_dir`.
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,12 +17,13 @@ import h5py
 import numpy as np
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 
 from vsim_tf.evaluation.raw_videos import RawVideos, sample_raw_videos
 from vsim_tf.layers.encoder_config import EncoderConfig
 from vsim_tf.layers.transformer import TransformerEncoder
 from vsim_tf.lazy import keras
+from vsim_tf.models.hub_weights import SIZES as SIZE_KEYS
 from vsim_tf.models.hub_weights import TOKEN_EMBEDDINGS
 from vsim_tf.models.weight_files import H5_FILE
 from vsim_tf.presets.sizes import SIZES
@@ -52,21 +53,18 @@ def main(data_dir: str, output_dir: str, frame_embedding_size: str) -> None:
 
 
 def counts(tokenizer: Tokenizer, videos: RawVideos) -> sparse.csr_array:
-    """How often a token is in a title of a video with a context, `[tokens, contexts]`."""
+    """In how many videos a token is in the title, with each context, `[tokens, contexts]`."""
     titles = [tokenizer.token_ids(title) for title in videos.titles]
-    tokens = [dict.fromkeys(title, 1) for title in titles]
-    contexts = [dict.fromkeys(map(str, of_video(title, tags)), 1) for title, tags in zip(titles, videos.tags, strict=True)]
-    rows = np.repeat(np.arange(len(tokens)), [len(title) for title in tokens])
-    columns = np.array([token for title in tokens for token in title], np.int64)
-    shape = (len(tokens), tokenizer.vocab_size)
-    of_tokens = sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-    return sparse.csr_array(of_tokens.T @ sparse.csr_array(DictVectorizer().fit_transform(contexts)))
+    by_token = CountVectorizer(analyzer=list, vocabulary=range(tokenizer.vocab_size), binary=True)
+    of_tokens = by_token.transform(titles)
+    of_contexts = CountVectorizer(analyzer=contexts, binary=True).fit_transform(zip(titles, videos.tags, strict=True))
+    return sparse.csr_array(of_tokens.T @ of_contexts)
 
 
-def of_video(title: list[int], tags: Sequence[int]) -> Iterator[tuple]:
-    """Contexts of a title's tokens."""
-    yield from (("tag", tag) for tag in tags)
-    yield from pairwise(title)
+def contexts(video: tuple[Sequence[int], Sequence[int]]) -> list[str]:
+    """What the tokens of a title are next to: its tags and pairs of neighbours."""
+    title, tags = video
+    return [f"tag {tag}" for tag in tags] + [f"{first} {second}" for first, second in pairwise(title)]
 
 
 def positive_information(counted: sparse.csr_array) -> sparse.csr_array:
@@ -91,14 +89,7 @@ def write(folder: Path, config: EncoderConfig, weights: dict[str, np.ndarray]) -
     with h5py.File(folder / H5_FILE, "w") as file:
         for name, value in weights.items():
             file[f"bert/bert/{name}:0"] = value
-    sizes = {
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.hidden_size,
-        "num_hidden_layers": config.num_layers,
-        "num_attention_heads": config.num_heads,
-        "intermediate_size": config.intermediate_size,
-        "max_position_embeddings": config.max_positions,
-    }
+    sizes = {key: getattr(config, name) for key, name in SIZE_KEYS.items()}
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}, indent=2))
 
 

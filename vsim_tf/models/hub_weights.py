@@ -23,7 +23,7 @@ MLM_DECODER = "cls/predictions/decoder/kernel"
 POOLER, HEAD = "pooler/", "cls/"
 """Beginnings of the names of weights that a model may do without."""
 
-_SIZES = {
+SIZES = {
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
     "num_hidden_layers": "num_layers",
@@ -69,7 +69,7 @@ def read_encoder_config(folder: PathLike, kind: str) -> dict[str, Any]:
             or kind of positions that the encoder does not compute, or a value that transformers refuses.
     """
     path = config_file(folder)
-    names = _SIZES | _DEFAULTED | (_DEFAULTED_ROFORMER if kind == "roformer" else {})
+    names = SIZES | _DEFAULTED | (_DEFAULTED_ROFORMER if kind == "roformer" else {})
     _check_config(path, read_json_object(path), kind, names)
     read = read_config(folder)
     config = {"kind": kind} | {name: getattr(read, key) for key, name in names.items()}
@@ -109,7 +109,7 @@ def _check_config(path: Path, values: Mapping[str, Any], kind: str, names: Mappi
     if values.get("model_type") != kind:
         raise UserError(f"{path}: model_type is {values.get('model_type')!r}, {kind!r} is needed here")
     require_fixed(path, values, _FIXED)
-    require_types(path, values, names, EncoderConfig, _SIZES)
+    require_types(path, values, names, EncoderConfig, SIZES)
 
 
 def _with_decoder(tensors: list[Tensor], weights: Mapping[str, NamedWeight]) -> list[Tensor]:
