@@ -2,7 +2,8 @@
 
 Some models and three seeds are trained by a recipe, and again with one ingredient changed at a time, at equal steps, with the
 flags of `run.sh` for demo data and those of docs/results.md for any other; test_a is scored. A training that is there already is
-not trained again. The table gives differences of Spearman of the mean embedding of the folds, in ten-thousandths.
+not trained again. The table gives differences of Spearman of the mean embedding of the folds, in
+ten-thousandths, and of the SVD of all models.
 """
 
 import json
@@ -11,7 +12,7 @@ import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ SEEDS = (1, 2, 3)
 
 
 class Flags(NamedTuple):
-    """How models are trained on a data set."""
+    """How models are trained on a data set, and for how many steps (`length`)."""
 
     frame_embedding_size: int
     pretraining: str
@@ -37,19 +38,17 @@ class Flags(NamedTuple):
 
 CONTEST = Flags(
     256,
-    "--bert_seq_length=20 --max_frames=16 --batch_size=64 --val_batch_size=256 --total_steps=1500 --eval_freq=1500"
-    " --lr=3e-3 --warmup_steps=10 --bert_total_steps=1500 --bert_lr=1e-3 --bert_warmup_steps=200",
-    "--batch_size=32 --val_batch_size=256 --total_steps=100 --eval_freq=100 --print_freq=20"
-    " --lr=2e-4 --warmup_steps=10 --bert_total_steps=100 --bert_lr=5e-5 --bert_warmup_steps=10",
+    "--bert_seq_length=20 --max_frames=16 --batch_size=64 --val_batch_size=256"
+    " --lr=3e-3 --warmup_steps=10 --bert_lr=1e-3 --bert_warmup_steps=200",
+    "--batch_size=32 --val_batch_size=256 --print_freq=20 --lr=2e-4 --warmup_steps=10 --bert_lr=5e-5 --bert_warmup_steps=10",
     1500,
     100,
 )
 DEMO = Flags(
     128,
-    "--bert_seq_length=16 --max_frames=8 --batch_size=64 --val_batch_size=256 --total_steps=320 --eval_freq=320 --print_freq=40"
-    " --lr=4e-3 --warmup_steps=10 --bert_total_steps=320 --bert_lr=1e-3 --bert_warmup_steps=80",
-    "--batch_size=32 --val_batch_size=256 --total_steps=48 --eval_freq=48 --print_freq=12"
-    " --lr=1e-3 --warmup_steps=4 --bert_total_steps=48 --bert_lr=5e-4 --bert_warmup_steps=4",
+    "--bert_seq_length=16 --max_frames=8 --batch_size=64 --val_batch_size=256 --print_freq=40"
+    " --lr=4e-3 --warmup_steps=10 --bert_lr=1e-3 --bert_warmup_steps=80",
+    "--batch_size=32 --val_batch_size=256 --print_freq=12 --lr=1e-3 --warmup_steps=4 --bert_lr=5e-4 --bert_warmup_steps=4",
     320,
     48,
 )
@@ -61,6 +60,11 @@ WITH_FRAMES = {"tag": {"type": "tags"}, "mlm": {"type": "masked_tokens"}, "mfm":
 SCRIPTS = {"token_start": "vocab.txt", "neighbour_tags": "pointwise/pointwise.tfrecords"}
 """Scripts that make the encoder or the data of a pre-training, and the file that each writes last."""
 PAIR_LOSSES = ("mse", "pearson", "cosent", "combinations")
+
+
+def length(steps: int) -> list[str]:
+    """Flags of a run of so many steps, with which its schedules end, evaluated once."""
+    return [f"--total_steps={steps}", f"--eval_freq={steps}", f"--bert_total_steps={steps}"]
 
 
 class Table(NamedTuple):
@@ -145,7 +149,7 @@ class Training(NamedTuple):
 def trainings(flags: Flags) -> dict[str, Training]:
     """All trainings of a model, `base` first."""
     horizon = round(HORIZON_OF_2021 * flags.finetuning_steps)
-    half = flags.pretraining_steps // 2
+    half = " ".join(length(flags.pretraining_steps // 2))
     asl = "--set=training.tasks.tag.form=asl"
     return {
         "base": Training("", ""),
@@ -167,7 +171,7 @@ def trainings(flags: Flags) -> dict[str, Training]:
         "asl": Training(f"--recipe=plus {asl}", asl, models=("uniter",)),
         "masked frames": Training(f"--recipe=plus --set=training.tasks='{json.dumps(WITH_FRAMES)}'", "", models=("uniter",)),
         "neighbour tags": Training("--recipe=plus", "", script="neighbour_tags"),
-        "half": Training(f"--recipe=plus --total_steps={half} --eval_freq={half} --bert_total_steps={half}", ""),
+        "half": Training(f"--recipe=plus {half}", ""),
         **{loss: Training(None, f"--pair_loss={loss}", "plus") for loss in PAIR_LOSSES},
         "matryoshka": Training(None, "--matryoshka=64,128", "plus"),
         "no tags": Training(None, "--set=training.tasks.tag.weight=0", "plus"),
@@ -210,7 +214,8 @@ def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Ite
             command = ["-m", f"benchmarks.{training.script}", str(data), str(made), str(flags.frame_embedding_size)]
             yield Stage(command, [made / SCRIPTS[training.script]])
         if training.pretraining is not None:
-            more = [*data_flags(flags, data, training, made), *flags.pretraining.split(), *shlex.split(training.pretraining)]
+            usual = [*flags.pretraining.split(), *length(flags.pretraining_steps)]
+            more = [*data_flags(flags, data, training, made), *usual, *shlex.split(training.pretraining)]
             results = [folder / model / "pretrain" / "summary.json"]
             trained = run_folder(output, seed, training.refit) / model / "pretrain"
             script = ["-m", "benchmarks.refit_linear", str(trained)] if training.refit else ["train_pretrain.py"]
@@ -225,7 +230,7 @@ def stages(table: Table, data: Path, output: Path, seed: int, model: str) -> Ite
             yield Stage(command, [changed / "pairwise" / "label.tsv"])
             yield fold_stage(changed, folds_dir, flags)
         places = [f"--output_dir={folder}", f"--folds_dir={folds_dir}", f"--pretrained_dir={pretrained}", range_of_folds]
-        more = [*flags.finetuning.split(), *training.finetuning.split()]
+        more = [*flags.finetuning.split(), *length(flags.finetuning_steps), *training.finetuning.split()]
         yield Stage(["train_pair.py", *common, *places, *more], [fold / "summary.json" for fold in folds])
         test = f"--test_file={data / 'test_a' / '*.tfrecords'}"
         results = [fold / "embeddings" / "test_a.npz" for fold in folds]
@@ -264,39 +269,24 @@ def run_all(work: Iterator[Stage]):
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def scores(table: Table, data: Path, output: Path, seed: int, training: str, models: list[str], **ensemble):
-    """`EnsembleResult` of test_a; None where a model is missing."""
+def scores(table: Table, data: Path, output: Path, training: str, models: Sequence[str], **ensemble) -> list[float | None]:
+    """Spearman of an ensemble of some models, or of one model's mean embedding, on test_a by seed; None where one is missing."""
+    return [spearman_of(table, data, run_folder(output, seed, training), models, **ensemble) for seed in SEEDS]
+
+
+def spearman_of(table: Table, data: Path, folder: Path, models: Sequence[str], **ensemble) -> float | None:
     try:
-        members = find_members(run_folder(output, seed, training), dict.fromkeys(models, table.folds), "test_a")
+        members = find_members(folder, dict.fromkeys(models, table.folds), "test_a")
     except UserError:
         return None
     total = sum(preset(model).ensemble_weight for model in models)
     weights = {model: preset(model).ensemble_weight / total for model in models}
-    return ensemble_run(members, weights, read_labels(data / "test_a" / "label.tsv"), **ensemble)
+    return ensemble_run(members, weights, read_labels(data / "test_a" / "label.tsv"), **ensemble).scores.spearman
 
 
-def differences(table: Table, data: Path, output: Path, model: str, ingredient: str) -> list[float]:
+def differences(changed: Sequence[float | None], plain: Sequence[float | None]) -> list[float]:
     """With the ingredient less without, of each seed that has both."""
-    pairs = (
-        [scores(table, data, output, seed, training, [model]) for training in table.ingredients[ingredient]] for seed in SEEDS
-    )
-    return [with_it.models[0].mean_score - without.models[0].mean_score for with_it, without in pairs if with_it and without]
-
-
-def svd_differences(table: Table, data: Path, output: Path, ingredient: str) -> list[float]:
-    """The same of the SVD of all models; none where only some have the ingredient."""
-    models = list(table.models)
-    pairs = (
-        [scores(table, data, output, seed, training, models, method="svd") for training in table.ingredients[ingredient]]
-        for seed in SEEDS
-    )
-    return [with_it.scores.spearman - without.scores.spearman for with_it, without in pairs if with_it and without]
-
-
-def ensemble_differences(table: Table, data: Path, output: Path, training: str, **ensemble) -> list[float]:
-    """Ensembles of all models as described less the weighted sum, of each seed that has all of them."""
-    pairs = ([scores(table, data, output, seed, training, list(table.models), **how) for how in (ensemble, {})] for seed in SEEDS)
-    return [changed.scores.spearman - plain.scores.spearman for changed, plain in pairs if changed and plain]
+    return [one - other for one, other in zip(changed, plain, strict=True) if one is not None and other is not None]
 
 
 def cell(values: list[float]) -> str:
@@ -316,23 +306,25 @@ def verdict(values: list[float]) -> str:
 
 def print_base(table: Table, data: Path, output: Path, training: str):
     """Scores of a training: mean embedding of the folds of each model, and the weighted sum of the models, of each seed."""
-    for models in [*([model] for model in table.models), list(table.models)]:
-        results = [scores(table, data, output, seed, training, models) for seed in SEEDS]
-        listed = ", ".join(f"{result.scores.spearman:.4f}" for result in results if result)
+    for models in [*([model] for model in table.models), table.models]:
+        listed = ", ".join(f"{score:.4f}" for score in scores(table, data, output, training, models) if score is not None)
         print(f"{training}, {' + '.join(models)}, seeds {', '.join(map(str, SEEDS))}: {listed}")
 
 
 def print_table(table: Table, data: Path, output: Path):
     """The table of differences."""
     print(f"\n| ingredient | {' | '.join(table.models)} | mean of all | SVD of all |\n|---|{'---:|' * (len(table.models) + 2)}")
-    for ingredient in table.ingredients:
-        columns = [differences(table, data, output, model, ingredient) for model in table.models]
-        cells = [cell(column) for column in columns]
-        mean = verdict([value for column in columns for value in column])
-        print(f"| {ingredient} | {' | '.join(cells)} | {mean} | {cell(svd_differences(table, data, output, ingredient))} |")
+    for ingredient, trainings in table.ingredients.items():
+        of_models = [
+            differences(*(scores(table, data, output, training, [model]) for training in trainings)) for model in table.models
+        ]
+        of_svd = differences(*(scores(table, data, output, training, table.models, method="svd") for training in trainings))
+        mean = verdict([value for values in of_models for value in values])
+        print(f"| {ingredient} | {' | '.join(map(cell, of_models))} | {mean} | {cell(of_svd)} |")
     for training in sorted({"base", "plus"} & table.trainings):
+        plain = scores(table, data, output, training, table.models)
         for name, ensemble in {"normalised sum": {"normalize": True}, "SVD": {"method": "svd"}}.items():
-            values = ensemble_differences(table, data, output, training, **ensemble)
+            values = differences(scores(table, data, output, training, table.models, **ensemble), plain)
             print(f"| {name} of {training}, not sum |{' |' * len(table.models)} {cell(values)}: {verdict(values)} | |")
 
 
