@@ -5,6 +5,7 @@ same. One step without a rate is made, as a run has at least one; only BatchNorm
 """
 
 import sys
+from unittest.mock import patch
 
 from vsim_tf.cli import app, pretrain
 from vsim_tf.models.network import VideoNetwork
@@ -24,10 +25,10 @@ def main(run: str, *flags: str) -> None:
         restored = restore_shared_weights(network, checkpoint, NETWORK)
         print(f"{len(restored)} weights are those of {checkpoint}")
 
-    pretraining.start_from_published = start_from_run
     sys.argv[1:] = [*flags, *STEP, *WITHOUT_RATE]
     pretrain.define_flags()
-    app.run(pretrain.main, "")
+    with patch.object(pretraining, "start_from_published", start_from_run):
+        app.run(pretrain.main, "")
 
 
 if __name__ == "__main__":
