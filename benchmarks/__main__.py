@@ -9,8 +9,8 @@ from benchmarks.table import HEADER, seconds
 
 FOLDER = Path(__file__).parent
 ON_THEIR_OWN = (
-    "held_out", "ingredients", "memory", "neighbour_tags", "refit_linear", "sensitivity", "soft_labels", "step_profile",
-    "token_start",
+    "held_out", "ingredients", "memory", "neighbour_tags", "recipe_time", "refit_linear", "sensitivity", "soft_labels",
+    "step_profile", "token_start",
 )  # fmt: skip
 """Benchmarks that need arguments, or are about something else than speed."""
 PARTS = ("activations", "contest", "profiler", "table", "torch_rank1")

@@ -52,6 +52,7 @@ DEMO = Flags(
     320,
     48,
 )
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 HORIZON_OF_2021 = 40_000 / 3_000
 """Horizon of the encoder's schedule in fine-tuning, in steps that are made."""
 
@@ -263,7 +264,7 @@ def run_all(work: Iterator[Stage]):
     for stage in work:
         if not stage.is_complete:
             print(" ".join(stage.command), file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, *stage.command], check=True, env=os.environ | {"TF_NUM_INTRAOP_THREADS": "1"})
+            subprocess.run([sys.executable, *stage.command], check=True, env=os.environ | ONE_THREAD)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
