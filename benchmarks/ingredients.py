@@ -20,6 +20,7 @@ from typing import NamedTuple
 from vsim_tf.ensemble.find import find_members
 from vsim_tf.ensemble.scored import ensemble_run
 from vsim_tf.errors import UserError
+from vsim_tf.launch.jobs import make_places
 from vsim_tf.presets.registry import preset
 from vsim_tf.records.labels import read_labels
 
@@ -52,7 +53,6 @@ DEMO = Flags(
     320,
     48,
 )
-ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 HORIZON_OF_2021 = 40_000 / 3_000
 """Horizon of the encoder's schedule in fine-tuning, in steps that are made."""
 
@@ -261,10 +261,11 @@ def fold_stage(data: Path, folds_dir: Path, flags: Flags) -> Stage:
 
 def run_all(work: Iterator[Stage]):
     """Runs the stages that are not complete, one after the other, with one thread each."""
+    one_thread = make_places(os.cpu_count() or 1, 1, gpus=[])[0]
     for stage in work:
         if not stage.is_complete:
             print(" ".join(stage.command), file=sys.stderr, flush=True)
-            subprocess.run([sys.executable, *stage.command], check=True, env=os.environ | ONE_THREAD)
+            subprocess.run([sys.executable, *stage.command], check=True, env=os.environ | one_thread)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from benchmarks.ingredients import SEEDS, Table, flags_of, fold_stage, run_all, stages
 from benchmarks.table import seconds
+from vsim_tf.records.folds import CONTEST_FOLDS
 
 MODELS = ("uniter", "mix_nextvlad")
-FOLDS = tuple(range(11))
 TRAININGS = {"2021": "base", "plus": "plus"}
 """Recipes, and their names among the trainings of benchmarks.ingredients."""
 
 
 def times(training: str, model: str, data: Path, output: Path) -> dict[str, float]:
     """Seconds of each script, in the order in which they run."""
-    table = Table((model,), FOLDS, {training: (training, training)})
+    table = Table((model,), tuple(range(CONTEST_FOLDS)), {training: (training, training)})
     return {
         stage.command[0]: seconds(lambda stage=stage: run_all(iter([stage])))
         for stage in stages(table, data, output, SEEDS[0], model)
